@@ -123,7 +123,7 @@ CREATE TABLE emission_segments (
     method        bytea NOT NULL,            -- u1
     period        bytea NOT NULL,            -- u1, days since the first day of the quarter
     quantity      bytea NOT NULL,            -- f8
-    unit          bytea NOT NULL,            -- u1, index into units
+    unit          bytea NOT NULL,            -- u2, index into units
     factor        bytea NOT NULL,            -- u4, emission_factors.factor_id; 0: the supplier's own
     quality       bytea NOT NULL,            -- u2, five scores of three bits, reliability highest
     kg_co2e       bytea NOT NULL,            -- f8

@@ -1,0 +1,128 @@
+"""Every error that VCCI tells a caller of, as one tree.
+
+VcciError
+├── InvalidInput              the request is wrong: mend it
+│   ├── InvalidField          one field: its name, value and what was expected
+│   ├── InvalidFields         several fields at once
+│   ├── InvalidBatch          a batch as a whole; the stream goes on
+│   └── InvalidFactorFile     lines of a factor file
+├── NotFound                  no such resource
+├── WrongState                right, but not now: FAILED_PRECONDITION
+│   └── OffsetMismatch        carries the expected offset
+├── WriterFenced              another writer took over: ABORTED
+├── Unauthenticated           who are you
+├── Overloaded                try again after a delay
+└── Unavailable               the database does not answer, or the server drains: try again
+
+A class's docstring is its default message; `reason` is a name of ErrorReason in protos/vcci/v1/error.proto.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One wrong field: where it is, the value found (cut to 128 characters), and what was expected."""
+
+    field: str
+    value: str
+    expected: str
+    reason: str
+
+
+class VcciError(Exception):
+    """A fault of the server."""
+
+    reason = "INTERNAL"
+
+    def __init__(self, message: str = "", *, reason: str = "", metadata: dict[str, str] | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.reason = reason or type(self).reason
+        self.metadata = metadata or {}
+
+
+class InvalidInput(VcciError):
+    """The request is not valid."""
+
+    reason = "MALFORMED_VALUE"
+
+
+class InvalidField(InvalidInput):
+    """A field is not valid."""
+
+    def __init__(self, field: str, value: object, expected: str, *, reason: str) -> None:
+        self.problem = FieldProblem(field, str(value)[:128], expected, reason)
+        super().__init__(f"{field}: found {str(value)[:128]!r}, expected {expected}", reason=reason)
+
+
+class InvalidFields(InvalidInput):
+    """Several fields are not valid."""
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(
+            f"{first.field}: found {first.value!r}, expected {first.expected}{more}", reason=first.reason
+        )
+
+
+class InvalidBatch(InvalidField):
+    """A batch is wrong as a whole."""
+
+
+class InvalidFactorFile(InvalidFields):
+    """The factor file cannot be read."""
+
+
+class NotFound(VcciError):
+    """There is no such resource."""
+
+    reason = "NOT_FOUND"
+
+
+class WrongState(VcciError):
+    """The resource is not in a state that allows this."""
+
+
+class OffsetMismatch(WrongState):
+    """The offset is not the next one."""
+
+    reason = "OFFSET_MISMATCH"
+
+    def __init__(self, offset: int, expected_offset: int) -> None:
+        super().__init__(
+            f"offset {offset} is not the next one, {expected_offset}",
+            metadata={"offset": str(offset), "expected_offset": str(expected_offset)},
+        )
+        self.offset = offset
+        self.expected_offset = expected_offset
+
+
+class WriterFenced(VcciError):
+    """Another writer has opened this upload since."""
+
+    reason = "WRITER_FENCED"
+
+
+class Unauthenticated(VcciError):
+    """Send a bearer token in the metadata `authorization`."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class Overloaded(VcciError):
+    """Too much is under way: try again after the given delay."""
+
+    reason = "OVERLOADED"
+
+    def __init__(self, message: str = "", *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(VcciError):
+    """The database does not answer: try again."""
+
+    reason = "STORAGE_UNAVAILABLE"

@@ -1,0 +1,42 @@
+"""One emission factor, as every importer returns it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Basic uncertainty of the pedigree method as squared geometric standard deviations (ecoinvent 3, table 10.2).
+GSD2_BASIC = 1.05  # energy, materials, waste services, CO2
+GSD2_TRANSPORT = 2.0
+GSD2_INFRASTRUCTURE = 3.0
+
+GWP_SETS = ("", "AR4", "AR5", "AR6")
+PRICE_BASES = ("", "purchaser", "producer")
+MARGINS = ("", "with", "without")
+
+
+@dataclass(frozen=True, slots=True)
+class FactorRecord:
+    """kg CO2e per unit of an activity.
+
+    Where `gases` are known, `kg_co2e` less the sum of gas x GWP (of `gwp_set`) is what the publisher gives as CO2e
+    only, plus rounding: to restate a factor under another GWP set, restate the gases and carry that rest over.
+    """
+
+    source: str  # classification: "naics", "desnz", "grid", "fuel"
+    code: str  # within the source: "331110"
+    name: str
+    region: str  # ISO 3166-1 alpha-2; "" is the whole world, or wherever nothing closer is known
+    year: int  # that the factor describes
+    unit: str  # one unit of activity, as pint reads it: "kg", "kWh", "tonne*km", "USD", "room*night"
+    kg_co2e: float  # kg CO2e per unit
+    gases: Mapping[str, float]  # kg of each gas per unit, by the IPCC's short names (CO2, CH4, N2O, HFC134a); may be empty
+    gwp_set: str  # of kg_co2e: "AR4", "AR5", "AR6"; "" is unknown
+    gsd2: float  # squared geometric standard deviation of the factor itself
+    price_year: int  # of a spend-based factor, else 0
+    price_basis: str  # "purchaser", "producer" or ""
+    margins: str  # "with", "without" or ""
+    source_note: str  # citation: publication, table, row or DOI
+
+    @property
+    def key(self) -> str:
+        """What an activity names the factor by: `source:code`."""
+        return f"{self.source}:{self.code}"

@@ -1,0 +1,92 @@
+"""The project's own factor file: one factor a line, a source on each (docs/factors.md)."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+
+from vcci_server.importers.csv_rows import Row, read_rows
+from vcci_server.importers.problems import Problems
+from vcci_server.importers.record import GSD2_BASIC, GWP_SETS, MARGINS, PRICE_BASES, FactorRecord
+
+REQUIRED = ("source", "code", "name", "year", "unit", "kg_co2e", "source_note")
+OPTIONAL = ("region", "gases", "gwp_set", "gsd2", "price_year", "price_basis", "margins")
+COLUMNS = (
+    *("source", "code", "name", "region", "year", "unit", "kg_co2e", "gases", "gwp_set", "gsd2"),
+    *("price_year", "price_basis", "margins", "source_note"),
+)
+
+_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
+_REGION = re.compile(r"([A-Z]{2})?")
+_UNIT = re.compile(r"[A-Za-z%][A-Za-z0-9_%*/^() .-]{0,63}")
+_GAS = re.compile(r"[A-Za-z][A-Za-z0-9_(),-]*")
+
+
+def read(data: bytes) -> list[FactorRecord]:
+    """Return the factors of a file, in its order; raise FactorFileError when any line is wrong."""
+    problems = Problems()
+    records: list[FactorRecord] = []
+    line_of: dict[tuple[str, str, int], int] = {}
+    for row in read_rows(data, problems, REQUIRED, OPTIONAL):
+        record = _record(row)
+        identity = (record.key, record.region, record.year)
+        earlier = line_of.setdefault(identity, row.line)
+        if earlier != row.line:
+            expected = f"each key, region and year once; line {earlier} has the same"
+            problems.add(row.line, "code", f"{record.key},{record.region},{record.year}", expected)
+        records.append(record)
+    problems.raise_if_any()
+    return records
+
+
+def write_csv(records: Iterable[FactorRecord]) -> bytes:
+    """Return the file that `read` reads back as equal records; the same records give the same bytes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(record) for record in records)
+    return text.getvalue().encode()
+
+
+def _record(row: Row) -> FactorRecord:
+    return FactorRecord(
+        source=row.text("source", _SOURCE, "lower-case letters, digits and _, like naics"),
+        code=row.text("code", _CODE, "letters, digits and . _ + / -, like 331110"),
+        name=row.text("name", _TEXT, "a name of 1 to 500 characters on one line"),
+        region=row.text("region", _REGION, "an ISO 3166-1 alpha-2 code in capitals, or nothing for the whole world"),
+        year=row.year("year"),
+        unit=row.text("unit", _UNIT, "a unit, like kg, kWh, tonne*km or USD"),
+        kg_co2e=row.number("kg_co2e"),
+        gases=_gases(row),
+        gwp_set=row.choice("gwp_set", GWP_SETS),
+        gsd2=row.number("gsd2", at_least=1.0, if_empty=GSD2_BASIC),
+        price_year=row.year("price_year", if_empty=0),
+        price_basis=row.choice("price_basis", PRICE_BASES),
+        margins=row.choice("margins", MARGINS),
+        source_note=row.text("source_note", _TEXT, "where the figure was published, 1 to 500 characters on one line"),
+    )
+
+
+def _gases(row: Row) -> Mapping[str, float]:
+    """Read `CO2=2.66 CH4=0.0000103`, kg of each gas per unit."""
+    gases: dict[str, float] = {}
+    for part in row.cells.get("gases", "").split():
+        name, _, amount = part.partition("=")
+        gas = Row(row.line, {"gases": amount}, row.problems)
+        if not _GAS.fullmatch(name) or name in gases:
+            row.problems.add(row.line, "gases", part, "each gas once, like CO2=2.66 CH4=0.0000103")
+        else:
+            gases[name] = gas.number("gases")
+    return gases
+
+
+def _cells(record: FactorRecord) -> list[str]:
+    gases = " ".join(f"{name}={amount!r}" for name, amount in sorted(record.gases.items()))
+    price_year = str(record.price_year) if record.price_year else ""
+    return [
+        *(record.source, record.code, record.name, record.region, str(record.year), record.unit),
+        *(repr(record.kg_co2e), gases, record.gwp_set, repr(record.gsd2)),
+        *(price_year, record.price_basis, record.margins, record.source_note),
+    ]
