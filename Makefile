@@ -1,0 +1,63 @@
+# `make` lists what can be done. Everything happens inside .venv, from the hashed pins in constraints.txt.
+# ARGS goes to the command: `make test ARGS="tests/engine -k spend"`.
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+
+.PHONY: help env demo serve test lint bench protos constraints clean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+env: .venv/stubs ## Make .venv: the pinned dependencies, VCCI itself (editable), the stubs
+
+demo: env ## Start a service, upload a sample, print the result, stop
+	$(BIN)/vcci demo $(ARGS)
+
+serve: env ## Run a service on 127.0.0.1:50051
+	$(BIN)/vcci serve $(ARGS)
+
+test: env ## Run every test
+	$(BIN)/pytest $(ARGS)
+
+lint: env ## Check style, types, imports, protos and pins
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python protos/build_stubs.py image | $(BIN)/buf lint -\#format=binpb --path vcci --config protos/buf.yaml
+	$(PIP) check
+
+bench: env ## Measure; results go to bench/results
+	$(BIN)/python -m bench $(ARGS)
+
+protos: .venv/installed ## Make the stubs of protos/vcci/v1 again
+	$(BIN)/python protos/build_stubs.py
+	@touch .venv/stubs
+
+constraints: env ## Pin what pyproject.toml asks for (ARGS=--upgrade: in the newest versions)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	    --generate-hashes --no-header --quiet --output-file constraints.txt $(ARGS)
+
+clean: ## Remove all that the targets above made, .venv too
+	rm -rf .venv dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -f protos/vcci/v1/*_pb2*.py*
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/stubs: protos/build_stubs.py $(wildcard protos/vcci/v1/*.proto) .venv/installed
+	@$(MAKE) --no-print-directory protos
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'Installing the pinned dependencies into .venv; the first time this takes some minutes'
+	@$(PIP) install --quiet --no-deps --only-binary :all: --require-hashes -r constraints.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/bin/python:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$python -c '$(USABLE)' 2>/dev/null; then exec $$python -m venv --clear .venv; fi; \
+	done; \
+	echo 'VCCI needs Python 3.11 to 3.14 with its venv module, and found none as python3 or python3.11 to python3.14.' >&2; \
+	echo 'On Debian and Ubuntu: apt install python3 python3-venv' >&2; \
+	exit 1
