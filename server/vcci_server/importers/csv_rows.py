@@ -69,14 +69,12 @@ def read_rows(
 ) -> Iterator[Row]:
     """Yield the rows below the header; `optional` None means that any further columns are ignored.
 
-    UTF-8, with or without a byte order mark. Blank lines are left out. A wrong header raises FactorFileError at once.
+    UTF-8, with or without a byte order mark. Blank lines are left out. A wrong header raises InvalidFactorFile at once.
     """
     lines = _lines(data, problems)
     first = next(lines, None)
     if first is None:
-        problems.add(1, "", "", "a header: " + ",".join(required))
-        problems.raise_if_any()
-        return
+        problems.fail(1, "", "", "a header: " + ",".join(required))
     line, header = first
     _check_header(line, header, problems, required, optional)
     for line, cells in lines:
@@ -94,8 +92,7 @@ def _lines(data: bytes, problems: Problems) -> Iterator[tuple[int, list[str]]]:
             if any(stripped):
                 yield reader.line_num, stripped
     except csv.Error as error:
-        problems.add(reader.line_num, "", str(error), "comma-separated values, quotes doubled inside quotes")
-        problems.raise_if_any()
+        problems.fail(reader.line_num, "", str(error), "comma-separated values, quotes doubled inside quotes")
 
 
 def _decode(data: bytes, problems: Problems) -> str:
@@ -103,9 +100,7 @@ def _decode(data: bytes, problems: Problems) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problems.add(line, "", repr(data[error.start : error.end]), "text in UTF-8")
-        problems.raise_if_any()
-        raise
+        problems.fail(line, "", repr(data[error.start : error.end]), "text in UTF-8")
 
 
 def _check_header(

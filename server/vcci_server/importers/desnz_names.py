@@ -1,7 +1,6 @@
 """Names in the UK DESNZ flat file, to units, codes and countries."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 
 # Unit of measure, to the unit as pint reads it and the last part of the code. Net and gross calorific value are the
@@ -33,24 +32,26 @@ COUNTRIES: Mapping[str, str] = {
     "Italy": "IT", "Japan": "JP", "Jordan": "JO", "Kazakhstan": "KZ", "Korea": "KR", "Macau, China": "MO",
     "Malaysia": "MY", "Maldives": "MV", "Mexico": "MX", "Netherlands": "NL", "New Zealand": "NZ", "Oman": "OM",
     "Panama": "PA", "Peru": "PE", "Philippines": "PH", "Poland": "PL", "Portugal": "PT", "Qatar": "QA",
-    "Romania": "RO", "Russian Federation": "RU", "Saudi Arabia": "SA", "Singapore": "SG", "Slovak Republic": "SK",
-    "South Africa": "ZA", "Spain": "ES", "Switzerland": "CH", "Taiwan, China": "TW", "Thailand": "TH",
-    "Turkey": "TR", "United Arab Emirates": "AE", "United States": "US", "Vietnam": "VN",
+    "Romania": "RO", "Russian Federation": "RU", "Saudi Arabia": "SA", "Singapore": "SG", "South Africa": "ZA",
+    "Spain": "ES", "Switzerland": "CH", "Taiwan, China": "TW", "Thailand": "TH", "Turkey": "TR",
+    "United Arab Emirates": "AE", "United States": "US", "Vietnam": "VN",
 }  # fmt: skip
 
 _TRANSPORT = re.compile(r"veh|travel|freight|EVs", re.IGNORECASE)
 
 
-def code(levels: Iterable[str], unit_part: str) -> str:
-    """Return the levels as one code: `fuels.liquid_fuels.diesel_average_biofuel_blend.litre`.
+def distinct(parts: Iterable[str]) -> list[str]:
+    """Return the parts without those that are empty or repeat the part before."""
+    kept: list[str] = []
+    for part in parts:
+        if part and part not in kept[-1:]:
+            kept.append(part)
+    return kept
 
-    Empty levels are left out, and so is one that repeats the part before it.
-    """
-    parts: list[str] = []
-    for part in [*(_slug(level) for level in levels), unit_part]:
-        if part and part not in parts[-1:]:
-            parts.append(part)
-    return ".".join(parts)
+
+def code_of(levels: Iterable[str], unit_part: str) -> str:
+    """Return the levels as one code: `fuels.liquid_fuels.diesel_average_biofuel_blend.litre`."""
+    return ".".join(distinct([*(_slug(level) for level in levels), unit_part]))
 
 
 def is_transport(level_1: str) -> bool:
@@ -59,6 +60,5 @@ def is_transport(level_1: str) -> bool:
 
 
 def _slug(text: str) -> str:
-    ascii_text = unicodedata.normalize("NFKD", text.replace("–", "-")).encode("ascii", "ignore").decode().lower()
-    without_thousands = re.sub(r"(?<=\d),(?=\d)", "", ascii_text)
+    without_thousands = re.sub(r"(?<=\d),(?=\d)", "", text.lower())
     return re.sub(r"[^a-z0-9]+", "_", without_thousands).strip("_")

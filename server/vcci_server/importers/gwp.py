@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import globalwarmingpotentials  # type: ignore[import-untyped]
+import globalwarmingpotentials
 
 
 def _gwp100(gwp_set: str) -> Mapping[str, float]:

@@ -1,47 +1,33 @@
-"""What is wrong with a factor file, line by line."""
+"""Collects what is wrong with a factor file, so that a person can mend it in one go."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NoReturn
+
+from vcci_engine.errors import FieldProblem, InvalidFactorFile
 
 MAX_PROBLEMS = 20
 MAX_VALUE_CHARACTERS = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One wrong value."""
-
-    line: int  # from 1, as an editor or a spreadsheet counts
-    column: str  # "" is the whole line
-    value: str
-    expected: str
-
-    def __str__(self) -> str:
-        where = f"line {self.line}, column {self.column}" if self.column else f"line {self.line}"
-        return f"{where}: expected {self.expected}, got {self.value!r}"
-
-
-class FactorFileError(ValueError):
-    """The factor file is not as its format requires."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+REASON = "INVALID_FACTOR_FILE"
 
 
 class Problems:
-    """Collects the problems of one file, so that a person can mend it in one go."""
+    """The problems of one file, at most MAX_PROBLEMS; lines count from 1, as an editor or a spreadsheet does."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self._found: list[FieldProblem] = []
 
     def add(self, line: int, column: str, value: str, expected: str) -> None:
-        """Note a problem; the last one that is worth collecting raises FactorFileError."""
-        self._found.append(Problem(line, column, value[:MAX_VALUE_CHARACTERS], expected))
+        """Note a problem; column "" is the whole line. The last one worth collecting raises InvalidFactorFile."""
+        field = f"line {line}, column {column}" if column else f"line {line}"
+        self._found.append(FieldProblem(field, value[:MAX_VALUE_CHARACTERS], expected, REASON))
         if len(self._found) == MAX_PROBLEMS:
-            self.raise_if_any()
+            raise InvalidFactorFile(self._found)
+
+    def fail(self, line: int, column: str, value: str, expected: str) -> NoReturn:
+        """Raise InvalidFactorFile with this problem and all that was found: what follows cannot be read."""
+        self.add(line, column, value, expected)
+        raise InvalidFactorFile(self._found)
 
     def raise_if_any(self) -> None:
-        """Raise FactorFileError with all that was found."""
+        """Raise InvalidFactorFile with all that was found."""
         if self._found:
-            raise FactorFileError(self._found)
+            raise InvalidFactorFile(self._found)

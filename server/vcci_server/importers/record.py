@@ -28,7 +28,7 @@ class FactorRecord:
     year: int  # that the factor describes
     unit: str  # one unit of activity, as pint reads it: "kg", "kWh", "tonne*km", "USD", "room*night"
     kg_co2e: float  # kg CO2e per unit
-    gases: Mapping[str, float]  # kg of each gas per unit, by the IPCC's short names (CO2, CH4, N2O, HFC134a); may be empty
+    gases: Mapping[str, float]  # kg of each per unit, by the IPCC's short names (CO2, CH4, N2O, HFC134a); may be empty
     gwp_set: str  # of kg_co2e: "AR4", "AR5", "AR6"; "" is unknown
     gsd2: float  # squared geometric standard deviation of the factor itself
     price_year: int  # of a spend-based factor, else 0

@@ -25,7 +25,7 @@ _GAS = re.compile(r"[A-Za-z][A-Za-z0-9_(),-]*")
 
 
 def read(data: bytes) -> list[FactorRecord]:
-    """Return the factors of a file, in its order; raise FactorFileError when any line is wrong."""
+    """Return the factors of a file, in its order; raise InvalidFactorFile when any line is wrong."""
     problems = Problems()
     records: list[FactorRecord] = []
     line_of: dict[tuple[str, str, int], int] = {}

@@ -1,0 +1,29 @@
+"""Factor files as they are published, to factor records."""
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+from vcci_server.importers import desnz_flat, epa_v1_3, vcci_csv
+from vcci_server.importers.record import FactorRecord
+from vcci_server.importers.vcci_csv import write_csv
+
+__all__ = ["READERS", "FactorRecord", "detect", "starter_factors", "write_csv"]
+
+# By the name of the format; the options of each are its keyword arguments.
+READERS: Mapping[str, Callable[..., list[FactorRecord]]] = MappingProxyType(
+    {"vcci_csv": vcci_csv.read, "epa_v1_3": epa_v1_3.read, "desnz_flat": desnz_flat.read}
+)
+
+
+def detect(data: bytes) -> str:
+    """Return the name of the format that the file seems to have; whether it has it, the reader says."""
+    if data.startswith(b"PK"):
+        return "desnz_flat"
+    header, _, _ = data.partition(b"\n")
+    return "epa_v1_3" if epa_v1_3.CODE.encode() in header else "vcci_csv"
+
+
+def starter_factors() -> bytes:
+    """Return the starter set, in the layout of `vcci_csv`."""
+    return (files("vcci_server") / "data" / "starter_factors.csv").read_bytes()

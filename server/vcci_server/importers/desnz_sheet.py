@@ -1,0 +1,96 @@
+"""The sheet of the UK DESNZ flat file as activities: every figure that was published for one thing in one unit."""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from python_calamine import CalamineError, CalamineWorkbook
+from vcci_server.importers.problems import Problems
+
+SHEET = "Factors by Category"
+COLUMNS = ("ID", "Scope", "Level 1", "Level 2", "Level 3", "Level 4", "Column Text", "UOM", "GHG/Unit")
+FACTOR_COLUMN = "GHG Conversion Factor"
+_FACTOR_YEAR = re.compile(FACTOR_COLUMN + r" (\d{4})", re.ASCII)
+
+
+@dataclass(slots=True)
+class Activity:
+    """The rows of one activity: their IDs are equal but for the last part, which tells the gas."""
+
+    line: int  # of its first row
+    row_id: str  # without the last part
+    scope: str
+    levels: tuple[str, ...]  # level 1 to 4 and the column text
+    unit: str  # as published
+    amounts: dict[str, float] = field(default_factory=dict)  # by GHG/Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The activities of a year, and how many rows the publisher left without a number."""
+
+    year: int
+    activities: list[Activity]
+    blank_rows: int
+
+
+def read_sheet(data: bytes, problems: Problems) -> Sheet:
+    """Return the sheet of a workbook; raise InvalidFactorFile when it is none."""
+    cells = _cells(data, problems)
+    header = next((index for index, row in enumerate(cells) if row[0] == COLUMNS[0]), None)
+    if header is None:
+        problems.fail(1, COLUMNS[0], "", "a header: " + ", ".join(COLUMNS))
+    year = _year(header + 1, cells[header], problems)
+    activities: dict[str, Activity] = {}
+    blank_rows = 0
+    for line, row in _data_rows(cells, header):
+        if row[len(COLUMNS)] == "":
+            blank_rows += 1
+        else:
+            _add(activities, line, row, problems)
+    return Sheet(year, list(activities.values()), blank_rows)
+
+
+def _cells(data: bytes, problems: Problems) -> list[list[str]]:
+    try:
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        if SHEET not in workbook.sheet_names:
+            problems.fail(1, "", ", ".join(workbook.sheet_names), f"a sheet named {SHEET}")
+        rows = workbook.get_sheet_by_name(SHEET).to_python(skip_empty_area=False)
+    except CalamineError as error:
+        problems.fail(1, "", str(error), "an Excel workbook")
+    # repr of a float reads back as the same float.
+    return [[repr(cell) if isinstance(cell, float) else str(cell).strip() for cell in row] for row in rows]
+
+
+def _year(line: int, header: list[str], problems: Problems) -> int:
+    found = dict(enumerate(header))
+    for index, column in enumerate(COLUMNS):
+        if found.get(index) != column:
+            problems.add(line, column, found.get(index, ""), f"{column} in column {index + 1}")
+    last = found.get(len(COLUMNS), "")
+    year = _FACTOR_YEAR.fullmatch(last)
+    if year is None:
+        problems.fail(line, FACTOR_COLUMN, last, f"{FACTOR_COLUMN} and its year in column {len(COLUMNS) + 1}")
+    problems.raise_if_any()
+    return int(year[1])
+
+
+def _data_rows(cells: list[list[str]], header: int) -> Iterator[tuple[int, list[str]]]:
+    for line, row in enumerate(cells[header + 1 :], start=header + 2):
+        if row[0]:  # the last row has no ID: it says END
+            yield line, row
+
+
+def _add(activities: dict[str, Activity], line: int, row: list[str], problems: Problems) -> None:
+    row_id, scope, *levels, unit, gas, amount = row[: len(COLUMNS) + 1]
+    activity_id = row_id.rpartition("_")[0]
+    new = Activity(line, activity_id, scope, tuple(levels), unit)
+    activity = activities.setdefault(activity_id, new)
+    if (activity.scope, activity.levels, activity.unit) != (new.scope, new.levels, new.unit) or gas in activity.amounts:
+        problems.add(line, "ID", row_id, f"an ID of its own; line {activity.line} has it for another activity")
+    try:
+        activity.amounts[gas] = float(amount)
+    except ValueError:
+        problems.add(line, FACTOR_COLUMN, amount, "a number or nothing")
