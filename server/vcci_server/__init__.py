@@ -1,0 +1,1 @@
+"""The gRPC front of VCCI, with its storage."""

@@ -1,0 +1,157 @@
+"""Checks of what comes in: a batch as a whole, resource names, texts, page sizes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from vcci_engine.activities import Activities, IndexArray, InputColumn
+from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields
+
+MAX_STRING_BYTES = 128
+MAX_NAME_BYTES = 256
+MAX_INPUTS = 64  # named inputs of one batch; the methods know fewer
+INT64_DIGITS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one batch may hold; the contract's message of the same name."""
+
+    max_message_bytes: int = 16 << 20
+    max_rows: int = 250_000
+    max_dictionary_entries: int = 65_535
+    max_string_bytes: int = MAX_STRING_BYTES
+    max_row_errors_inline: int = 100
+
+
+def check_batch(batch: Activities, limits: BatchLimits) -> None:
+    """Raise InvalidBatch unless lengths, indices and strings are right; values are the engine's matter."""
+    if len(batch) > limits.max_rows:
+        raise InvalidBatch("columns.quantity", len(batch), f"at most {limits.max_rows} rows", reason="LIMIT_EXCEEDED")
+    _check_dictionaries(batch, limits)
+    _check_columns(batch)
+    if batch.references:
+        _check_length("references", len(batch.references), len(batch), "quantity")
+        check_strings("columns.references", batch.references, limits.max_string_bytes)
+    for number, (name, column) in enumerate(batch.inputs.items()):
+        _check_input(f"inputs[{number}]", name, column, len(batch))
+
+
+def _check_dictionaries(batch: Activities, limits: BatchLimits) -> None:
+    for name in ("supplier_codes", "supplier_names", "supplier_countries", "units", "factors", "groups"):
+        strings = getattr(batch, name)
+        if len(strings) > limits.max_dictionary_entries:
+            expected = f"at most {limits.max_dictionary_entries} entries"
+            raise InvalidBatch(f"columns.{name}", len(strings), expected, reason="LIMIT_EXCEEDED")
+        limit = MAX_NAME_BYTES if name == "supplier_names" else limits.max_string_bytes
+        check_strings(f"columns.{name}", strings, limit)
+    for name in ("supplier_names", "supplier_countries"):
+        if getattr(batch, name):
+            _check_length(name, len(getattr(batch, name)), len(batch.supplier_codes), "supplier_codes")
+
+
+def _check_columns(batch: Activities) -> None:
+    for name in ("supplier", "category", "unit", "period", "method", "factor", "quality", "group"):
+        column = getattr(batch, name)
+        if column is not None:
+            _check_length(name, len(column), len(batch), "quantity")
+    _check_index("supplier", batch.supplier, "supplier_codes", len(batch.supplier_codes))
+    _check_index("unit", batch.unit, "units", len(batch.units))
+    _check_index("factor", batch.factor, "factors", len(batch.factors))
+    _check_index("group", batch.group, "groups", len(batch.groups))
+
+
+def _check_length(name: str, length: int, expected: int, other: str) -> None:
+    if length != expected:
+        text = f"{expected} values, as many as {other}"
+        raise InvalidBatch(f"columns.{name}", f"{length} values", text, reason="UNEQUAL_COLUMNS")
+
+
+def _check_index(name: str, column: IndexArray | None, dictionary: str, entries: int) -> None:
+    if column is not None and len(column) and (largest := int(column.max())) >= entries:
+        row = int(np.argmax(column))
+        expected = f"an index into {dictionary}, which has {entries} entries"
+        raise InvalidBatch(f"columns.{name}[{row}]", largest, expected, reason="INDEX_OUT_OF_DICTIONARY")
+
+
+def _check_input(field: str, name: str, column: InputColumn, rows: int) -> None:
+    check_strings(f"columns.{field}.name", (name,), MAX_STRING_BYTES)
+    if not name:
+        raise InvalidBatch(f"columns.{field}.name", "", "the name of an input", reason="REQUIRED_FIELD")
+    if column.rows is None:
+        _check_length(f"{field}.value", len(column.values), rows, "quantity")
+        return
+    _check_length(f"{field}.value", len(column.values), len(column.rows), f"{field}.row")
+    _check_index(f"{field}.row", column.rows, "the rows", rows)
+    falls = column.rows[1:] <= column.rows[:-1]
+    if falls.any():
+        at = int(np.argmax(falls)) + 1
+        found, expected = column.rows[at], "rows in ascending order, each once"
+        raise InvalidBatch(f"columns.{field}.row[{at}]", found, expected, reason="INDEX_OUT_OF_DICTIONARY")
+
+
+def string_problem(text: str, max_bytes: int) -> tuple[str, str] | None:
+    """Return what was expected and the reason when a text cannot be stored, else None."""
+    if "\0" in text:
+        return "a text without NUL characters", "MALFORMED_VALUE"
+    if len(text) * 4 > max_bytes and len(text.encode()) > max_bytes:
+        return f"at most {max_bytes} bytes", "LIMIT_EXCEEDED"
+    return None
+
+
+def check_strings(field: str, strings: Sequence[str], max_bytes: int) -> None:
+    """Raise InvalidBatch that names the first string which cannot be stored."""
+    text = "".join(strings)
+    longest = max(map(len, strings), default=0)
+    if "\0" not in text and longest * (1 if text.isascii() else 4) <= max_bytes:
+        return
+    for number, string in enumerate(strings):
+        if problem := string_problem(string, max_bytes):
+            expected, reason = problem
+            raise InvalidBatch(f"{field}[{number}]", string, expected, reason=reason)
+
+
+class Problems:
+    """The wrong fields of one request, collected so that the caller learns of all of them."""
+
+    def __init__(self) -> None:
+        self._found: list[FieldProblem] = []
+
+    def add(self, field: str, value: object, expected: str, reason: str) -> None:
+        """Note a wrong field."""
+        self._found.append(FieldProblem(field, str(value)[:128], expected, reason))
+
+    def text(self, field: str, value: str, max_bytes: int, *, required: bool = False) -> None:
+        """Note a text that is missing, too long, or cannot be stored."""
+        if problem := string_problem(value, max_bytes):
+            self.add(field, value, *problem)
+        elif required and not value:
+            self.add(field, value, "a text", "REQUIRED_FIELD")
+
+    def request_id(self, value: str) -> None:
+        """Note a request id that is not 1 to 128 printable ASCII characters."""
+        if not value:
+            self.add("request_id", value, "the client's id of this request", "REQUIRED_FIELD")
+        elif len(value) > MAX_STRING_BYTES or not (value.isascii() and value.isprintable()):
+            self.add("request_id", value, "1 to 128 printable ASCII characters", "MALFORMED_VALUE")
+
+    def check(self) -> None:
+        """Raise InvalidFields when there is any problem."""
+        if self._found:
+            raise InvalidFields(self._found)
+
+
+def resource_id(name: str, collection: str, field: str = "name") -> int:
+    """Return the number in a resource name `collection/{number}`."""
+    prefix, _, number = name.rpartition("/")
+    if prefix != collection or not (number.isascii() and number.isdigit() and len(number) <= INT64_DIGITS):
+        reason = "MALFORMED_VALUE" if name else "REQUIRED_FIELD"
+        raise InvalidField(field, name, f"a name `{collection}/{{number}}`", reason=reason)
+    return int(number)
+
+
+def page_size(wanted: int, default: int, maximum: int) -> int:
+    """Return the size of a page: the default for 0, never more than the maximum."""
+    if wanted < 0:
+        raise InvalidField("page_size", wanted, "0 or more", reason="OUT_OF_RANGE")
+    return min(wanted or default, maximum)
