@@ -5,7 +5,6 @@ fill than the public message (2 ms against 93 ms for a million doubles). Write w
 message: a twin keeps only the last chunk of a column that comes in several, and sees nothing of an unpacked one.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import google_crc32c
@@ -111,23 +110,23 @@ StreamEmissionsResponse = twin("StreamEmissionsResponse")
 
 def checksum(columns: Any) -> int:
     """Return the CRC-32C of an ActivityColumns or of its twin, as AppendBatch.crc32c defines it."""
-    crc = 0
-    for field, value in columns.ListFields():
+    return _extend(0, columns)
+
+
+def _extend(crc: int, message: Any) -> int:
+    for field in message.DESCRIPTOR.fields:  # our protos declare fields in the order of their numbers
+        value = getattr(message, field.name)
         if field.message_type is not None:
-            for column in value:
-                crc = _extend_text(crc, (column.name,))
-                crc = _extend_numbers(crc, column.value)
-                crc = _extend_numbers(crc, column.row)
-        elif field.type == FieldDescriptor.TYPE_STRING:
-            crc = _extend_text(crc, value)
+            for part in value:
+                crc = _extend(crc, part)
         else:
-            crc = _extend_numbers(crc, value)
+            crc = int(google_crc32c.extend(crc, _canonical(field, value)))
     return crc
 
 
-def _extend_text(crc: int, texts: Iterable[str]) -> int:
-    return int(google_crc32c.extend(crc, "".join(f"{text}\0" for text in texts).encode()))
-
-
-def _extend_numbers(crc: int, values: Any) -> int:
-    return int(google_crc32c.extend(crc, values if isinstance(values, bytes) else np.asarray(values).tobytes()))
+def _canonical(field: FieldDescriptor, value: Any) -> bytes:
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return "".join(f"{text}\0" for text in (value if field.is_repeated else (value,))).encode()
+    if isinstance(value, bytes):
+        return value
+    return np.asarray(value if field.is_repeated else np.uint32(value)).tobytes()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from vcci.v1 import activity_pb2 as pb
 from vcci_engine.activities import Activities, IndexArray, InputColumn
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields
 
@@ -35,6 +36,26 @@ def check_batch(batch: Activities, limits: BatchLimits) -> None:
         check_strings("columns.references", batch.references, limits.max_string_bytes)
     for number, (name, column) in enumerate(batch.inputs.items()):
         _check_input(f"inputs[{number}]", name, column, len(batch))
+
+
+def check_rows(rows: pb.ActivityRows, limits: BatchLimits) -> None:
+    """Raise InvalidBatch unless a batch of one message per row is within the limits; rows are checked one by one."""
+    if len(rows.activities) > limits.max_rows:
+        expected = f"at most {limits.max_rows} rows"
+        raise InvalidBatch("rows.activities", len(rows.activities), expected, reason="LIMIT_EXCEEDED")
+    check_malformed("rows", rows.malformed, len(rows.activities))
+
+
+def check_malformed(form: str, cells: Sequence[pb.MalformedCell], rows: int) -> None:
+    """Raise InvalidBatch unless the cells that the client could not read are in row order and within the rows."""
+    before = 0
+    for number, cell in enumerate(cells):
+        field = f"{form}.malformed[{number}]"
+        if not before <= cell.row < rows:
+            expected = f"a row from {before} to {rows - 1}, in ascending order"
+            raise InvalidBatch(f"{field}.row", cell.row, expected, reason="INDEX_OUT_OF_DICTIONARY")
+        before = cell.row
+        check_strings(field, (cell.field, cell.value, cell.expected), MAX_STRING_BYTES)
 
 
 def _check_dictionaries(batch: Activities, limits: BatchLimits) -> None:

@@ -1,0 +1,150 @@
+"""Batches of one message per row, from the wire to arrays; plain Python, 2 to 4 microseconds a row."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import date
+from typing import TypeVar
+
+import numpy as np
+from vcci.v1 import activity_pb2 as pb
+from vcci_engine.activities import Activities, DayArray, IndexArray, InputColumn
+from vcci_engine.results import Reason, RowErrors
+
+from vcci_server.early import EarlyErrors
+from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, string_problem
+
+T = TypeVar("T", bound=Hashable)
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+SCORES = ("reliability", "completeness", "temporal", "geographical", "technological")
+SHIFTS = (16, 12, 8, 4, 0)
+
+
+def activities_from_rows(data: bytes | pb.ActivityRows) -> tuple[Activities, RowErrors]:
+    """Return the rows as columns, and the rows that no column can hold (a date that does not exist, a long text).
+
+    The message has passed `validation.check_rows`.
+    """
+    message = pb.ActivityRows.FromString(data) if isinstance(data, bytes) else data
+    rows = list(message.activities)
+    early = EarlyErrors(message.malformed)
+    suppliers, supplier = _dictionary([(row.supplier_code, row.supplier_name, row.country) for row in rows])
+    texts = {
+        "supplier_code": ([entry[0] for entry in suppliers], supplier),
+        "supplier_name": ([entry[1] for entry in suppliers], supplier),
+        "country": ([entry[2] for entry in suppliers], supplier),
+        "unit": _dictionary([row.unit for row in rows]),
+        "factor": _dictionary([row.factor for row in rows]),
+        "group": _dictionary([row.group for row in rows]),
+        "reference": ([row.reference for row in rows], np.arange(len(rows), dtype=np.uint32)),
+    }
+    strings = {field: _storable(field, *column, early) for field, column in texts.items()}
+    period = _periods(rows, early)
+    quality = _qualities(rows, early)
+    inputs = _row_inputs(rows, early)
+    return early.settle(
+        Activities(
+            supplier_codes=strings["supplier_code"],
+            supplier_names=strings["supplier_name"],
+            supplier_countries=strings["country"],
+            units=strings["unit"],
+            factors=strings["factor"],
+            supplier=supplier,
+            category=_enum([row.category for row in rows]),
+            quantity=np.array([row.quantity for row in rows], np.float64),
+            unit=texts["unit"][1],
+            period=period,
+            method=_unless_zero(_enum([row.method for row in rows])),
+            factor=texts["factor"][1] if any(strings["factor"]) else None,
+            quality=_unless_zero(quality),
+            groups=strings["group"] if any(strings["group"]) else (),
+            group=texts["group"][1] if any(strings["group"]) else None,
+            references=strings["reference"] if any(strings["reference"]) else (),
+            inputs=inputs,
+        )
+    )
+
+
+def _dictionary(values: Iterable[T]) -> tuple[list[T], IndexArray]:
+    index: dict[T, int] = {}
+    column = np.array([index.setdefault(value, len(index)) for value in values], np.uint32)
+    return list(index), column
+
+
+def _storable(field: str, strings: list[str], column: IndexArray, early: EarlyErrors) -> tuple[str, ...]:
+    """Return the dictionary without texts that cannot be stored; note the rows that have one."""
+    limit = MAX_NAME_BYTES if field == "supplier_name" else MAX_STRING_BYTES
+    wrong = {number: problem for number, text in enumerate(strings) if (problem := string_problem(text, limit))}
+    for row in np.flatnonzero(np.isin(column, list(wrong))) if wrong else ():
+        number = int(column[row])
+        early.add(int(row), Reason.MALFORMED_VALUE, field, strings[number], wrong[number][0])
+    return tuple("" if number in wrong else text for number, text in enumerate(strings))
+
+
+def _enum(numbers: list[int]) -> IndexArray:
+    return np.array(numbers, np.int32).view(np.uint32)  # an open enum may hold a negative number
+
+
+def _unless_zero(column: IndexArray) -> IndexArray | None:
+    return column if column.any() else None
+
+
+def _periods(rows: list[pb.Activity], early: EarlyErrors) -> DayArray:
+    known: dict[tuple[int, int, int], int | None] = {}
+    period = np.zeros(len(rows), np.int32)
+    for number, row in enumerate(rows):
+        day = (given := row.reporting_period).year, given.month, given.day
+        if day not in known:
+            known[day] = _days(*day)
+        if (days := known[day]) is not None:
+            period[number] = days
+        elif any(day):
+            text = f"{day[0]:04}-{day[1]:02}-{day[2]:02}"
+            early.add(number, Reason.MALFORMED_VALUE, "reporting_period", text, "a date")
+        else:
+            early.add(number, Reason.REQUIRED_FIELD, "reporting_period", "", "a date")
+    return period
+
+
+def _days(year: int, month: int, day: int) -> int | None:
+    try:
+        return date(year, month, day).toordinal() - EPOCH_ORDINAL
+    except (ValueError, OverflowError):
+        return None
+
+
+def _qualities(rows: list[pb.Activity], early: EarlyErrors) -> IndexArray:
+    quality = np.zeros(len(rows), np.uint32)
+    for number, row in enumerate(rows):
+        if row.HasField("quality"):
+            given = row.quality
+            scores = (
+                given.reliability,
+                given.completeness,
+                given.temporal,
+                given.geographical,
+                given.technological,
+            )
+            if max(scores) > 5:
+                field, score = next(pair for pair in zip(SCORES, scores, strict=True) if pair[1] > 5)
+                early.add(number, Reason.OUT_OF_RANGE, f"quality.{field}", score, "a score from 0 to 5")
+            else:
+                quality[number] = sum(score << shift for score, shift in zip(scores, SHIFTS, strict=True))
+    return quality
+
+
+def _row_inputs(rows: list[pb.Activity], early: EarlyErrors) -> Mapping[str, InputColumn]:
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for number, row in enumerate(rows):
+        if not row.inputs:
+            continue
+        for name, value in row.inputs.items():
+            if not name or string_problem(name, MAX_STRING_BYTES):
+                early.add(number, Reason.UNKNOWN_INPUT, "inputs", name, "an input's name")
+                continue
+            at, values = found.setdefault(name, ([], []))
+            at.append(number)
+            values.append(value)
+    return {
+        name: InputColumn(np.array(values), None if len(at) == len(rows) else np.array(at, np.uint32))
+        for name, (at, values) in sorted(found.items())
+    }
