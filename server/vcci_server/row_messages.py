@@ -10,7 +10,7 @@ from vcci_engine.activities import Activities, DayArray, IndexArray, InputColumn
 from vcci_engine.results import Reason, RowErrors
 
 from vcci_server.early import EarlyErrors
-from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, string_problem
+from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, are_storable, string_problem
 
 T = TypeVar("T", bound=Hashable)
 
@@ -73,8 +73,10 @@ def _dictionary(values: Iterable[T]) -> tuple[list[T], IndexArray]:
 def _storable(field: str, strings: list[str], column: IndexArray, early: EarlyErrors) -> tuple[str, ...]:
     """Return the dictionary without texts that cannot be stored; note the rows that have one."""
     limit = MAX_NAME_BYTES if field == "supplier_name" else MAX_STRING_BYTES
+    if are_storable(strings, limit):
+        return tuple(strings)
     wrong = {number: problem for number, text in enumerate(strings) if (problem := string_problem(text, limit))}
-    for row in np.flatnonzero(np.isin(column, list(wrong))) if wrong else ():
+    for row in np.flatnonzero(np.isin(column, list(wrong))):
         number = int(column[row])
         early.add(int(row), Reason.MALFORMED_VALUE, field, strings[number], wrong[number][0])
     return tuple("" if number in wrong else text for number, text in enumerate(strings))
@@ -113,23 +115,27 @@ def _days(year: int, month: int, day: int) -> int | None:
 
 
 def _qualities(rows: list[pb.Activity], early: EarlyErrors) -> IndexArray:
+    known: dict[tuple[int, ...], int | None] = {}
     quality = np.zeros(len(rows), np.uint32)
     for number, row in enumerate(rows):
-        if row.HasField("quality"):
-            given = row.quality
-            scores = (
-                given.reliability,
-                given.completeness,
-                given.temporal,
-                given.geographical,
-                given.technological,
-            )
-            if max(scores) > 5:
-                field, score = next(pair for pair in zip(SCORES, scores, strict=True) if pair[1] > 5)
-                early.add(number, Reason.OUT_OF_RANGE, f"quality.{field}", score, "a score from 0 to 5")
-            else:
-                quality[number] = sum(score << shift for score, shift in zip(scores, SHIFTS, strict=True))
+        if not row.HasField("quality"):
+            continue
+        given = row.quality
+        scores = given.reliability, given.completeness, given.temporal, given.geographical, given.technological
+        if scores not in known:
+            known[scores] = _packed(scores)
+        if (packed := known[scores]) is not None:
+            quality[number] = packed
+        else:
+            field, score = next(pair for pair in zip(SCORES, scores, strict=True) if pair[1] > 5)
+            early.add(number, Reason.OUT_OF_RANGE, f"quality.{field}", score, "a score from 0 to 5")
     return quality
+
+
+def _packed(scores: Iterable[int]) -> int | None:
+    if max(scores) > 5:
+        return None
+    return sum(score << shift for score, shift in zip(scores, SHIFTS, strict=True))
 
 
 def _row_inputs(rows: list[pb.Activity], early: EarlyErrors) -> Mapping[str, InputColumn]:

@@ -120,11 +120,16 @@ def string_problem(text: str, max_bytes: int) -> tuple[str, str] | None:
     return None
 
 
-def check_strings(field: str, strings: Sequence[str], max_bytes: int) -> None:
-    """Raise InvalidBatch that names the first string which cannot be stored."""
+def are_storable(strings: Sequence[str], max_bytes: int) -> bool:
+    """Whether all can be stored, at a glance; false when some may be too long."""
     text = "".join(strings)
     longest = max(map(len, strings), default=0)
-    if "\0" not in text and longest * (1 if text.isascii() else 4) <= max_bytes:
+    return "\0" not in text and longest * (1 if text.isascii() else 4) <= max_bytes
+
+
+def check_strings(field: str, strings: Sequence[str], max_bytes: int) -> None:
+    """Raise InvalidBatch that names the first string which cannot be stored."""
+    if are_storable(strings, max_bytes):
         return
     for number, string in enumerate(strings):
         if problem := string_problem(string, max_bytes):
