@@ -1,0 +1,1 @@
+"""The store: PostgreSQL, by asyncpg; statements in queries/*.sql, schema in migrations/*.sql."""

@@ -1,0 +1,214 @@
+"""An embedded PostgreSQL: one server per state folder, shared by the processes that use it, stopped by the last.
+
+Three locked files say what goes on, and the kernel unlocks them however a process ends: `change` (somebody starts or
+stops the server), `users` (shared by the processes that use it) and `running` (inherited and held by the server's own
+processes). So the server of a killed process is adopted, and a stale postmaster.pid is known to be stale.
+"""
+
+import asyncio
+import fcntl
+import os
+import shlex
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from vcci_engine.errors import Unavailable
+
+from vcci_server.storage.binaries import Binaries, account_for, choose, readable_by
+
+START_S = 60.0  # after a crash it first replays what was committed since the last checkpoint
+STOP_S = {"fast": 30.0, "immediate": 10.0}  # modes of pg_ctl stop; after the second, the next start recovers
+POLL_S = 0.02
+PORT = 5432  # names the socket only
+SOCKET_PATH_BYTES = 100  # the kernel takes 103 to 107
+
+# For bulk ingest of large rows, and for being one guest among others on a machine. Nothing here weakens durability.
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "50",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "off",
+    "jit": "off",
+    "log_checkpoints": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@asynccontextmanager
+async def embedded_database(state_dir: Path, *, binaries: Binaries | None = None) -> AsyncIterator[str]:
+    """Run, or share, the server on `state_dir`, and give its URL."""
+    server = await asyncio.to_thread(EmbeddedServer, state_dir, binaries)
+    try:
+        yield server.url
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+class EmbeddedServer:
+    """One user of the server on `state_dir`. Starting and stopping block."""
+
+    def __init__(self, state_dir: Path, binaries: Binaries | None = None) -> None:
+        self._home = state_dir.resolve() / "postgres"
+        self._home.mkdir(parents=True, exist_ok=True)
+        with _locked(self._home / "change"):
+            binaries = binaries or choose(self._home)
+            self._data = self._home / str(binaries.major)
+            self._account = account_for(self._data)
+            self._binaries = readable_by(self._account, binaries, state_dir.resolve())
+            self._users = _open(self._home / "users")
+            try:
+                self._start()
+            except BaseException:
+                os.close(self._users)
+                raise
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    @property
+    def url(self) -> str:
+        """The URL of its database, for a client on this machine."""
+        return f"postgresql://vcci@/postgres?host={quote(str(_socket(self._data).parent), safe='')}&port={PORT}"
+
+    def stop(self) -> None:
+        """Stop using the server; the last user stops it."""
+        with _locked(self._home / "change"):
+            try:
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            finally:
+                os.close(self._users)
+            self._shut_down()
+
+    def _start(self) -> None:
+        started = False
+        for _ in _polls(START_S):
+            if _answers(self._data):
+                return
+            running = _try_lock(self._home / "running")
+            if running is None:
+                continue  # it starts, or the processes of a killed one are about to end
+            try:
+                if started:
+                    raise Unavailable(f"PostgreSQL does not start:\n{self._log()}")
+                self._launch(running)
+                started = True
+            finally:
+                os.close(running)
+        raise Unavailable(f"PostgreSQL did not start within {START_S:.0f} s:\n{self._log()}")
+
+    def _launch(self, running: int) -> None:
+        """Start the server, which inherits the lock `running` and holds it until its last process has ended."""
+        if not self._data.exists():
+            self._initialize()
+        (self._data / "postmaster.pid").unlink(missing_ok=True)  # its number may be another process's by now
+        settings = {**SERVER_SETTINGS, "unix_socket_directories": str(self._socket_folder())}
+        options = shlex.join(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
+        self._pg_ctl("start", "-W", "-l", self._data / "server.log", "-o", options, pass_fds=[running])
+
+    def _initialize(self) -> None:
+        new = self._data.with_name(f"{self._data.name}.new")  # renamed when complete
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        self._own(new)
+        if not self._account.reaches(new):
+            raise Unavailable(
+                f"the user with id {self._account.uid}, who runs PostgreSQL for root, cannot enter {new}: "
+                "set VCCI_STATE_DIR to a folder that others may enter"
+            )
+        options = ["--username=vcci", "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"]
+        made = self._account.run([self._binaries.folder / "initdb", *options, "-D", new])
+        if made.returncode:
+            raise Unavailable(f"PostgreSQL's initdb failed:\n{made.stdout}")
+        new.rename(self._data)
+
+    def _socket_folder(self) -> Path:
+        """Return the data folder, which is private, or a private temporary one where its path is too long."""
+        if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES:
+            return self._data
+        folder = Path(tempfile.mkdtemp(prefix="vcci-"))
+        self._own(folder)
+        return folder
+
+    def _own(self, folder: Path) -> None:
+        if self._account.uid is not None and self._account.gid is not None:
+            os.chown(folder, self._account.uid, self._account.gid)
+
+    def _shut_down(self) -> None:
+        folder = _socket(self._data).parent
+        for mode, patience_s in STOP_S.items():
+            self._pg_ctl("stop", "-W", "-m", mode)
+            for _ in _polls(patience_s):
+                running = _try_lock(self._home / "running")
+                if running is not None:
+                    os.close(running)
+                    if folder != self._data:
+                        shutil.rmtree(folder, ignore_errors=True)
+                    return
+        raise Unavailable(f"PostgreSQL does not stop:\n{self._log()}")
+
+    def _pg_ctl(self, action: str, *options: str | Path, pass_fds: Sequence[int] = ()) -> None:
+        command = [self._binaries.folder / "pg_ctl", action, "-D", self._data, "-s", *options]
+        self._account.run(command, pass_fds=pass_fds)
+
+    def _log(self) -> str:
+        log = self._data / "server.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
+
+
+def _socket(data: Path) -> Path:
+    """Return the path of the running server's socket, as it wrote it down."""
+    lines = (data / "postmaster.pid").read_text().splitlines()
+    return Path(lines[4], f".s.PGSQL.{lines[3]}")
+
+
+def _answers(data: Path) -> bool:
+    """Tell whether a server on `data` is ready."""
+    try:
+        ready = (data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(_socket(data)))
+    except (OSError, IndexError):
+        return False
+    return ready
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _try_lock(path: Path) -> int | None:
+    file = _open(path)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    file = _open(path)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def _polls(timeout_s: float) -> Iterator[None]:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(POLL_S)

@@ -1,0 +1,41 @@
+"""The schema: applies migrations/*.sql in the order of their names, each once, each in a transaction."""
+
+from pathlib import Path
+
+from vcci_engine.errors import WrongState
+
+from vcci_server.storage.pool import Connection, storage_errors
+
+FOLDER = Path(__file__).with_name("migrations")
+LOCK = 0x76636369_0001  # advisory lock of whoever migrates; "vcci" and a number
+
+
+async def migrate(connection: Connection) -> list[str]:
+    """Apply what is missing and return its names. Several processes may do it at once: one does the work."""
+    with storage_errors():
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        try:
+            return await _apply_missing(connection)
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+async def _apply_missing(connection: Connection) -> list[str]:
+    applied = await _applied(connection)
+    files = {path.stem: path for path in sorted(FOLDER.glob("*.sql"))}
+    if newer := applied - files.keys():
+        raise WrongState(f"The database was migrated by a newer version of vcci: {', '.join(sorted(newer))}")
+    missing = [name for name in files if name not in applied]
+    for name in missing:
+        async with connection.transaction():
+            await connection.execute(files[name].read_text(encoding="utf-8"))
+            await connection.execute("INSERT INTO schema_migrations (name) VALUES ($1)", name)
+    return missing
+
+
+async def _applied(connection: Connection) -> set[str]:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations"
+        " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    return {record["name"] for record in await connection.fetch("SELECT name FROM schema_migrations")}

@@ -1,0 +1,129 @@
+"""Connections to the database, and the edge where the driver's errors become ours."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.connection import LoggedQuery
+from asyncpg.pool import PoolConnectionProxy
+from vcci_engine.errors import InvalidField, Unavailable
+
+from vcci_server.storage.queries import NAMES
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Observe: TypeAlias = Callable[[str, float], None]  # query type (a statement's name, else its verb), seconds
+
+COMMAND_TIMEOUT_S = 60.0
+ACQUIRE_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 30.0
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.05, 1.0
+
+# Classes and codes of SQLSTATE after which the same again may well succeed.
+TRANSIENT = (
+    "08",  # connection exception
+    "25006",  # read-only transaction: a failover is under way
+    "40",  # transaction rollback: deadlock, serialization failure
+    "53",  # insufficient resources
+    "55P03",  # lock not available
+    "57",  # operator intervention: shutdown, cancelled
+    "58",  # system error: an I/O error
+)
+NUL = ("22021", "22P05")  # what a NUL character in a text is refused with
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, size: int, observe: Observe | None = None) -> AsyncIterator[Pool]:
+    """Open a pool of at most `size` connections, waiting for the database; `observe` gets each statement's time."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        command_timeout=COMMAND_TIMEOUT_S,
+        server_settings={"application_name": "vcci", "timezone": "UTC"},
+        init=_observed_by(observe) if observe else None,
+    )
+    await _start(pool)
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool; its errors are ours."""
+    with storage_errors():
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as acquired:
+            yield acquired
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection in a transaction, committed at the end."""
+    async with connection(pool) as acquired, acquired.transaction():
+        yield acquired
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn the driver's errors into ours, by SQLSTATE or type; what is our own fault stays as it is."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state.startswith(TRANSIENT):
+            raise Unavailable from error
+        if state in NUL:
+            raise InvalidField("text", "\\x00", "text without NUL characters", reason="MALFORMED_VALUE") from error
+        raise
+    except asyncpg.DataError:
+        raise
+    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:  # a connection that broke or does not answer
+        raise Unavailable from error
+
+
+def active_connections(pool: Pool) -> int:
+    """How many connections are in use: `db_connections_active`."""
+    return pool.get_size() - pool.get_idle_size()
+
+
+async def _start(pool: Pool) -> None:
+    delay_s = FIRST_DELAY_S
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while not await _answers(pool):
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+    except TimeoutError:
+        raise Unavailable(f"The database did not answer within {START_TIMEOUT_S:.0f} s") from None
+
+
+async def _answers(pool: Pool) -> bool:
+    try:
+        with storage_errors():
+            await pool
+    except Unavailable:
+        return False
+    return True
+
+
+async def _close(pool: Pool) -> None:
+    """Close when every connection is back; after a while, or when cancelled, close them as they are."""
+    try:
+        async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def _observed_by(observe: Observe) -> Callable[[Connection], Coroutine[Any, Any, None]]:
+    def log(query: LoggedQuery) -> None:
+        observe(NAMES.get(query.query) or query.query.split(maxsplit=1)[0].rstrip(";").lower(), query.elapsed)
+
+    async def init(connection: Connection) -> None:
+        connection.add_query_logger(log)
+
+    return init

@@ -1,0 +1,79 @@
+"""A database for the server's tests: one embedded server for the run, a fresh migrated database for each module."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from vcci_server.storage.embedded import EmbeddedServer
+from vcci_server.storage.migrate import migrate
+from vcci_server.storage.pool import Pool, open_pool
+
+
+@pytest.fixture(scope="session")
+def state_folders() -> Iterator[Path]:
+    """A folder for state directories, which the user who runs PostgreSQL for root may enter (pytest's are private)."""
+    folder = Path(tempfile.mkdtemp(prefix="vcci-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def state_dir(state_folders: Path) -> Path:
+    """An empty state directory."""
+    return Path(tempfile.mkdtemp(dir=state_folders))
+
+
+@pytest.fixture(scope="session")
+def database_url(state_folders: Path) -> Iterator[str]:
+    """The server that the tests share: the one of VCCI_TEST_DATABASE_URL, else an embedded one."""
+    if given := os.environ.get("VCCI_TEST_DATABASE_URL"):
+        yield given
+        return
+    server = EmbeddedServer(state_folders / "shared")
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def database(database_url: str) -> Iterator[str]:
+    """The URL of a database of the module's own, migrated."""
+    name = f"vcci_test_{uuid4().hex}"
+    url = urlsplit(database_url)._replace(path=f"/{name}").geturl()
+    asyncio.run(_execute(database_url, f"CREATE DATABASE {name}"))
+    asyncio.run(_migrate(url))
+    yield url
+    asyncio.run(_execute(database_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """A pool of four connections to the module's database."""
+    async with open_pool(database, size=4) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def tenant_id(pool: Pool) -> int:
+    """A tenant of the test's own."""
+    made: int = await pool.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id", uuid4().hex)
+    return made
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def _migrate(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await migrate(connection)
+    await connection.close()
