@@ -4,13 +4,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from vcci_server.importers.cells import finite_number
 from vcci_server.importers.problems import Problems
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _YEAR = re.compile(r"(19|20|21)\d\d", re.ASCII)
 
 
@@ -22,10 +22,10 @@ class Row:
     cells: dict[str, str]
     problems: Problems
 
-    def text(self, column: str, pattern: re.Pattern[str], expected: str) -> str:
-        """Return the cell, which `pattern` must match in full."""
+    def text(self, column: str, accept: Callable[[str], object], expected: str) -> str:
+        """Return the cell, for which `accept` must return something true."""
         value = self._cell(column)
-        if not pattern.fullmatch(value):
+        if not accept(value):
             self._report(column, expected)
         return value
 
@@ -41,11 +41,11 @@ class Row:
         value = self._cell(column)
         if not value and if_empty is not None:
             return if_empty
-        number = float(value) if _NUMBER.fullmatch(value) else math.nan
-        if not math.isfinite(number) or number < at_least:
+        number = finite_number(value)
+        if number is None or number < at_least:
             floor = "" if at_least == -math.inf else f" of at least {at_least:g}"
             self._report(column, f"a finite number{floor}, with a decimal point")
-        return number
+        return 0.0 if number is None else number
 
     def year(self, column: str, if_empty: int | None = None) -> int:
         """Return the cell as a year from 1900 to 2199."""

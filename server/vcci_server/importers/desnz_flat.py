@@ -78,9 +78,9 @@ def _check_codes(activities: Sequence[Activity], problems: Problems) -> None:
 
 
 def _record(activity: Activity, year: int, region: str, problems: Problems) -> FactorRecord:
-    total = activity.amounts.get(TOTAL, math.nan)
+    total = activity.amounts.get(TOTAL, 0.0)
     parts = {gas: activity.amounts[label] for label, gas in PARTS.items() if label in activity.amounts}
-    if not activity.amounts.keys() <= {TOTAL, *PARTS} or math.isnan(total):
+    if TOTAL not in activity.amounts or not activity.amounts.keys() <= {TOTAL, *PARTS}:
         labels = ", ".join(activity.amounts)
         problems.add(activity.line, "GHG/Unit", labels, f"{TOTAL}, or with it {', '.join(PARTS)}")
     elif parts and abs(math.fsum(parts.values()) - total) > ROUNDING:

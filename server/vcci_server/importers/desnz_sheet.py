@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from python_calamine import CalamineError, CalamineWorkbook
+
+from vcci_server.importers.cells import finite_number
 from vcci_server.importers.problems import Problems
 
 SHEET = "Factors by Category"
@@ -90,7 +92,7 @@ def _add(activities: dict[str, Activity], line: int, row: list[str], problems: P
     activity = activities.setdefault(activity_id, new)
     if (activity.scope, activity.levels, activity.unit) != (new.scope, new.levels, new.unit) or gas in activity.amounts:
         problems.add(line, "ID", row_id, f"an ID of its own; line {activity.line} has it for another activity")
-    try:
-        activity.amounts[gas] = float(amount)
-    except ValueError:
-        problems.add(line, FACTOR_COLUMN, amount, "a number or nothing")
+    number = finite_number(amount)
+    if number is None:
+        problems.add(line, FACTOR_COLUMN, amount, "a finite number or nothing")
+    activity.amounts[gas] = 0.0 if number is None else number

@@ -43,7 +43,6 @@ ALL_GASES = "All GHGs"
 UNSPECIFIED = "HFCs and PFCs, unspecified"  # published as CO2e only
 _BY_GAS = frozenset({*GASES, UNSPECIFIED})
 _NAICS = re.compile(r"\d{6}", re.ASCII)
-_ANY_TEXT = re.compile(r".+")
 
 
 @dataclass(slots=True)
@@ -73,8 +72,8 @@ def read(data: bytes, *, margins: str = "with") -> list[FactorRecord]:
 def _sectors(rows: Iterable[Row], value: str, problems: Problems) -> dict[str, _Sector]:
     sectors: dict[str, _Sector] = {}
     for row in rows:
-        code = row.text(CODE, _NAICS, "a NAICS code of six digits")
-        sector = sectors.setdefault(code, _Sector(row.line, row.text(TITLE, _ANY_TEXT, "the sector's title")))
+        code = row.text(CODE, _NAICS.fullmatch, "a NAICS code of six digits")
+        sector = sectors.setdefault(code, _Sector(row.line, row.text(TITLE, len, "the sector's title")))
         gas = row.choice(GHG, (ALL_GASES, UNSPECIFIED, *GASES))
         row.choice(UNIT, (MASS_UNIT if gas in GASES else CO2E_UNIT,))
         if gas in sector.amounts:

@@ -5,6 +5,9 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 
+from vcci_engine import units
+from vcci_engine.countries import alpha_2
+
 from vcci_server.importers.csv_rows import Row, read_rows
 from vcci_server.importers.problems import Problems
 from vcci_server.importers.record import GSD2_BASIC, GWP_SETS, MARGINS, PRICE_BASES, FactorRecord
@@ -19,8 +22,6 @@ COLUMNS = (
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
-_REGION = re.compile(r"([A-Z]{2})?")
-_UNIT = re.compile(r"[A-Za-z%][A-Za-z0-9_%*/^() .-]{0,63}")
 _GAS = re.compile(r"[A-Za-z][A-Za-z0-9_(),-]*")
 
 
@@ -52,12 +53,12 @@ def write_csv(records: Iterable[FactorRecord]) -> bytes:
 
 def _record(row: Row) -> FactorRecord:
     return FactorRecord(
-        source=row.text("source", _SOURCE, "lower-case letters, digits and _, like naics"),
-        code=row.text("code", _CODE, "letters, digits and . _ + / -, like 331110"),
-        name=row.text("name", _TEXT, "a name of 1 to 500 characters on one line"),
-        region=row.text("region", _REGION, "an ISO 3166-1 alpha-2 code in capitals, or nothing for the whole world"),
+        source=row.text("source", _SOURCE.fullmatch, "lower-case letters, digits and _, like naics"),
+        code=row.text("code", _CODE.fullmatch, "letters, digits and . _ + / -, like 331110"),
+        name=row.text("name", _TEXT.fullmatch, "a name of 1 to 500 characters on one line"),
+        region=row.text("region", _is_region, "an ISO 3166-1 alpha-2 code in capitals, or nothing for the whole world"),
         year=row.year("year"),
-        unit=row.text("unit", _UNIT, "a unit, like kg, kWh, tonne*km or USD"),
+        unit=row.text("unit", units.parse, "a unit, like kg, kWh, tonne*km or USD"),
         kg_co2e=row.number("kg_co2e"),
         gases=_gases(row),
         gwp_set=row.choice("gwp_set", GWP_SETS),
@@ -65,8 +66,12 @@ def _record(row: Row) -> FactorRecord:
         price_year=row.year("price_year", if_empty=0),
         price_basis=row.choice("price_basis", PRICE_BASES),
         margins=row.choice("margins", MARGINS),
-        source_note=row.text("source_note", _TEXT, "where the figure was published, 1 to 500 characters on one line"),
+        source_note=row.text("source_note", _TEXT.fullmatch, "where it was published, 1 to 500 characters on one line"),
     )
+
+
+def _is_region(text: str) -> bool:
+    return alpha_2(text) == text
 
 
 def _gases(row: Row) -> Mapping[str, float]:
