@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Basic uncertainty of the pedigree method as squared geometric standard deviations (ecoinvent 3, table 10.2).
+# Basic uncertainty of the pedigree method, as ecoinvent tabulates it: squared geometric standard deviations.
 GSD2_BASIC = 1.05  # energy, materials, waste services, CO2
 GSD2_TRANSPORT = 2.0
 GSD2_INFRASTRUCTURE = 3.0
