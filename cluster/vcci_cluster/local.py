@@ -1,0 +1,33 @@
+"""In-process execution: a bounded pool of threads (NumPy lets go of the interpreter lock)."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from vcci_cluster.lanes import FairSlots, Lane
+from vcci_cluster.work import Place, Recorder, Work
+
+R = TypeVar("R")
+
+
+class LocalPool:
+    """Runs works on threads; those that find none free wait in their lanes."""
+
+    def __init__(self, threads: int, lanes: Sequence[Lane], recorder: Recorder) -> None:
+        self.slots = FairSlots(threads, lanes)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="vcci-work")
+        self._recorder = recorder
+
+    async def run(self, work: Work[R]) -> R:
+        """Run one work. A cancelled caller returns at once; the thread cannot stop, and keeps its slot to its end."""
+        await self.slots.acquire(work.lane, work.estimated_s)
+        loop = asyncio.get_running_loop()
+        running = self._threads.submit(work.function, *work.shared, *work.args)
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(self.slots.release, work.lane))
+        async with self._recorder.attempt(work, Place.IN_PROCESS):
+            return await asyncio.wrap_future(running)
+
+    async def close(self) -> None:
+        """Wait for the works that run."""
+        await asyncio.to_thread(self._threads.shutdown)
