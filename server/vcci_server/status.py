@@ -1,7 +1,15 @@
-"""Which gRPC status each class of error has."""
+"""What a caller is told of an error: the gRPC status of its class, and google.rpc details."""
+
+from collections.abc import Sequence
 
 import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
 from vcci_engine.errors import (
+    FieldProblem,
+    InvalidField,
+    InvalidFields,
     InvalidInput,
     NotFound,
     Overloaded,
@@ -23,7 +31,77 @@ STATUS: dict[type[VcciError], grpc.StatusCode] = {
     VcciError: grpc.StatusCode.INTERNAL,
 }
 
+DOMAIN = "vcci"
+UNAVAILABLE_RETRY_S = 1.0
+# gRPC takes 8 KiB of metadata. The message is percent-encoded there (times 3), the details are in base64 (times 4/3).
+MAX_MESSAGE_BYTES = 512
+MAX_DETAILS_BYTES = 3_072
 
-def status_of(error: VcciError) -> grpc.StatusCode:
+
+def code_of(error: VcciError) -> grpc.StatusCode:
     """Return the status of the nearest class in the table."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def message_of(error: VcciError) -> str:
+    """Return the error's message, cut to what a header can carry."""
+    return _cut(str(error), MAX_MESSAGE_BYTES)
+
+
+def details_of(error: VcciError) -> bytes:
+    """Return the error as a serialized google.rpc.Status, with as many field violations as a header can carry."""
+    problems = _problems(error)
+    shown = len(problems)
+    while True:
+        status = _status(error, problems, shown).SerializeToString()
+        if len(status) <= MAX_DETAILS_BYTES or not shown:
+            return status
+        shown //= 2
+
+
+def _status(error: VcciError, problems: Sequence[FieldProblem], shown: int) -> status_pb2.Status:
+    metadata = {_cut(key, 64): _cut(value, 256) for key, value in error.metadata.items()}
+    if len(problems) == 1:
+        metadata |= {"field": problems[0].field, "value": problems[0].value, "expected": problems[0].expected}
+    if shown < len(problems):
+        metadata["problems"] = str(len(problems))
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
+    if shown:
+        details.append(_bad_request(problems[:shown]))
+    if isinstance(error, NotFound):
+        details.append(error_details_pb2.ResourceInfo(resource_name=metadata.get("name", "")))
+    if isinstance(error, (Overloaded, Unavailable)):
+        delay_s = error.retry_after_s if isinstance(error, Overloaded) else UNAVAILABLE_RETRY_S
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(delay_s * 1e9))
+        details.append(retry)
+    return status_pb2.Status(code=code_of(error).value[0], message=message_of(error), details=map(_any, details))
+
+
+def _problems(error: VcciError) -> Sequence[FieldProblem]:
+    if isinstance(error, InvalidFields):
+        return error.problems
+    return (error.problem,) if isinstance(error, InvalidField) else ()
+
+
+def _bad_request(problems: Sequence[FieldProblem]) -> error_details_pb2.BadRequest:
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=problem.field,
+                description=f"found {problem.value!r}, expected {problem.expected}",
+                reason=problem.reason,
+            )
+            for problem in problems
+        ]
+    )
+
+
+def _any(message: Message) -> Any:
+    packed = Any()
+    packed.Pack(message)
+    return packed
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) * 4 <= limit else text.encode()[:limit].decode(errors="ignore")

@@ -1,0 +1,97 @@
+"""Prometheus metrics: one registry of the process, served on a port of its own.
+
+Label values are bound once (`labels(...)` is kept), so that a call pays one increment and one observation.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+CALL_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """All that the server measures."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "api_requests_total", "Calls that ended.", ("method", "endpoint", "status"), registry=registry
+        )
+        self.request_seconds = Histogram(
+            "api_request_duration_seconds",
+            "Duration of calls, of a stream until its end.",
+            ("endpoint",),
+            buckets=CALL_BUCKETS_S,
+            registry=registry,
+        )
+        self.query_seconds = Histogram(
+            "db_query_duration_seconds",
+            "Duration of database statements.",
+            ("query_type",),
+            buckets=COMMIT_BUCKETS_S,
+            registry=registry,
+        )
+        self.connections_active = Gauge(
+            "db_connections_active", "Database connections that are in use.", registry=registry
+        )
+        self.tasks = Counter("worker_tasks_total", "Works that ended.", ("task_name", "status"), registry=registry)
+        self.task_seconds = Histogram(
+            "worker_task_duration_seconds",
+            "Duration of works, without their time in the queue.",
+            ("task_name",),
+            buckets=CALL_BUCKETS_S,
+            registry=registry,
+        )
+        self.queue_depth = Gauge("worker_queue_depth", "Works that wait.", ("queue",), registry=registry)
+        self.cache_hits = Counter("cache_hits_total", "Factor tables found in this process.", registry=registry)
+        self.cache_misses = Counter("cache_misses_total", "Factor tables that had to be fetched.", registry=registry)
+        self.rows = Counter("vcci_ingest_rows_total", "Rows of uploads.", ("result",), registry=registry)
+        self.accepted = self.rows.labels("accepted")
+        self.rejected = self.rows.labels("rejected")
+        self.duplicate = self.rows.labels("duplicate")
+        self.bytes = Counter("vcci_ingest_bytes_total", "Bytes of the batches of uploads.", registry=registry)
+        self.batches = Counter("vcci_ingest_batches_total", "Batches committed.", ("place", "form"), registry=registry)
+        self.commit_seconds = Histogram(
+            "vcci_ingest_commit_seconds",
+            "Duration of the transactions that store batches.",
+            buckets=COMMIT_BUCKETS_S,
+            registry=registry,
+        )
+        self.credits = Gauge("vcci_ingest_credits", "Batches that open streams may have in flight.", registry=registry)
+        self.streams = Gauge("vcci_ingest_streams_open", "Streams open.", registry=registry)
+        self.bytes_in_flight = Gauge("vcci_ingest_bytes_in_flight", "Bytes of batches in memory.", registry=registry)
+        self.observe_query = cache(self.query_seconds.labels)
+
+    def observe_work(self, name: str, place: str, status: str, seconds: float) -> None:
+        """Count one attempt of a work; the form that `open_executor(observe=)` asks for."""
+        self.tasks.labels(name, status).inc()
+        self.task_seconds.labels(name).observe(seconds)
+
+
+class CallMeter:
+    """The bound metrics of one RPC."""
+
+    def __init__(self, metrics: Metrics, method: str, endpoint: str) -> None:
+        self._seconds = metrics.request_seconds.labels(endpoint)
+        self._status = cache(lambda status: metrics.requests.labels(method, endpoint, status))
+
+    def ended(self, status: str, seconds: float) -> None:
+        """Count a call that ended with a gRPC status."""
+        self._status(status).inc()
+        self._seconds.observe(seconds)
+
+
+@contextmanager
+def serve_metrics(metrics: Metrics, host: str, port: int) -> Iterator[int]:
+    """Serve /metrics in a thread; yield the port."""
+    server, thread = start_http_server(port, host, metrics.registry)
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,151 @@
+"""Everything that an operator can change: read once, from the environment and the flags of `serve`."""
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from vcci_server.validation import BatchLimits
+
+PREFIX = "VCCI_"
+OF_OTHERS = frozenset({"VCCI_SERVER", "VCCI_TOKEN", "VCCI_TEST_DATA"})  # of the client and the tests
+YES = frozenset({"1", "true", "yes", "on"})
+NO = frozenset({"", "0", "false", "no", "off"})
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message says which and what would be right."""
+
+
+def _setting(default: Any, unit: str, why: str, *, secret: bool = False) -> Any:
+    metadata = {"unit": unit, "why": why, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+def state_dir() -> Path:
+    """Return the platform's folder; never in root's home, whose permissions the embedded database would open."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/vcci")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "vcci"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One frozen object; the environment variable of a field is VCCI_ and its name in capitals."""
+
+    listen: str = _setting(
+        "127.0.0.1:50051", "host:port", "gRPC; loopback only, as there is no TLS; port 0: a free one"
+    )
+    metrics_listen: str = _setting("127.0.0.1:9464", "host:port", "Prometheus metrics, under /metrics")
+    state_dir: Path = _setting(  # noqa: RUF009  a field
+        state_dir, "path", "token secret and embedded database; as root /var/lib/vcci, else in XDG_STATE_HOME"
+    )
+    database_url: str = _setting("", "URL", "PostgreSQL 14 or newer; empty: the embedded one", secret=True)
+    database_connections: int = _setting(10, "connections", "one per stream that commits, and some to read")
+    migrate: bool = _setting(False, "yes or no", "migrate the database of VCCI_DATABASE_URL at the start, too")
+    redis_url: str = _setting("", "URL", "second tier of the factor cache; empty: none", secret=True)
+    ray_address: str = _setting("", "address", "`local`, `auto` or `host:port`; empty: calculate in this process")
+    ray_token: str = _setting("", "text", "token of the Ray cluster; empty: Ray's own RAY_AUTH_TOKEN", secret=True)
+    ray_threshold_s: float = _setting(0.02, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms")
+    compute_threads: int = _setting(os.cpu_count, "threads", "one per core: NumPy lets go of the interpreter lock")
+    token_secret: str = _setting(
+        "", "text", "HS256 key of the tokens, 32 bytes or more; empty: made once in the state folder", secret=True
+    )
+    max_message_bytes: int = _setting(16 << 20, "bytes", "of one message; 1 MiB is fastest")
+    max_batch_rows: int = _setting(250_000, "rows", "of one batch: one transaction, 10 MB as columns")
+    max_in_flight_bytes: int = _setting(256 << 20, "bytes", "batches in memory over all streams")
+    max_streams: int = _setting(100, "streams", "uploads and calculations open at once")
+    credits: int = _setting(8, "batches", "of one stream unacknowledged: enough to hide a commit of 20 ms")
+    drain_s: float = _setting(20.0, "s", "from SIGTERM until what is still open is closed; Kubernetes kills after 30")
+    log_format: str = _setting("auto", "auto, json or console", "auto: console on a terminal, else JSON")
+    log_level: str = _setting("info", "debug, info, warning or error", "what is logged")
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """What one batch may hold."""
+        return BatchLimits(max_message_bytes=self.max_message_bytes, max_rows=self.max_batch_rows)
+
+
+def from_environment(environment: Mapping[str, str], flags: Mapping[str, object | None] | None = None) -> Settings:
+    """Read the settings; a flag that is not None goes before its variable. Raises SettingsError."""
+    given = {name: text for name, text in environment.items() if name.startswith(PREFIX) and name not in OF_OTHERS}
+    known = {variable(setting): setting for setting in fields(Settings)}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise SettingsError(f"{name} is not a setting; did you mean {near[0]}?")
+    values: dict[str, Any] = {known[name].name: _parse(known[name], text) for name, text in given.items()}
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def variable(setting: "Field[Any]") -> str:
+    """Return the name of a setting's environment variable."""
+    return PREFIX + setting.name.upper()
+
+
+def default_text(setting: "Field[Any]") -> str:
+    """Return a setting's default as docs/settings.md has it."""
+    if setting.default is MISSING:
+        return "(of the machine)"
+    return {"": "(empty)", "False": "no", "True": "yes"}.get(str(setting.default), str(setting.default))
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `host:port` or `[v6]:port`."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise SettingsError(f"{address!r} is not an address; expected host:port, for example 127.0.0.1:50051")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _parse(setting: "Field[Any]", text: str) -> object:
+    try:
+        if setting.type is bool:
+            return _parse_bool(text)
+        return setting.type(text)  # type: ignore[operator]  # str, int, float or Path: the annotations are classes
+    except ValueError as error:
+        raise SettingsError(f"{variable(setting)}: found {text!r}, expected {setting.metadata['unit']}") from error
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in YES | NO:
+        raise ValueError(text)
+    return text.lower() in YES
+
+
+def _check(settings: Settings) -> None:
+    for name in ("listen", "metrics_listen"):
+        host, _ = split_address(getattr(settings, name))
+        if not _is_loopback(host):
+            raise SettingsError(
+                f"{PREFIX}{name.upper()}: {host} can be reached from other machines, and there is no TLS yet; "
+                "listen on 127.0.0.1 or [::1] and put a proxy with TLS in front"
+            )
+    for setting in fields(Settings):
+        value = getattr(settings, setting.name)
+        if setting.type in (int, float) and not value > 0:
+            raise SettingsError(f"{variable(setting)}: found {value}, expected more than 0 {setting.metadata['unit']}")
+    if settings.token_secret and len(settings.token_secret.encode()) < 32:
+        raise SettingsError("VCCI_TOKEN_SECRET: too short, expected 32 bytes or more (RFC 7518, section 3.2)")
+    _check_choice("log_format", settings.log_format, ("auto", "json", "console"))
+    _check_choice("log_level", settings.log_level, ("debug", "info", "warning", "error"))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{PREFIX}{name.upper()}: found {value!r}, expected {', '.join(choices)}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
