@@ -1,0 +1,195 @@
+"""One open stream of an upload: batches are prepared side by side and committed in order.
+
+    reader ──▶ batches being prepared, at most `credits` ──▶ committer ──▶ acknowledgements
+
+The reader takes a message only when there is a credit for it and room in memory, so a fast client waits and the
+server does not grow. The committer takes every batch that is ready: many small batches share one transaction.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vcci.v1 import upload_service_pb2 as pb
+from vcci_engine.errors import InvalidField, InvalidInput, OffsetMismatch
+
+from vcci_server.preparation import Preparation, Prepared, refusal
+from vcci_server.storage.ingest import PreparedBatch
+
+GROUP_ROWS = 200_000  # rows of one transaction; a longer one gains nothing and delays its acknowledgements
+
+Answer = pb.BatchAck | pb.BatchRefusal
+Send = Callable[[pb.AppendActivitiesResponse], Awaitable[None]]
+
+
+class Writer(Protocol):
+    """The ledger of one upload, held at one epoch; it raises when another writer has taken over."""
+
+    committed_through: int
+
+    async def commit(self, batches: Sequence[PreparedBatch]) -> None:
+        """Store batches that follow each other from `committed_through`, in one transaction."""
+
+    async def check(self) -> None:
+        """Raise unless this writer still holds the upload."""
+
+    def count_duplicate(self, rows: int) -> None:
+        """Count rows that came again."""
+
+
+class Room(Protocol):
+    """Memory for batches, shared by all streams."""
+
+    async def take(self, size: int) -> None:
+        """Wait until there is room for so many bytes."""
+
+    def give_back(self, size: int) -> None:
+        """Free what was taken."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch in the order of its arrival; `prepared` is None when it was not the next one when it came."""
+
+    offset: int
+    rows: int
+    size: int  # bytes of room taken
+    prepared: asyncio.Task[Prepared | InvalidInput] | None
+
+    @property
+    def ready(self) -> bool:
+        return self.prepared is None or self.prepared.done()
+
+
+class Intake:
+    """The batches of one stream, from the message after `open` to the end."""
+
+    def __init__(self, preparation: Preparation, writer: Writer, room: Room, send: Send, *, credits: int) -> None:
+        self._preparation = preparation
+        self._writer = writer
+        self._room = room
+        self._send = send
+        self._credits = credits
+        self._slots = asyncio.Semaphore(credits)
+        self._waiting: deque[_Batch] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+        self._received = writer.committed_through  # the offset that the reader expects
+        self._next = writer.committed_through  # the offset that the committer expects
+        self._reader: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()  # gRPC takes one message of a call at a time
+        self._done = asyncio.Event()
+
+    async def run(self, requests: AsyncIterator[pb.AppendActivitiesRequest]) -> None:
+        """Take the stream's batches until it ends, or until `stop_reading`; every batch taken is answered."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._reader = tasks.create_task(self._read(requests, tasks))
+                self._reader.add_done_callback(self._end)
+                tasks.create_task(self._commit())
+        except* Exception as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            for batch in self._waiting:
+                self._room.give_back(batch.size)
+            self._done.set()
+
+    async def drain(self, notice: pb.Drain) -> None:
+        """Tell the writer, take no further batch, and wait until those taken are committed and acknowledged."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await self._say(pb.AppendActivitiesResponse(drain=notice))
+            await self._done.wait()
+
+    async def _read(self, requests: AsyncIterator[pb.AppendActivitiesRequest], tasks: asyncio.TaskGroup) -> None:
+        await self._slots.acquire()
+        async for request in requests:
+            if request.WhichOneof("request") != "append":
+                raise InvalidField("open", "a second one", "`append` after the first message", reason="UPLOAD_NOT_OPEN")
+            await self._take(request.append, tasks)
+            await self._slots.acquire()
+
+    def _end(self, reader: asyncio.Task[None]) -> None:
+        self._ended = True
+        self._arrived.set()
+
+    async def _take(self, append: pb.AppendBatch, tasks: asyncio.TaskGroup) -> None:
+        rows = len(append.columns.quantity) + len(append.rows.activities)
+        batch = _Batch(append.offset, rows, 0, None)
+        if rows and append.offset == self._received:
+            size = append.ByteSize()
+            await self._room.take(size)
+            batch.size = size
+            batch.prepared = tasks.create_task(self._preparation.prepare(append))
+            self._received += rows
+        self._waiting.append(batch)
+        self._arrived.set()
+
+    async def _commit(self) -> None:
+        while True:
+            while self._waiting:
+                batches = await self._ready_batches()
+                for answer in await self._settle(batches):
+                    await self._say(answer)
+                    self._slots.release()
+            if self._ended:
+                return
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def _ready_batches(self) -> list[_Batch]:
+        """Wait for the first batch; return it and those behind it that are ready too, up to one transaction."""
+        first = self._waiting[0]
+        if first.prepared is not None:
+            await asyncio.wait([first.prepared])
+        count, rows = 0, 0
+        for batch in self._waiting:
+            rows += batch.rows
+            if not batch.ready or (count and rows > GROUP_ROWS):
+                break
+            count += 1
+        return [self._waiting[number] for number in range(count)]
+
+    async def _settle(self, batches: list[_Batch]) -> list[pb.AppendActivitiesResponse]:
+        """Commit what can be, in one transaction, and return one answer per batch."""
+        group: list[PreparedBatch] = []
+        answers = [self._judge(batch, group) for batch in batches]
+        if group:
+            await self._writer.commit(group)
+        else:
+            await self._writer.check()
+        for batch in batches:
+            self._waiting.popleft()
+            self._room.give_back(batch.size)
+        return [self._response(answer) for answer in answers]
+
+    def _judge(self, batch: _Batch, group: list[PreparedBatch]) -> Answer:
+        """Add the batch to the group when it is the next one and right; return its answer."""
+        if batch.rows == 0:
+            return pb.BatchAck(offset=batch.offset)
+        if batch.offset + batch.rows <= self._next:
+            self._writer.count_duplicate(batch.rows)
+            return pb.BatchAck(offset=batch.offset, duplicate=True)
+        outcome = batch.prepared.result() if batch.prepared is not None else None
+        if batch.offset != self._next or outcome is None:
+            outcome = OffsetMismatch(batch.offset, self._next)
+        if isinstance(outcome, Prepared):
+            group.append(outcome.batch)
+            self._next += batch.rows
+            return outcome.ack()
+        self._received = self._next  # the batches behind this one are ahead now: they are refused one by one
+        return refusal(batch.offset, self._next, outcome)
+
+    async def _say(self, response: pb.AppendActivitiesResponse) -> None:
+        async with self._writing:
+            await self._send(response)
+
+    def _response(self, answer: Answer) -> pb.AppendActivitiesResponse:
+        if isinstance(answer, pb.BatchRefusal):
+            return pb.AppendActivitiesResponse(refusal=answer)
+        answer.received_through = self._received
+        answer.committed_through = self._writer.committed_through
+        answer.credits = self._credits
+        return pb.AppendActivitiesResponse(ack=answer)
