@@ -56,7 +56,7 @@ class _Batch:
     offset: int
     rows: int
     size: int  # bytes of room taken
-    prepared: asyncio.Task[Prepared | InvalidInput] | None
+    prepared: asyncio.Future[Prepared | InvalidInput] | None
 
     @property
     def ready(self) -> bool:
@@ -89,8 +89,6 @@ class Intake:
                 self._reader = tasks.create_task(self._read(requests, tasks))
                 self._reader.add_done_callback(self._end)
                 tasks.create_task(self._commit())
-        except* Exception as errors:
-            raise errors.exceptions[0] from None
         finally:
             for batch in self._waiting:
                 self._room.give_back(batch.size)
@@ -105,11 +103,27 @@ class Intake:
 
     async def _read(self, requests: AsyncIterator[pb.AppendActivitiesRequest], tasks: asyncio.TaskGroup) -> None:
         await self._slots.acquire()
-        async for request in requests:
-            if request.WhichOneof("request") != "append":
+        while (request := await self._next_request(requests)) is not None:
+            if isinstance(request, InvalidInput):
+                self._take_unreadable(request)
+            elif request.WhichOneof("request") == "append":
+                await self._take(request.append, tasks)
+            else:
                 raise InvalidField("open", "a second one", "`append` after the first message", reason="UPLOAD_NOT_OPEN")
-            await self._take(request.append, tasks)
             await self._slots.acquire()
+
+    async def _next_request(
+        self, requests: AsyncIterator[pb.AppendActivitiesRequest]
+    ) -> pb.AppendActivitiesRequest | InvalidInput | None:
+        try:
+            return await anext(requests, None)
+        except InvalidInput as error:  # this message cannot be read; the next one may
+            return error
+
+    def _take_unreadable(self, error: InvalidInput) -> None:
+        prepared = asyncio.get_running_loop().create_future()
+        prepared.set_result(error)
+        self._queue(_Batch(self._received, 1, 0, prepared))
 
     def _end(self, reader: asyncio.Task[None]) -> None:
         self._ended = True
@@ -124,6 +138,9 @@ class Intake:
             batch.size = size
             batch.prepared = tasks.create_task(self._preparation.prepare(append))
             self._received += rows
+        self._queue(batch)
+
+    def _queue(self, batch: _Batch) -> None:
         self._waiting.append(batch)
         self._arrived.set()
 
