@@ -7,7 +7,7 @@ from vcci_engine.errors import WrongState
 from vcci_server.storage.pool import Connection, storage_errors
 
 FOLDER = Path(__file__).with_name("migrations")
-LOCK = 0x76636369_0001  # advisory lock of whoever migrates; "vcci" and a number
+LOCK = 0x7663_6369_0001  # advisory lock of whoever migrates
 
 
 async def migrate(connection: Connection) -> list[str]:

@@ -1,0 +1,111 @@
+"""Suppliers: made once whoever names them, renamed by the last word, listed by code."""
+
+import asyncio
+import random
+
+import numpy as np
+import pytest
+from vcci_engine.errors import InvalidField, NotFound
+from vcci_server.storage.pool import Pool
+from vcci_server.storage.suppliers import SupplierFields, SupplierStore
+
+
+async def _count(pool: Pool, tenant_id: int) -> int:
+    count: int = await pool.fetchval("SELECT count(*) FROM suppliers WHERE tenant_id = $1", tenant_id)
+    return count
+
+
+async def test_an_unknown_code_is_made_once_and_found_again(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool)
+    ids = await store.resolve(tenant_id, ["b", "a", "b"])
+    assert ids.dtype == np.int32
+    assert ids[0] == ids[2] != ids[1]
+    for again in (store, SupplierStore(pool)):
+        assert (await again.resolve(tenant_id, ["a", "b"])).tolist() == [ids[1], ids[0]]
+    assert await _count(pool, tenant_id) == 2
+
+
+async def test_a_known_batch_asks_nothing_of_the_database(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool)
+    ids = await store.resolve(tenant_id, ["a", "b"], ["A", "B"], ["DE", ""])
+    await pool.execute("DELETE FROM suppliers WHERE tenant_id = $1", tenant_id)
+    assert np.array_equal(await store.resolve(tenant_id, ["a", "b"], ["", "B"], ["DE", ""]), ids)
+    assert await _count(pool, tenant_id) == 0
+
+
+async def test_names_and_countries_that_differ_are_taken_over(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool)
+    await store.resolve(tenant_id, ["a", "b"], ["A", "B"], ["DE", "FR"])
+    await store.resolve(tenant_id, ["a", "a", "b"], ["A1", "A2", ""], ["", "", "CH"])
+    a, b = await store.list_page(tenant_id, limit=9)
+    assert (a.display_name, a.country, b.display_name, b.country) == ("A2", "DE", "B", "CH")
+    assert b.updated_at > b.created_at
+
+
+async def test_the_same_codes_of_another_tenant_are_other_suppliers(pool: Pool, tenant_id: int) -> None:
+    other = await pool.fetchval("INSERT INTO tenants (name) VALUES ('other') RETURNING tenant_id")
+    store = SupplierStore(pool)
+    assert await store.resolve(tenant_id, ["a"]) != await store.resolve(other, ["a"])
+
+
+async def test_new_codes_from_several_connections_are_made_once(pool: Pool, tenant_id: int) -> None:
+    codes = [f"s{number}" for number in range(500)]
+    order = random.Random(1)
+    batches = [order.sample(codes, len(codes)) for _ in range(8)]
+    names = [[f"name {n}"] * len(codes) for n in range(len(batches))]
+    ids = await asyncio.gather(
+        *(SupplierStore(pool).resolve(tenant_id, batch, name) for batch, name in zip(batches, names, strict=True))
+    )
+    seen = {dict(zip(batch, found.tolist(), strict=True))["s7"] for batch, found in zip(batches, ids, strict=True)}
+    assert len(seen) == 1
+    assert await _count(pool, tenant_id) == len(codes)
+
+
+async def test_a_full_cache_starts_anew(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool, cached_suppliers=3)
+    first = await store.resolve(tenant_id, ["a", "b", "c"])
+    second = await store.resolve(tenant_id, ["d", "a"])
+    assert second[1] == first[0]
+    assert (await store.resolve(tenant_id, ["a", "b", "c", "d"])).tolist() == [*first.tolist(), second[0]]
+
+
+async def test_a_known_code_uses_up_no_id(pool: Pool, tenant_id: int) -> None:
+    await SupplierStore(pool).resolve(tenant_id, ["a", "b"])
+    await SupplierStore(pool).resolve(tenant_id, ["a", "b"], ["A", "B"])
+    fresh = await SupplierStore(pool).resolve(tenant_id, ["a", "b", "c"])
+    assert np.diff(np.sort(fresh)).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("texts", [("a\0", "", ""), ("a", "A\0", ""), ("a", "", "\0")])
+async def test_a_nul_character_is_the_callers_fault(pool: Pool, tenant_id: int, texts: tuple[str, str, str]) -> None:
+    code, name, country = texts
+    with pytest.raises(InvalidField) as raised:
+        await SupplierStore(pool).resolve(tenant_id, [code], [name], [country])
+    assert raised.value.reason == "MALFORMED_VALUE"
+    with pytest.raises(InvalidField):
+        await SupplierStore(pool).upsert(tenant_id, [SupplierFields(code, name, country)])
+    assert await _count(pool, tenant_id) == 0
+
+
+async def test_upserted_suppliers_come_back_in_order_and_keep_what_is_not_said(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool)
+    await store.upsert(tenant_id, [SupplierFields("a", "A", "DE", "331110")])
+    b, a = await store.upsert(tenant_id, [SupplierFields("b"), SupplierFields("a", country="FR")])
+    assert (b.code, b.display_name) == ("b", "")
+    assert (a.display_name, a.country, a.industry) == ("A", "FR", "331110")
+    assert await store.get(tenant_id, "a") == a
+    assert (await store.resolve(tenant_id, ["a"])).tolist() == [a.supplier_id]
+
+
+async def test_pages_follow_the_codes(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool)
+    await store.resolve(tenant_id, ["ä", "b", "a", "Z", "10"])
+    codes: list[str] = []
+    while page := await store.list_page(tenant_id, limit=2, after=codes[-1] if codes else ""):
+        codes += [supplier.code for supplier in page]
+    assert sorted(codes) == sorted(["ä", "b", "a", "Z", "10"])
+
+
+async def test_an_unknown_supplier_is_not_found(pool: Pool, tenant_id: int) -> None:
+    with pytest.raises(NotFound):
+        await SupplierStore(pool).get(tenant_id, "a")
