@@ -1,0 +1,20 @@
+"""Tenants: whose data it is."""
+
+from vcci_server.storage.pool import Pool, connection
+from vcci_server.storage.queries import QUERIES
+
+DEFAULT = "default"  # made at the first start
+
+
+async def tenant_id(pool: Pool, name: str) -> int | None:
+    """Return the id of a tenant, None when there is none of this name."""
+    async with connection(pool) as db:
+        found: int | None = await db.fetchval(QUERIES["select_tenant_id"], name)
+    return found
+
+
+async def ensure_tenant(pool: Pool, name: str) -> int:
+    """Return the id of a tenant, which is made when there is none of this name."""
+    async with connection(pool) as db:
+        made: int = await db.fetchval(QUERIES["ensure_tenant"], name)
+    return made
