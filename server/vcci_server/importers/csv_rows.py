@@ -2,14 +2,14 @@
 
 import csv
 import io
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from vcci_server.importers.cells import finite_number
+from vcci_server.importers.cells import LARGEST, finite_number
 from vcci_server.importers.problems import Problems
+from vcci_server.importers.record import MAX_FACTORS
 
 _YEAR = re.compile(r"(19|20|21)\d\d", re.ASCII)
 
@@ -36,15 +36,16 @@ class Row:
             self._report(column, "one of " + ", ".join(choice or "nothing" for choice in choices))
         return value
 
-    def number(self, column: str, at_least: float = -math.inf, if_empty: float | None = None) -> float:
+    def number(
+        self, column: str, *, at_least: float = -LARGEST, at_most: float = LARGEST, if_empty: float | None = None
+    ) -> float:
         """Return the cell as a finite number."""
         value = self._cell(column)
         if not value and if_empty is not None:
             return if_empty
         number = finite_number(value)
-        if number is None or number < at_least:
-            floor = "" if at_least == -math.inf else f" of at least {at_least:g}"
-            self._report(column, f"a finite number{floor}, with a decimal point")
+        if number is None or not at_least <= number <= at_most:
+            self._report(column, f"a number from {at_least:g} to {at_most:g}, with a decimal point")
         return 0.0 if number is None else number
 
     def year(self, column: str, if_empty: int | None = None) -> int:
@@ -88,6 +89,8 @@ def _lines(data: bytes, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(_decode(data, problems), newline=""), strict=True)
     try:
         for cells in reader:
+            if reader.line_num > MAX_FACTORS:
+                problems.fail(reader.line_num, "", str(reader.line_num), f"at most {MAX_FACTORS} lines")
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 yield reader.line_num, stripped

@@ -8,7 +8,7 @@ from vcci_server.importers.desnz_names import COUNTRIES, UNITS, code_of, distinc
 from vcci_server.importers.desnz_sheet import Activity, read_sheet
 from vcci_server.importers.gwp import GWP100
 from vcci_server.importers.problems import Problems
-from vcci_server.importers.record import GSD2_BASIC, GSD2_TRANSPORT, FactorRecord
+from vcci_server.importers.record import CODE, GSD2_BASIC, GSD2_TRANSPORT, TEXT, FactorRecord
 
 PUBLICATION = "UK DESNZ, Greenhouse gas reporting: conversion factors"
 TOTAL = "kg CO2e"
@@ -72,6 +72,8 @@ def _check_codes(activities: Sequence[Activity], problems: Problems) -> None:
     lines: dict[str, int] = {}
     for activity in activities:
         code = _code(activity)
+        if not CODE.fullmatch(code):
+            problems.add(activity.line, "Level 1", code, "letters and digits that make a code of 1 to 200 characters")
         earlier = lines.setdefault(code, activity.line)
         if earlier != activity.line:
             problems.add(activity.line, "Level 1", code, f"a name that differs from that in line {earlier}")
@@ -105,7 +107,7 @@ def _factor(
     return FactorRecord(
         source="desnz",
         code=_code(activity),
-        name=", ".join(distinct((*activity.levels, activity.unit))),
+        name=_text(activity, ", ".join(distinct((*activity.levels, activity.unit))), problems),
         region=_country(activity, problems) if activity.levels[0] == HOTEL_STAY else region,
         year=year,
         unit=unit,
@@ -116,8 +118,16 @@ def _factor(
         price_year=0,
         price_basis="",
         margins="",
-        source_note=f"{PUBLICATION} {year}, OGL v3.0; {activity.levels[0]}, row {activity.row_id}",
+        source_note=_text(
+            activity, f"{PUBLICATION} {year}, OGL v3.0; {activity.levels[0]}, row {activity.row_id}", problems
+        ),
     )
+
+
+def _text(activity: Activity, text: str, problems: Problems) -> str:
+    if not TEXT.fullmatch(text):
+        problems.add(activity.line, "Level 1", text, "levels of 1 to 500 characters in all, on one line")
+    return text
 
 
 def _code(activity: Activity) -> str:

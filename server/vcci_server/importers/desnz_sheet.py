@@ -1,14 +1,11 @@
 """The sheet of the UK DESNZ flat file as activities: every figure that was published for one thing in one unit."""
 
-import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from python_calamine import CalamineError, CalamineWorkbook
 
 from vcci_server.importers.cells import finite_number
 from vcci_server.importers.problems import Problems
+from vcci_server.importers.xlsx_rows import read_sheet_rows
 
 SHEET = "Factors by Category"
 COLUMNS = ("ID", "Scope", "Level 1", "Level 2", "Level 3", "Level 4", "Column Text", "UOM", "GHG/Unit")
@@ -39,31 +36,21 @@ class Sheet:
 
 def read_sheet(data: bytes, problems: Problems) -> Sheet:
     """Return the sheet of a workbook; raise InvalidFactorFile when it is none."""
-    cells = _cells(data, problems)
-    header = next((index for index, row in enumerate(cells) if row[0] == COLUMNS[0]), None)
+    rows = read_sheet_rows(data, SHEET, len(COLUMNS) + 1, problems)
+    line, header = next(((line, row) for line, row in rows if row[0] == COLUMNS[0]), (1, None))
     if header is None:
-        problems.fail(1, COLUMNS[0], "", "a header: " + ", ".join(COLUMNS))
-    year = _year(header + 1, cells[header], problems)
+        problems.fail(line, COLUMNS[0], "", "a header: " + ", ".join(COLUMNS))
+    year = _year(line, header, problems)
     activities: dict[str, Activity] = {}
     blank_rows = 0
-    for line, row in _data_rows(cells, header):
+    for line, row in rows:
+        if not row[0]:  # the last row has no ID: it says END
+            continue
         if row[len(COLUMNS)] == "":
             blank_rows += 1
         else:
             _add(activities, line, row, problems)
     return Sheet(year, list(activities.values()), blank_rows)
-
-
-def _cells(data: bytes, problems: Problems) -> list[list[str]]:
-    try:
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        if SHEET not in workbook.sheet_names:
-            problems.fail(1, "", ", ".join(workbook.sheet_names), f"a sheet named {SHEET}")
-        rows = workbook.get_sheet_by_name(SHEET).to_python(skip_empty_area=False)
-    except CalamineError as error:
-        problems.fail(1, "", str(error), "an Excel workbook")
-    # repr of a float reads back as the same float.
-    return [[repr(cell) if isinstance(cell, float) else str(cell).strip() for cell in row] for row in rows]
 
 
 def _year(line: int, header: list[str], problems: Problems) -> int:
@@ -77,12 +64,6 @@ def _year(line: int, header: list[str], problems: Problems) -> int:
         problems.fail(line, FACTOR_COLUMN, last, f"{FACTOR_COLUMN} and its year in column {len(COLUMNS) + 1}")
     problems.raise_if_any()
     return int(year[1])
-
-
-def _data_rows(cells: list[list[str]], header: int) -> Iterator[tuple[int, list[str]]]:
-    for line, row in enumerate(cells[header + 1 :], start=header + 2):
-        if row[0]:  # the last row has no ID: it says END
-            yield line, row
 
 
 def _add(activities: dict[str, Activity], line: int, row: list[str], problems: Problems) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vcci_server.importers.csv_rows import Row, read_rows
 from vcci_server.importers.gwp import GWP100
 from vcci_server.importers.problems import Problems
-from vcci_server.importers.record import GSD2_BASIC, GSD2_INFRASTRUCTURE, GSD2_TRANSPORT, FactorRecord
+from vcci_server.importers.record import GSD2_BASIC, GSD2_INFRASTRUCTURE, GSD2_TRANSPORT, TEXT, FactorRecord
 
 CODE, TITLE, GHG, UNIT = "2017 NAICS Code", "2017 NAICS Title", "GHG", "Unit"
 VALUE_COLUMNS = {
@@ -73,7 +73,7 @@ def _sectors(rows: Iterable[Row], value: str, problems: Problems) -> dict[str, _
     sectors: dict[str, _Sector] = {}
     for row in rows:
         code = row.text(CODE, _NAICS.fullmatch, "a NAICS code of six digits")
-        sector = sectors.setdefault(code, _Sector(row.line, row.text(TITLE, len, "the sector's title")))
+        sector = sectors.setdefault(code, _Sector(row.line, row.text(TITLE, TEXT.fullmatch, "the sector's title")))
         gas = row.choice(GHG, (ALL_GASES, UNSPECIFIED, *GASES))
         row.choice(UNIT, (MASS_UNIT if gas in GASES else CO2E_UNIT,))
         if gas in sector.amounts:

@@ -1,5 +1,6 @@
 """Collects what is wrong with a factor file, so that a person can mend it in one go."""
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from vcci_engine.errors import FieldProblem, InvalidFactorFile
@@ -9,16 +10,24 @@ MAX_VALUE_CHARACTERS = 128
 REASON = "INVALID_FACTOR_FILE"
 
 
-class Problems:
-    """The problems of one file, at most MAX_PROBLEMS; lines count from 1, as an editor or a spreadsheet does."""
+def line_and_column(line: int, column: str) -> str:
+    """Return what a place in a file is called."""
+    return f"line {line}, column {column}" if column else f"line {line}"
 
-    def __init__(self) -> None:
+
+class Problems:
+    """The problems of one file, at most MAX_PROBLEMS; lines count from 1, as an editor or a spreadsheet does.
+
+    `place` calls a line and column what the caller who has to mend them does; column "" is the whole line.
+    """
+
+    def __init__(self, place: Callable[[int, str], str] = line_and_column) -> None:
+        self.place = place
         self._found: list[FieldProblem] = []
 
     def add(self, line: int, column: str, value: str, expected: str) -> None:
         """Note a problem; column "" is the whole line. The last one worth collecting raises InvalidFactorFile."""
-        field = f"line {line}, column {column}" if column else f"line {line}"
-        self._found.append(FieldProblem(field, value[:MAX_VALUE_CHARACTERS], expected, REASON))
+        self._found.append(FieldProblem(self.place(line, column), value[:MAX_VALUE_CHARACTERS], expected, REASON))
         if len(self._found) == MAX_PROBLEMS:
             raise InvalidFactorFile(self._found)
 

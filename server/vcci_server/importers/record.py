@@ -1,5 +1,6 @@
 """One emission factor, as every importer returns it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,13 @@ GSD2_INFRASTRUCTURE = 3.0
 GWP_SETS = ("", "AR4", "AR5", "AR6")
 PRICE_BASES = ("", "purchaser", "producer")
 MARGINS = ("", "with", "without")
+
+MAX_FACTORS = 250_000  # of a set; a file has at most as many lines
+
+# Whatever the file: what a key may consist of, and a name or citation.
+SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
+TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
 
 
 @dataclass(frozen=True, slots=True)

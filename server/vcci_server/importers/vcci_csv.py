@@ -10,7 +10,7 @@ from vcci_engine.countries import alpha_2
 
 from vcci_server.importers.csv_rows import Row, read_rows
 from vcci_server.importers.problems import Problems
-from vcci_server.importers.record import GSD2_BASIC, GWP_SETS, MARGINS, PRICE_BASES, FactorRecord
+from vcci_server.importers.record import CODE, GSD2_BASIC, GWP_SETS, MARGINS, PRICE_BASES, SOURCE, TEXT, FactorRecord
 
 REQUIRED = ("source", "code", "name", "year", "unit", "kg_co2e", "source_note")
 OPTIONAL = ("region", "gases", "gwp_set", "gsd2", "price_year", "price_basis", "margins")
@@ -19,23 +19,27 @@ COLUMNS = (
     *("price_year", "price_basis", "margins", "source_note"),
 )
 
-_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
-_TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
+GSD2_LARGEST = 100.0  # a factor known within two orders of magnitude
+
 _GAS = re.compile(r"[A-Za-z][A-Za-z0-9_(),-]*")
 
 
 def read(data: bytes) -> list[FactorRecord]:
     """Return the factors of a file, in its order; raise InvalidFactorFile when any line is wrong."""
     problems = Problems()
+    return read_records(read_rows(data, problems, REQUIRED, OPTIONAL), problems)
+
+
+def read_records(rows: Iterable[Row], problems: Problems) -> list[FactorRecord]:
+    """Return the factors of rows in this layout; raise InvalidFactorFile when any is wrong."""
     records: list[FactorRecord] = []
     line_of: dict[tuple[str, str, int], int] = {}
-    for row in read_rows(data, problems, REQUIRED, OPTIONAL):
+    for row in rows:
         record = _record(row)
         identity = (record.key, record.region, record.year)
         earlier = line_of.setdefault(identity, row.line)
         if earlier != row.line:
-            expected = f"each key, region and year once; line {earlier} has the same"
+            expected = f"each key, region and year once; {problems.place(earlier, '')} has the same"
             problems.add(row.line, "code", f"{record.key},{record.region},{record.year}", expected)
         records.append(record)
     problems.raise_if_any()
@@ -53,20 +57,20 @@ def write_csv(records: Iterable[FactorRecord]) -> bytes:
 
 def _record(row: Row) -> FactorRecord:
     return FactorRecord(
-        source=row.text("source", _SOURCE.fullmatch, "lower-case letters, digits and _, like naics"),
-        code=row.text("code", _CODE.fullmatch, "letters, digits and . _ + / -, like 331110"),
-        name=row.text("name", _TEXT.fullmatch, "a name of 1 to 500 characters on one line"),
+        source=row.text("source", SOURCE.fullmatch, "lower-case letters, digits and _, like naics"),
+        code=row.text("code", CODE.fullmatch, "letters, digits and . _ + / -, like 331110"),
+        name=row.text("name", TEXT.fullmatch, "a name of 1 to 500 characters on one line"),
         region=row.text("region", _is_region, "an ISO 3166-1 alpha-2 code in capitals, or nothing for the whole world"),
         year=row.year("year"),
         unit=row.text("unit", units.parse, "a unit, like kg, kWh, tonne*km or USD"),
         kg_co2e=row.number("kg_co2e"),
         gases=_gases(row),
         gwp_set=row.choice("gwp_set", GWP_SETS),
-        gsd2=row.number("gsd2", at_least=1.0, if_empty=GSD2_BASIC),
+        gsd2=row.number("gsd2", at_least=1.0, at_most=GSD2_LARGEST, if_empty=GSD2_BASIC),
         price_year=row.year("price_year", if_empty=0),
         price_basis=row.choice("price_basis", PRICE_BASES),
         margins=row.choice("margins", MARGINS),
-        source_note=row.text("source_note", _TEXT.fullmatch, "where it was published, 1 to 500 characters on one line"),
+        source_note=row.text("source_note", TEXT.fullmatch, "where it was published, 1 to 500 characters on one line"),
     )
 
 

@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from openpyxl import Workbook
@@ -12,6 +13,8 @@ from vcci_engine.errors import FieldProblem, InvalidFactorFile
 from vcci_server.importers import FactorRecord, desnz_flat
 from vcci_server.importers.desnz_sheet import COLUMNS, SHEET
 from vcci_server.importers.gwp import GWP100
+from vcci_server.importers.record import MAX_FACTORS
+from vcci_server.importers.xlsx_rows import MAX_UNPACKED_BYTES
 
 from tests.data_files import shared_data
 
@@ -94,6 +97,8 @@ def test_region_can_be_given() -> None:
             "line 5, column Level 3",
             "Atlantis",
         ),
+        (("1_1_1_8_1", "Scope 1", "a" * 300, *[""] * 4, "litres", "kg CO2e", 1.0), "line 5, column Level 1", "a" * 128),
+        (("1_1_1_8_1", "Scope 1", "a\nb", *[""] * 4, "km", "kg CO2e", 1.0), "line 5, column Level 1", "a\nb, km"),
     ],
 )
 def test_wrong_value_is_named(row: Row, field: str, value: str) -> None:
@@ -139,6 +144,21 @@ def test_header_without_a_year_is_refused() -> None:
 def test_what_is_no_workbook_is_refused(data: bytes) -> None:
     [problem] = _problems(data)
     assert problem.expected == "an Excel workbook"
+
+
+def test_workbook_of_a_few_bytes_that_claims_the_whole_grid_is_refused() -> None:
+    book = Workbook()
+    book.create_sheet(SHEET)["XFD1048576"] = 1.0
+    [problem] = _problems(_bytes(book))
+    assert (problem.field, problem.expected) == ("line 1048576", f"at most {MAX_FACTORS} lines")
+
+
+def test_workbook_that_unpacks_to_too_much_is_refused() -> None:
+    data = io.BytesIO()
+    with ZipFile(data, "w", ZIP_DEFLATED) as book:
+        book.writestr("xl/sharedStrings.xml", bytes(MAX_UNPACKED_BYTES + 1))
+    [problem] = _problems(data.getvalue())
+    assert problem.expected == f"a workbook of at most {MAX_UNPACKED_BYTES} bytes unpacked"
 
 
 def test_workbook_without_the_sheet_or_the_header_is_refused() -> None:
@@ -195,6 +215,10 @@ def _workbook(rows: Sequence[Row], header: Row = HEADER, sheet: str = SHEET) -> 
     page = book.create_sheet(sheet)
     for row in [("A title",), (), (), header, *rows]:
         page.append(row)
+    return _bytes(book)
+
+
+def _bytes(book: Workbook) -> bytes:
     data = io.BytesIO()
     book.save(data)
     return data.getvalue()

@@ -60,6 +60,7 @@ def test_repeated_gas_is_named() -> None:
     ("found", "wrong", "column"),
     [
         ("331110,Iron", "3311,Iron", "2017 NAICS Code"),
+        ("Iron", "Iron\0", "2017 NAICS Title"),
         ("All GHGs", "Everything", "GHG"),
         ("2022 USD", "2021 USD", "Unit"),
         (",1.0,", ",n/a,", "Supply Chain Emission Factors with Margins"),

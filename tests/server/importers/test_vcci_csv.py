@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vcci_engine.errors import FieldProblem, InvalidFactorFile
 from vcci_server.importers import FactorRecord, write_csv
+from vcci_server.importers.record import MAX_FACTORS
 from vcci_server.importers.vcci_csv import COLUMNS, read
 
 HEADER = "source,code,name,year,unit,kg_co2e,source_note"
 DIESEL = "fuel,diesel,Diesel,2025,litre,2.57082,DESNZ 2025"
 
 _TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30).map(str.strip).filter(bool)
-_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+_FINITE = st.floats(-1e30, 1e30)
 _YEAR = st.integers(1900, 2199)
 _RECORDS = st.lists(
     st.builds(
@@ -27,7 +28,7 @@ _RECORDS = st.lists(
         kg_co2e=_FINITE,
         gases=st.dictionaries(st.sampled_from(["CO2", "CH4", "N2O", "HFC134a", "CO2_biogenic"]), _FINITE),
         gwp_set=st.sampled_from(["", "AR4", "AR5", "AR6"]),
-        gsd2=st.floats(1.0, 1e6),
+        gsd2=st.floats(1.0, 100.0),
         price_year=st.one_of(st.just(0), _YEAR),
         price_basis=st.sampled_from(["", "purchaser", "producer"]),
         margins=st.sampled_from(["", "with", "without"]),
@@ -111,6 +112,7 @@ def test_empty_file_says_which_header_was_expected() -> None:
         ("kg_co2e", "nan"),
         ("kg_co2e", "inf"),
         ("kg_co2e", "1e999"),
+        ("kg_co2e", "1e31"),
         ("kg_co2e", "2,57"),
         ("kg_co2e", "1_000"),
         ("gases", "CO2"),
@@ -118,6 +120,7 @@ def test_empty_file_says_which_header_was_expected() -> None:
         ("gases", "CO2=1 CO2=2"),
         ("gwp_set", "AR7"),
         ("gsd2", "0.9"),
+        ("gsd2", "101"),
         ("price_year", "no"),
         ("price_basis", "Purchaser"),
         ("margins", "yes"),
@@ -149,6 +152,11 @@ def test_all_problems_are_collected_but_no_more_than_twenty() -> None:
     bad = [f"fuel,f{number},Fuel,2025,litre,x,DESNZ 2025" for number in range(100)]
     assert len(_problems("\n".join([HEADER, bad[0], DIESEL, bad[1]]))) == 2
     assert len(_problems("\n".join([HEADER, *bad]))) == 20
+
+
+def test_more_lines_than_a_set_may_have_factors_are_refused() -> None:
+    [problem] = _problems(HEADER + "\n" * MAX_FACTORS + DIESEL)
+    assert (problem.field, problem.expected) == (f"line {MAX_FACTORS + 1}", f"at most {MAX_FACTORS} lines")
 
 
 def test_line_with_too_few_values_is_named() -> None:
