@@ -1,17 +1,19 @@
 """A factor set as arrays with an index; F is the number of factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from vcci_engine.activities import FloatArray, IndexArray
+from vcci_engine.factor_lookup import FactorLookup, build_lookup
+from vcci_engine.uncertainty import sigma2_of_gsd2
 
 
 @dataclass(frozen=True, slots=True)
 class FactorTable:
-    """An immutable factor set, sorted by key, region and year, picklable.
+    """An immutable factor set, sorted by key, region and year, picklable; `build_table` makes it.
 
     `index` maps a key `source:code` to the range [start, stop) of its factors (one per region and year).
     """
@@ -26,6 +28,36 @@ class FactorTable:
     kg_co2e: FloatArray  # kg CO2e per unit
     sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
     index: Mapping[str, tuple[int, int]]
+    lookup: FactorLookup
 
     def __len__(self) -> int:
         return len(self.id)
+
+
+def build_table(
+    set_id: int,
+    content_hash: str,
+    *,
+    ids: Sequence[int],
+    keys: Sequence[str],
+    regions: Sequence[str],
+    years: Sequence[int],
+    units: Sequence[str],
+    kg_co2e: Sequence[float],
+    gsd2: Sequence[float],
+) -> FactorTable:
+    """Return the table of a set's factors, given in any order, each key, region and year once."""
+    order = sorted(range(len(ids)), key=lambda n: (keys[n], regions[n], years[n]))
+    key, region, unit = (tuple(column[n] for n in order) for column in (keys, regions, units))
+    id_ = np.array([ids[n] for n in order], np.uint32)
+    year = np.array([years[n] for n in order], np.int32)
+    kg = np.array([kg_co2e[n] for n in order], np.float64)
+    sigma2 = np.array([sigma2_of_gsd2(gsd2[n]) for n in order], np.float64)
+    index = _ranges(key)
+    lookup = build_lookup(index, id_, region, year, unit, kg, sigma2)
+    return FactorTable(set_id, content_hash, id_, key, region, year, unit, kg, sigma2, index, lookup)
+
+
+def _ranges(key: Sequence[str]) -> dict[str, tuple[int, int]]:
+    starts = [n for n in range(len(key)) if n == 0 or key[n] != key[n - 1]]
+    return {key[start]: (start, stop) for start, stop in zip(starts, [*starts[1:], len(key)], strict=True)}

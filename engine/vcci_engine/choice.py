@@ -1,0 +1,120 @@
+"""The factor and the method of each row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vcci_engine.activities import Activities, FloatArray, InputColumn
+from vcci_engine.countries import alpha_2
+from vcci_engine.dates import day_index
+from vcci_engine.factor_lookup import FactorLookup, Positions, resolve
+from vcci_engine.factors import FactorTable
+from vcci_engine.findings import Finding
+from vcci_engine.methods import DOWNGRADE_BITS, METHODS, SUPPLIER_FACTOR, USED, Data, supplier_specific
+from vcci_engine.results import Reason
+
+OWN = supplier_specific.METHOD.number
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What each row is calculated with."""
+
+    factor: Positions  # position in the factor table; F is the supplier's own, or none
+    method: npt.NDArray[np.uint8]  # 0: none is possible
+    notices: npt.NDArray[np.uint16]
+
+
+def choose(batch: Activities, lookup: FactorLookup) -> Choice:
+    """Choose the best factor and method that each row's data allows, or that it wants."""
+    factor, notices = _factors(batch, lookup)
+    data = lookup.data.take(factor)
+    own = batch.inputs.get(SUPPLIER_FACTOR.name)
+    if own is not None:
+        data[_at(own)] |= Data.SUPPLIER_FACTOR
+    wanted = np.intp(0) if batch.method is None else batch.method.astype(np.intp)
+    code = (wanted * USED.shape[1] + batch.category) * USED.shape[2] + data
+    method = USED.take(code, mode="clip")
+    if batch.method is not None:
+        notices |= DOWNGRADE_BITS.take(wanted * DOWNGRADE_BITS.shape[1] + method, mode="clip")
+    if own is not None:
+        by_supplier = method == OWN
+        factor[by_supplier] = len(lookup.id) - 1
+        notices[by_supplier] = 0
+    return Choice(factor, method, notices)
+
+
+def factor_values(batch: Activities, lookup: FactorLookup, choice: Choice) -> FloatArray:
+    """Return kg CO2e per unit of each row's factor, the set's or the supplier's own."""
+    values = lookup.kg_co2e.take(choice.factor)
+    own = batch.inputs.get(SUPPLIER_FACTOR.name)
+    if own is not None:
+        rows = np.arange(len(batch)) if own.rows is None else own.rows
+        used = choice.method[rows] == OWN
+        values[rows[used]] = own.values[used]
+    return values
+
+
+def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
+    """Find rows whose factor does not exist, or not for their region, and rows that no method can calculate."""
+    unknown = np.array([bool(key) and key not in table.index for key in batch.factors], np.bool_)
+    if batch.factor is not None and unknown.any():
+        expected = "the key of a factor in the active set, like naics:331110"
+        yield Finding(unknown[batch.factor], Reason.UNKNOWN_FACTOR, "factor", lambda row: _key(batch, row), expected)
+    impossible = choice.method == 0
+    if not impossible.any():
+        return
+    keyless = impossible & (batch.factor is None or np.array([not key for key in batch.factors], np.bool_)[batch.factor])
+    yield Finding(keyless, Reason.MISSING_INPUT, "factor", lambda row: "", lambda row: _needed(batch, row))
+    nowhere = impossible & (choice.factor == len(table))
+    yield Finding(
+        nowhere,
+        Reason.NO_FACTOR_FOR_REGION,
+        "factor",
+        lambda row: _key(batch, row),
+        lambda row: _regions(batch, table, row),
+    )
+    yield Finding(
+        impossible, Reason.MISSING_INPUT, "factor", lambda row: _key(batch, row), lambda row: _needed(batch, row)
+    )
+
+
+def _factors(batch: Activities, lookup: FactorLookup) -> tuple[Positions, npt.NDArray[np.uint16]]:
+    if batch.factor is None or not len(batch):
+        return np.full(len(batch), len(lookup.id) - 1, np.intp), np.zeros(len(batch), np.uint16)
+    none = len(lookup.key)
+    key = np.array([lookup.key.get(text, none) for text in batch.factors], np.intp)[batch.factor]
+    return resolve(lookup, key, _regions_of(batch, lookup), day_index(batch.period))
+
+
+def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions | np.intp:
+    other = len(lookup.region)
+    if not lookup.region or not any(batch.supplier_countries):
+        return np.intp(other)
+    number = {country: lookup.region.get(alpha_2(country) or "", other) for country in set(batch.supplier_countries)}
+    return np.array([number[country] for country in batch.supplier_countries], np.intp)[batch.supplier]
+
+
+def _at(column: InputColumn) -> slice | npt.NDArray[np.uint32]:
+    return slice(None) if column.rows is None else column.rows
+
+
+def _key(batch: Activities, row: int) -> str:
+    return "" if batch.factor is None else batch.factors[batch.factor[row]]
+
+
+def _needed(batch: Activities, row: int) -> str:
+    wanted = 0 if batch.method is None else int(batch.method[row])
+    if wanted <= OWN:
+        return "the key of a factor, or the input supplier_factor"
+    method = METHODS[wanted - 1]
+    return f"{method.without}, for {method.name}"
+
+
+def _regions(batch: Activities, table: FactorTable, row: int) -> str:
+    start, stop = table.index[_key(batch, row)]
+    country = batch.supplier_countries[batch.supplier[row]] if batch.supplier_countries else ""
+    regions = ", ".join(sorted(set(table.region[start:stop])))
+    return f"a supplier in a country that the factor is for ({regions}), not {country or 'without a country'}"
