@@ -10,11 +10,10 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
-import structlog
 from google.protobuf.message import DecodeError
 from vcci_engine.errors import InvalidField, InvalidInput, Unauthenticated, VcciError
 
@@ -31,10 +30,10 @@ OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 MAX_METADATA_BYTES = 8_192
 MAX_REQUEST_ID = 128
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Unreadable:
@@ -56,9 +55,9 @@ class Boundary(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
+    ) -> "Handler | None":
         """Return the wrapped handler; None, when there is no such method, is answered by UNIMPLEMENTED."""
         method = handler_call_details.method
         if method not in self._handlers:
@@ -87,7 +86,7 @@ class Boundary(grpc.aio.ServerInterceptor):
                 status = _status_name(context)
                 raise
             except grpc.aio.BaseError:
-                log.debug("the client has gone", method=method)  # nobody is left to be told
+                logger.debug("the client has gone", extra={"method": method})  # nobody is left to be told
                 return None
             except Exception as error:
                 status = _tell(error, context, method)
@@ -192,10 +191,10 @@ def _tell(error: Exception, context: Context, method: str) -> str:
     """Set the call's status; a call that is ended by `context.abort` would leave a cycle of references behind."""
     known = _known(error)
     if known is None:
-        log.exception("a call failed", method=method, exc_info=error)
+        logger.error("a call failed", extra={"method": method}, exc_info=error)
         known = VcciError(f"a fault of the server; its log has it under the request id {request_id.get()}")
     code = code_of(known)
-    log.debug("a call was refused", method=method, status=code.name, reason=known.reason, error=str(known))
+    logger.debug("%s: %s", code.name, known, extra={"method": method, "reason": known.reason})
     context.set_code(code)
     context.set_details(message_of(known))
     context.set_trailing_metadata((("x-request-id", request_id.get()), ("grpc-status-details-bin", details_of(known))))
