@@ -99,10 +99,10 @@ def default_text(setting: "Field[Any]") -> str:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of `host:port` or `[v6]:port`."""
+    """Return host and port of `host:port` or `[v6]:port`; raise ValueError."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
-        raise SettingsError(f"{address!r} is not an address; expected host:port, for example 127.0.0.1:50051")
+        raise ValueError(address)
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
@@ -122,13 +122,8 @@ def _parse_bool(text: str) -> bool:
 
 
 def _check(settings: Settings) -> None:
-    for name in ("listen", "metrics_listen"):
-        host, _ = split_address(getattr(settings, name))
-        if not _is_loopback(host):
-            raise SettingsError(
-                f"{PREFIX}{name.upper()}: {host} can be reached from other machines, and there is no TLS yet; "
-                "listen on 127.0.0.1 or [::1] and put a proxy with TLS in front"
-            )
+    _check_loopback("listen", settings.listen)
+    _check_loopback("metrics_listen", settings.metrics_listen)
     for setting in fields(Settings):
         value = getattr(settings, setting.name)
         if setting.type in (int, float) and not value > 0:
@@ -142,6 +137,18 @@ def _check(settings: Settings) -> None:
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise SettingsError(f"{PREFIX}{name.upper()}: found {value!r}, expected {', '.join(choices)}")
+
+
+def _check_loopback(name: str, address: str) -> None:
+    try:
+        host, _ = split_address(address)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()}: found {address!r}, expected host:port") from error
+    if not _is_loopback(host):
+        raise SettingsError(
+            f"{PREFIX}{name.upper()}: {host} can be reached from other machines, and there is no TLS yet; "
+            "listen on 127.0.0.1 or [::1] and put a proxy with TLS in front"
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,115 @@
+"""Settings from the environment and flags; docs/settings.md is held to them."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from vcci_server.settings import (
+    Settings,
+    SettingsError,
+    default_text,
+    from_environment,
+    split_address,
+    state_dir,
+    variable,
+)
+
+from tests.data_files import ROOT
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = from_environment({"PATH": "/bin", "VCCI_SERVER": "elsewhere:1", "VCCI_TOKEN": "of the client"})
+    assert settings == Settings()
+    assert settings.listen == "127.0.0.1:50051"
+
+
+def test_values_are_read_by_their_type() -> None:
+    settings = from_environment(
+        {
+            "VCCI_CREDITS": "3",
+            "VCCI_DRAIN_S": "1.5",
+            "VCCI_MIGRATE": "Yes",
+            "VCCI_STATE_DIR": "/a/b",
+            "VCCI_LOG_LEVEL": "debug",
+        }
+    )
+    assert (settings.credits, settings.drain_s, settings.migrate) == (3, 1.5, True)
+    assert settings.state_dir == Path("/a/b")
+    assert settings.log_level == "debug"
+
+
+def test_a_flag_goes_before_its_variable() -> None:
+    environment = {"VCCI_LISTEN": "127.0.0.1:1", "VCCI_METRICS_LISTEN": "127.0.0.1:2"}
+    settings = from_environment(environment, {"listen": "127.0.0.1:3", "metrics_listen": None})
+    assert (settings.listen, settings.metrics_listen) == ("127.0.0.1:3", "127.0.0.1:2")
+
+
+def test_an_unknown_variable_suggests_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="VCCI_DATABSE_URL is not a setting; did you mean VCCI_DATABASE_URL"):
+        from_environment({"VCCI_DATABSE_URL": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("VCCI_CREDITS", "many", "found 'many', expected batches"),
+        ("VCCI_CREDITS", "0", "expected more than 0 batches"),
+        ("VCCI_DRAIN_S", "nan", "expected more than 0 s"),
+        ("VCCI_MIGRATE", "perhaps", "expected yes or no"),
+        ("VCCI_LOG_FORMAT", "xml", "expected auto, json, console"),
+        ("VCCI_LISTEN", "50051", "expected host:port"),
+        ("VCCI_LISTEN", "127.0.0.1:70000", "expected host:port"),
+        ("VCCI_TOKEN_SECRET", "short", "expected 32 bytes or more"),
+    ],
+)
+def test_a_wrong_value_says_what_was_expected(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=name) as raised:
+        from_environment({name: value})
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.1.7", "example.org"])
+@pytest.mark.parametrize("name", ["VCCI_LISTEN", "VCCI_METRICS_LISTEN"])
+def test_it_refuses_to_listen_beyond_loopback(name: str, host: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: .* no TLS yet"):
+        from_environment({name: f"{host}:50051"})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "[::1]", "localhost"])
+def test_it_listens_on_loopback(host: str) -> None:
+    assert from_environment({"VCCI_LISTEN": f"{host}:0"}).listen == f"{host}:0"
+
+
+def test_an_address_of_version_6_is_split() -> None:
+    assert split_address("[::1]:50051") == ("::1", 50051)
+
+
+def test_secrets_stay_out_of_what_is_printed() -> None:
+    secret = "0123456789abcdef0123456789abcdef"
+    names = [variable(setting) for setting in fields(Settings) if setting.metadata["secret"]]
+    assert names == ["VCCI_DATABASE_URL", "VCCI_REDIS_URL", "VCCI_RAY_TOKEN", "VCCI_TOKEN_SECRET"]
+    assert secret not in repr(from_environment(dict.fromkeys(names, secret)))
+
+
+def test_the_state_folder_is_not_in_a_roots_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert state_dir() == Path("/var/lib/vcci")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere/state")
+    assert state_dir() == Path("/somewhere/state/vcci")
+
+
+def test_the_table_in_the_docs_is_complete() -> None:
+    rows = [
+        f"| `{variable(setting)}` | {_flag(setting.name, setting.metadata['secret'])} | {default_text(setting)} |"
+        f" {setting.metadata['unit']} | {setting.metadata['why']} |"
+        for setting in fields(Settings)
+    ]
+    text = (ROOT / "docs" / "settings.md").read_text()
+    documented = [line for line in text.splitlines() if line.startswith("| `VCCI_")]
+    assert documented == rows, "docs/settings.md should have:\n" + "\n".join(rows)
+
+
+def _flag(name: str, secret: bool) -> str:
+    return "none: a secret" if secret else f"`--{name.replace('_', '-')}`"
