@@ -5,6 +5,7 @@ Each check costs a pass or two over a column; masks are made only where somethin
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +85,7 @@ def check_quality(wire: IndexArray | None, packed: npt.NDArray[np.uint16]) -> It
     yield Finding(beyond, Reason.OUT_OF_RANGE, "quality", lambda row: hex(wire[row]), expected)
     for place, name in enumerate(scores(0)):
         above = wrong & (wire >> np.uint32(4 * (4 - place)) & 0xF > WORST)
-        value = lambda row, name=name: scores(int(wire[row]))[name]
+        value = partial(_score, wire, name)
         yield Finding(above, Reason.OUT_OF_RANGE, f"quality.{name}", value, "0 (unknown), or 1 (best) to 5 (worst)")
 
 
@@ -119,6 +120,10 @@ def _input(
     spread = np.zeros(rows, np.bool_)
     spread[at[wrong]] = True
     return Finding(spread, reason, field, lambda row: column.values[np.searchsorted(at, row)], expected)
+
+
+def _score(wire: IndexArray, name: str, row: int) -> int:
+    return scores(int(wire[row]))[name]
 
 
 def _rows(index: IndexArray, wrong: Sequence[bool]) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """The factor and the method of each row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +66,8 @@ def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iter
     impossible = choice.method == 0
     if not impossible.any():
         return
-    keyless = impossible & (batch.factor is None or np.array([not key for key in batch.factors], np.bool_)[batch.factor])
-    yield Finding(keyless, Reason.MISSING_INPUT, "factor", lambda row: "", lambda row: _needed(batch, row))
+    keyless = np.array([not key for key in batch.factors], np.bool_)[batch.factor] if batch.factor is not None else True
+    yield Finding(impossible & keyless, Reason.MISSING_INPUT, "factor", lambda row: "", lambda row: _needed(batch, row))
     nowhere = impossible & (choice.factor == len(table))
     yield Finding(
         nowhere,
@@ -89,10 +89,10 @@ def _factors(batch: Activities, lookup: FactorLookup) -> tuple[Positions, npt.ND
     return resolve(lookup, key, _regions_of(batch, lookup), day_index(batch.period))
 
 
-def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions | np.intp:
+def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:
     other = len(lookup.region)
     if not lookup.region or not any(batch.supplier_countries):
-        return np.intp(other)
+        return np.full(len(batch), other, np.intp)
     number = {country: lookup.region.get(alpha_2(country) or "", other) for country in set(batch.supplier_countries)}
     return np.array([number[country] for country in batch.supplier_countries], np.intp)[batch.supplier]
 

@@ -63,9 +63,7 @@ class InvalidFields(InvalidInput):
         self.problems = tuple(problems)
         first = self.problems[0]
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-        super().__init__(
-            f"{first.field}: found {first.value!r}, expected {first.expected}{more}", reason=first.reason
-        )
+        super().__init__(f"{first.field}: found {first.value!r}, expected {first.expected}{more}", reason=first.reason)
 
 
 class InvalidBatch(InvalidField):

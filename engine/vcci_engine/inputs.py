@@ -28,10 +28,10 @@ def amounts(quantity: FloatArray, given: Sequence[Given]) -> FloatArray:
     return amount
 
 
-def sets(given: Sequence[Given], rows: int) -> tuple[Positions | None, list[tuple[Input, ...]]]:
-    """Return each row's set of multipliers, as an index into the distinct sets; None when all rows have the same."""
+def sets(given: Sequence[Given], rows: int) -> tuple[Positions, list[tuple[Input, ...]]]:
+    """Return each row's set of multipliers, as an index into the distinct sets, and these."""
     if all(column.rows is None for _, column in given):
-        return None, [tuple(known for known, _ in given)]
+        return np.zeros(rows, np.intp), [tuple(known for known, _ in given)]
     bits = np.zeros(rows, np.intp)
     for place, (_, column) in enumerate(given):
         bits[slice(None) if column.rows is None else column.rows] |= 1 << place

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal, DecimalException
 from functools import lru_cache
-from math import isfinite
 
 import pint
 
@@ -150,10 +149,10 @@ def _named(name: str) -> Unit | None:
 def _root(name: str) -> Unit | None:
     """Return a unit of pint's; None for one that is not a plain multiple (temperatures)."""
     scale, root = _REGISTRY.get_root_units(name)
-    dimensions = dict(root.dimensionality)
-    if "[temperature]" in dimensions or not isfinite(scale) or any(power % 1 for power in dimensions.values()):
+    powers = {dimension: Decimal(str(power)) for dimension, power in root.dimensionality.items()}
+    if "[temperature]" in powers or any(power % 1 for power in powers.values()):
         return None
-    return Unit(Decimal(scale), tuple(sorted((name, int(power)) for name, power in dimensions.items())))
+    return Unit(Decimal(str(scale)), tuple(sorted((dimension, int(power)) for dimension, power in powers.items())))
 
 
 def _dimension_name(dimension: str, power: int) -> str:

@@ -6,10 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from vcci_engine.methods import average_data, spend_based, supplier_specific
-from vcci_engine.methods.method import Data, Input, Method
+from vcci_engine.methods.method import Data, Input
 from vcci_engine.methods.multipliers import MULTIPLIERS
 from vcci_engine.methods.supplier_specific import SUPPLIER_FACTOR
 from vcci_engine.results import Notice
+
+__all__ = [
+    "CATEGORIES",
+    "DOWNGRADE_BITS",
+    "INPUTS",
+    "METHODS",
+    "MULTIPLIERS",
+    "SUPPLIER_FACTOR",
+    "USED",
+    "Data",
+    "Input",
+]
 
 CATEGORIES = 15
 

@@ -1,4 +1,4 @@
-"""Average-data method: a physical amount x an average factor (GHG Protocol formulas 1.4, 4.6, 4.9, 5.2, 6.1, 7.1 ...)."""
+"""Average-data method: a physical amount x an average factor (GHG Protocol formula 1.4 and its like)."""
 
 from vcci_engine.activities import FloatArray
 from vcci_engine.methods.method import ALL_CATEGORIES, Data, Method
@@ -16,6 +16,6 @@ METHOD = Method(
     needs=Data.PHYSICAL_FACTOR,
     without="a factor per physical unit",
     categories=ALL_CATEGORIES,
-    source="GHG Protocol, Technical Guidance for Calculating Scope 3 Emissions (2013), formulas 1.4, 4.6, 4.9, 5.2, 6.1, 7.1",
+    source="GHG Protocol, Technical Guidance for Calculating Scope 3 Emissions (2013), formulas 1.4, 4.6, 4.9",
     emissions=emissions,
 )

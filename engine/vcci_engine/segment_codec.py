@@ -1,0 +1,136 @@
+"""The form of a segment: columns as bytes, little-endian, and how they are read back.
+
+strings  n end offsets (u4) within the text, then the text (UTF-8)
+inputs   u1 count; for each: u1 length of the name, the name, u4 number of values; when fewer than n a bit per row
+         (lowest first, ceil(n / 8) bytes) that says which rows have it; the values (f8)
+totals   records of category u1, method u1, rows u4, micrograms as high i8 x 2^32 + low u4
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vcci_engine.activities import InputColumn
+
+Buffer = bytes | memoryview
+
+COLUMNS: tuple[tuple[str, np.dtype[Any]], ...] = (
+    ("row", np.dtype("<u4")),
+    ("supplier", np.dtype("<i4")),
+    ("category", np.dtype("u1")),
+    ("method", np.dtype("u1")),
+    ("period", np.dtype("u1")),
+    ("quantity", np.dtype("<f8")),
+    ("unit", np.dtype("<u2")),
+    ("factor", np.dtype("<u4")),
+    ("quality", np.dtype("<u2")),
+    ("kg_co2e", np.dtype("<f8")),
+    ("sigma", np.dtype("<f4")),
+    ("notices", np.dtype("<u2")),
+)
+
+DTYPE: Mapping[str, np.dtype[Any]] = dict(COLUMNS)
+TOTALS = np.dtype([("category", "u1"), ("method", "u1"), ("rows", "<u4"), ("high", "<i8"), ("low", "<u4")])
+_OFFSET = np.dtype("<u4")
+_VALUE = np.dtype("<f8")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some thousand emissions of one quarter, sorted by supplier and row."""
+
+    quarter: int  # first day of the quarter, days since 1970-01-01
+    n: int
+    supplier_min: int
+    supplier_max: int
+    ug_co2e: int  # micrograms, exact
+    units: tuple[str, ...]  # dictionary of the column unit
+    totals: bytes
+    columns: Mapping[str, Buffer]  # by the names of COLUMNS; period is days since the first day of the quarter
+    group: bytes | None = None  # strings
+    reference: bytes | None = None  # strings
+    inputs: bytes | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        columns = {name: bytes(column) for name, column in self.columns.items()}  # a memoryview cannot be pickled
+        fields = (self.quarter, self.n, self.supplier_min, self.supplier_max, self.ug_co2e, self.units, self.totals)
+        return Segment, (*fields, columns, self.group, self.reference, self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums of a segment by category and method; parallel."""
+
+    category: npt.NDArray[np.uint8]
+    method: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.uint32]
+    ug: list[int]  # micrograms
+
+
+def decode(name: str, data: Buffer) -> npt.NDArray[Any]:
+    """Return a column's values, as a read-only view of its bytes."""
+    return np.frombuffer(data, DTYPE[name])
+
+
+def decode_totals(data: Buffer) -> Totals:
+    """Return a segment's sums."""
+    records = np.frombuffer(data, TOTALS)
+    ug = [(high << 32) + low for high, low in zip(records["high"].tolist(), records["low"].tolist(), strict=True)]
+    return Totals(records["category"], records["method"], records["rows"], ug)
+
+
+def encode_strings(strings: Sequence[str]) -> bytes | None:
+    """Return a column of strings; None when all are empty."""
+    if not any(strings):
+        return None
+    encoded = [text.encode() for text in strings]
+    ends = np.fromiter(accumulate(map(len, encoded)), _OFFSET, len(encoded))
+    return ends.tobytes() + b"".join(encoded)
+
+
+def decode_strings(data: Buffer | None, n: int) -> list[str]:
+    """Return n strings."""
+    if data is None:
+        return [""] * n
+    start = n * _OFFSET.itemsize
+    ends = np.frombuffer(data, _OFFSET, n).tolist()
+    text = bytes(data[start:])
+    return [text[a:b].decode() for a, b in pairwise((0, *ends))]
+
+
+def encode_inputs(inputs: Mapping[str, npt.NDArray[np.float64]]) -> bytes | None:
+    """Return the inputs of n rows by name, NaN where a row has none; None when no row has any."""
+    parts: list[bytes] = []
+    for name, values in sorted(inputs.items()):
+        has = ~np.isnan(values)
+        count = int(np.count_nonzero(has))
+        if count:
+            text = name.encode()
+            bits = b"" if count == len(values) else np.packbits(has, bitorder="little").tobytes()
+            parts.append(bytes([len(text)]) + text + count.to_bytes(4, "little") + bits)
+            parts.append(values[has].astype(_VALUE).tobytes())
+    return bytes([len(parts) // 2]) + b"".join(parts) if parts else None
+
+
+def decode_inputs(data: Buffer | None, n: int) -> dict[str, InputColumn]:
+    """Return the inputs of n rows by name."""
+    inputs: dict[str, InputColumn] = {}
+    if data is None:
+        return inputs
+    position = 1
+    for _ in range(data[0]):
+        start = position + 1
+        name, position = bytes(data[start : start + data[position]]).decode(), start + data[position]
+        count, position = int.from_bytes(data[position : position + 4], "little"), position + 4
+        rows = None
+        if count < n:
+            bits = np.frombuffer(data, np.uint8, -(-n // 8), position)
+            rows = np.flatnonzero(np.unpackbits(bits, count=n, bitorder="little")).astype(np.uint32)
+            position += len(bits)
+        inputs[name] = InputColumn(np.frombuffer(data, _VALUE, count, position), rows)
+        position += count * _VALUE.itemsize
+    return inputs

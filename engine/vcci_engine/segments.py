@@ -1,0 +1,199 @@
+"""Cutting a batch's emissions into segments, and merging segments into larger, fully sorted ones."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vcci_engine.activities import FloatArray, InputColumn
+from vcci_engine.dates import DAY_OF_QUARTER, QUARTER, QUARTER_START, day_index
+from vcci_engine.distinct import Positions
+from vcci_engine.results import Emissions
+from vcci_engine.segment_codec import (
+    COLUMNS,
+    TOTALS,
+    Segment,
+    Totals,
+    decode,
+    decode_inputs,
+    decode_strings,
+    decode_totals,
+    encode_inputs,
+    encode_strings,
+)
+from vcci_engine.totals import ug_by, ug_ints
+
+__all__ = [
+    "COLUMNS",
+    "MERGED_ROWS_PER_SEGMENT",
+    "ROWS_PER_SEGMENT",
+    "Segment",
+    "Totals",
+    "cut",
+    "decode",
+    "decode_inputs",
+    "decode_strings",
+    "decode_totals",
+    "merge",
+]
+
+ROWS_PER_SEGMENT = 5_000
+MERGED_ROWS_PER_SEGMENT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows sorted by quarter, supplier and row: the columns of segments, not yet cut."""
+
+    quarter: npt.NDArray[np.uint16]  # as dates.QUARTER
+    columns: Mapping[str, npt.NDArray[Any]]  # by COLUMNS
+    units: tuple[str, ...]
+    groups: Sequence[str]  # one per row, or none
+    references: Sequence[str]  # one per row, or none
+    inputs: Mapping[str, FloatArray]  # NaN where a row has none
+
+
+def cut(
+    emissions: Emissions,
+    supplier_ids: npt.NDArray[np.int32],
+    units: tuple[str, ...],
+    first_row: int,
+    rows_per_segment: int = ROWS_PER_SEGMENT,
+) -> list[Segment]:
+    """Return the emissions as segments by quarter, each sorted by supplier and row.
+
+    `supplier_ids` has the stored id of each entry of the batch's suppliers, `first_row` is the batch's offset.
+    """
+    day = day_index(emissions.period)
+    quarter = QUARTER.take(day)
+    supplier = emissions.supplier.astype(np.intp)
+    order = _order(quarter, supplier, supplier_ids)
+    unit = emissions.unit.astype(np.intp)
+    used_units = tuple(sorted({units[entry] for entry in np.flatnonzero(np.bincount(unit))}))
+    columns = {
+        "row": emissions.row.take(order) + np.uint32(first_row),
+        "supplier": supplier_ids.take(supplier.take(order)),
+        "category": emissions.category.take(order),
+        "method": emissions.method.take(order),
+        "period": DAY_OF_QUARTER.take(day.take(order)),
+        "quantity": emissions.quantity.take(order),
+        "unit": _numbers(units, used_units).take(unit.take(order)),
+        "factor": emissions.factor.take(order),
+        "quality": emissions.quality.take(order),
+        "kg_co2e": emissions.kg_co2e.take(order),
+        "sigma": emissions.sigma.take(order),
+        "notices": emissions.notices.take(order),
+    }
+    groups = [] if emissions.group is None else [emissions.groups[n] for n in emissions.group.take(order).tolist()]
+    references = [emissions.references[row] for row in order.tolist()] if emissions.references else []
+    inputs = {name: _dense(column, len(emissions)).take(order) for name, column in emissions.inputs.items()}
+    rows = _Rows(quarter.take(order), columns, used_units, groups, references, inputs)
+    return list(_segments(rows, rows_per_segment))
+
+
+def merge(segments: Sequence[Segment], rows_per_segment: int = MERGED_ROWS_PER_SEGMENT) -> list[Segment]:
+    """Return the same emissions in fewer segments by quarter, sorted by supplier and row across all of them."""
+    by_quarter: dict[int, list[Segment]] = {}
+    for segment in sorted(segments, key=lambda segment: segment.quarter):
+        by_quarter.setdefault(segment.quarter, []).append(segment)
+    return [merged for parts in by_quarter.values() for merged in _segments(_joined(parts), rows_per_segment)]
+
+
+def _order(quarter: npt.NDArray[np.uint16], supplier: Positions, supplier_ids: npt.NDArray[np.int32]) -> Positions:
+    """Return the rows by quarter, supplier and row: a radix sort for each of the first two (2 ns a row, not 50)."""
+    ids, rank = np.unique(supplier_ids, return_inverse=True)
+    rank = rank.astype(np.uint16 if len(ids) <= 1 << 16 else np.uint32)
+    order = np.argsort(rank.take(supplier), kind="stable")
+    if len(quarter) and quarter.min() != quarter.max():
+        order = order.take(np.argsort(quarter.take(order), kind="stable"))
+    return order
+
+
+def _joined(parts: Sequence[Segment]) -> _Rows:
+    """The rows of segments of one quarter, in one order."""
+    columns = {name: np.concatenate([decode(name, part.columns[name]) for part in parts]) for name, _ in COLUMNS}
+    units = tuple(sorted({unit for part in parts for unit in part.units}))
+    numbers = [_numbers(part.units, units).take(decode("unit", part.columns["unit"])) for part in parts]
+    columns["unit"] = np.concatenate(numbers)
+    order = np.lexsort((columns["row"], columns["supplier"]))
+    groups = [text for part in parts for text in decode_strings(part.group, part.n)]
+    references = [text for part in parts for text in decode_strings(part.reference, part.n)]
+    inputs = [decode_inputs(part.inputs, part.n) for part in parts]
+    return _Rows(
+        quarter=QUARTER.take(day_index(np.full(len(order), parts[0].quarter, np.int32))),
+        columns={name: column.take(order) for name, column in columns.items()},
+        units=units,
+        groups=[groups[row] for row in order.tolist()],
+        references=[references[row] for row in order.tolist()],
+        inputs={name: _dense_of_parts(name, inputs, parts).take(order) for name in sorted(set().union(*inputs))},
+    )
+
+
+def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
+    """Cut sorted rows at the ends of quarters, and in between into equal parts of at most `rows_per_segment`."""
+    bounds = _bounds(rows.quarter, rows_per_segment)
+    totals = _totals(rows.columns, bounds)
+    data = {name: rows.columns[name].astype(dtype, copy=False).view(np.uint8).data for name, dtype in COLUMNS}
+    supplier = rows.columns["supplier"]
+    for number, (start, stop) in enumerate(pairwise(bounds)):
+        ug = ug_ints(np.stack((totals[number]["high"], totals[number]["low"]), axis=1).astype(np.int64))
+        yield Segment(
+            quarter=int(QUARTER_START[rows.quarter[start]]),
+            n=stop - start,
+            supplier_min=int(supplier[start]),
+            supplier_max=int(supplier[stop - 1]),
+            ug_co2e=sum(ug),
+            units=rows.units,
+            totals=totals[number].tobytes(),
+            columns={name: data[name][start * t.itemsize : stop * t.itemsize] for name, t in COLUMNS},
+            group=encode_strings(rows.groups[start:stop]),
+            reference=encode_strings(rows.references[start:stop]),
+            inputs=encode_inputs({name: values[start:stop] for name, values in rows.inputs.items()}),
+        )
+
+
+def _bounds(quarter: npt.NDArray[np.uint16], rows_per_segment: int) -> list[int]:
+    ends = [0, *(np.flatnonzero(quarter[1:] != quarter[:-1]) + 1).tolist(), len(quarter)]
+    bounds = [0]
+    for start, stop in pairwise(ends):
+        parts = -(-(stop - start) // rows_per_segment)
+        bounds += [start + (stop - start) * part // parts for part in range(1, parts + 1)]
+    return bounds
+
+
+def _totals(columns: Mapping[str, npt.NDArray[Any]], bounds: Sequence[int]) -> list[npt.NDArray[Any]]:
+    """The sums of each segment by category and method."""
+    methods = int(columns["method"].max(initial=0)) + 1
+    kinds = 16 * methods
+    group = np.repeat(np.arange(len(bounds) - 1) * kinds, np.diff(bounds))
+    group += columns["category"].astype(np.intp) * methods + columns["method"]
+    n_groups = (len(bounds) - 1) * kinds
+    rows = np.bincount(group, minlength=n_groups)
+    ug = ug_by(group, n_groups, columns["kg_co2e"])
+    records = np.zeros(n_groups, TOTALS)
+    records["category"], records["method"] = np.divmod(np.arange(n_groups) % kinds, methods)
+    records["rows"], records["high"], records["low"] = rows, ug[:, 0], ug[:, 1]
+    return [part[part["rows"] > 0] for part in np.split(records, len(bounds) - 1)] if len(bounds) > 1 else []
+
+
+def _numbers(units: Sequence[str], of: Sequence[str]) -> npt.NDArray[np.uint16]:
+    """Each unit's number in another dictionary; 0 where it has none."""
+    number = {unit: n for n, unit in enumerate(of)}
+    return np.array([number.get(unit, 0) for unit in units], np.uint16)
+
+
+def _dense(column: InputColumn, n: int) -> FloatArray:
+    """One value per row, NaN where there is none (no value is NaN)."""
+    if column.rows is None:
+        return column.values
+    values = np.full(n, np.nan)
+    values[column.rows] = column.values
+    return values
+
+
+def _dense_of_parts(name: str, inputs: Sequence[Mapping[str, InputColumn]], parts: Sequence[Segment]) -> FloatArray:
+    none = InputColumn(np.empty(0), np.empty(0, np.uint32))
+    return np.concatenate([_dense(given.get(name, none), part.n) for given, part in zip(inputs, parts, strict=True)])
