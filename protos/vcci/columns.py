@@ -28,9 +28,9 @@ _FIXED_WIDTH = frozenset(
 )
 
 
-def is_column(field: FieldDescriptor) -> bool:
-    """Whether the field is a packed column of fixed-width numbers."""
-    return field.is_packed and field.type in _FIXED_WIDTH
+def is_column(field: Any) -> bool:
+    """Whether the field, by its descriptor, is a packed column of fixed-width numbers."""
+    return bool(field.is_packed and field.type in _FIXED_WIDTH)
 
 
 def pack(values: npt.ArrayLike, dtype: npt.DTypeLike) -> bytes:

@@ -1,0 +1,108 @@
+"""Tokens, their secret, and what is remembered of them."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jwt
+import pytest
+from vcci_engine.errors import Unauthenticated
+from vcci_server.auth import MOST_REMEMBERED, Authenticator, Caller, load_secret, make_token
+from vcci_server.settings import SettingsError
+
+SECRET = "a secret of the tests, long enough"
+FAR = 4_102_444_800  # the year 2100
+
+
+class Clock:
+    """A time that the test sets, and what was asked of the tenants."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asked: list[str] = []
+
+    def time(self) -> float:
+        return self.now
+
+    async def tenant_id(self, name: str) -> int | None:
+        self.asked.append(name)
+        return 7 if name.startswith("acme") else None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def authenticator(clock: Clock) -> Authenticator:
+    return Authenticator(SECRET, clock.tenant_id, clock=clock.time)
+
+
+async def test_a_checked_token_is_remembered_until_it_expires(authenticator: Authenticator, clock: Clock) -> None:
+    token = jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, SECRET)
+    assert authenticator.remembered(token) is None
+    who = await authenticator.check(token)
+    assert who == Caller(7, "acme", "ann") == authenticator.remembered(token)
+    clock.now = FAR
+    assert authenticator.remembered(token) is None
+
+
+async def test_a_tenant_is_looked_up_once(authenticator: Authenticator, clock: Clock) -> None:
+    await authenticator.check(make_token(SECRET, "acme", "ann", 60))
+    await authenticator.check(make_token(SECRET, "acme", "bob", 60))
+    assert clock.asked == ["acme"]
+
+
+async def test_a_tenant_that_is_made_later_is_found(authenticator: Authenticator, clock: Clock) -> None:
+    for _ in range(2):
+        with pytest.raises(Unauthenticated, match="no tenant 'nobody'"):
+            await authenticator.check(make_token(SECRET, "nobody", "ann", 60))
+    assert clock.asked == ["nobody", "nobody"]
+
+
+async def test_what_is_remembered_is_bounded(authenticator: Authenticator) -> None:
+    first = make_token(SECRET, "acme", "0", 60)
+    await authenticator.check(first)
+    for number in range(MOST_REMEMBERED):
+        await authenticator.check(make_token(SECRET, f"acme{number}", "x", 60))
+    assert authenticator.remembered(first) is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "a.b.c",
+        jwt.encode({"sub": "ann", "tenant": "acme"}, SECRET),
+        jwt.encode({"sub": "ann", "exp": FAR}, SECRET),
+        jwt.encode({"tenant": "acme", "exp": FAR}, SECRET),
+        jwt.encode({"sub": "ann", "tenant": 7, "exp": FAR}, SECRET),
+        jwt.encode({"sub": "ann", "tenant": "acme", "exp": 1}, SECRET),
+        jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, SECRET + "!"),
+        jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, SECRET * 2, algorithm="HS512"),
+        jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, "", algorithm="none"),
+    ],
+    ids=["empty", "no token", "no exp", "no tenant", "no sub", "tenant", "expired", "secret", "algorithm", "unsigned"],
+)
+async def test_a_token_that_is_not_right_is_refused(authenticator: Authenticator, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await authenticator.check(token)
+
+
+def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(load_secret, [folder] * 16))
+    assert len(found) == 1
+    assert len(found.pop()) >= 32
+    assert stat.S_IMODE((folder / "token_secret").stat().st_mode) == 0o600
+    assert os.listdir(folder) == ["token_secret"]
+
+
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    load_secret(tmp_path)
+    (tmp_path / "token_secret").chmod(0o640)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        load_secret(tmp_path)
