@@ -32,8 +32,8 @@ SHARED_VALUES_PER_WORKER = 16
 
 def run(shared: Sequence[Any], payload: wire.Buffers) -> list[pickle.PickleBuffer]:
     """Run a work in a worker process; return the payload of (succeeded, result or error)."""
+    function, args = wire.unpack(payload)  # a worker of another release may fail here: that is Ray's loss, not an error
     try:
-        function, args = wire.unpack(payload)
         return _buffers((True, function(*map(_shared_value, shared), *args)))
     except Exception as error:
         error.add_note(f"In a Ray worker:\n{traceback.format_exc()}")
@@ -138,6 +138,8 @@ def _listens(address: tuple[str, int]) -> bool:
 def _connect(start: wire.Start) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if start.address != "local":
+        if start.address != "auto" and not _listens(_endpoint(start.address)):  # Ray would try for a minute
+            raise ConnectionError("nothing listens there")
         ray.init(start.address, **quiet)
         return
     ray.init(
@@ -155,8 +157,14 @@ def _addresses() -> list[tuple[str, int]]:
     """Return where this node's raylet and the head listen."""
     context = ray.get_runtime_context()
     node = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())  # type: ignore[no-untyped-call]
-    host, _, port = context.gcs_address.rpartition(":")
-    return [(node["NodeManagerAddress"], node["NodeManagerPort"]), (host.strip("[]"), int(port))]
+    return [(node["NodeManagerAddress"], node["NodeManagerPort"]), _endpoint(context.gcs_address)]
+
+
+def _endpoint(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):
+        raise ValueError("expected local, auto or host:port")
+    return host.strip("[]"), int(port)
 
 
 def _open(start: wire.Start) -> Any:

@@ -1,0 +1,114 @@
+"""Lanes share the slots by weight, keep to their limits, and never lose a slot."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from vcci_cluster.lanes import FairSlots, Lane
+from vcci_engine.errors import Overloaded
+
+from tests.waiting import until
+
+HEAVY, LIGHT = Lane("heavy", weight=3), Lane("light", weight=1)
+
+
+async def queue(slots: FairSlots, order: list[str], lane: str, cost_s: float, works: int) -> list[asyncio.Task[None]]:
+    async def work() -> None:
+        await slots.acquire(lane, cost_s)
+        order.append(lane)
+
+    waiting = slots.waiting(lane) + works
+    tasks = [asyncio.create_task(work()) for _ in range(works)]
+    await until(lambda: slots.waiting(lane) == waiting)
+    return tasks
+
+
+async def pass_on(slots: FairSlots, order: list[str], held: str, times: int) -> list[str]:
+    """Give the one slot from work to work; return the lanes that had it."""
+    seen = []
+    for _ in range(times):
+        order.clear()
+        slots.release(held)
+        held = (await until(order.copy))[0]
+        seen.append(held)
+    return seen
+
+
+async def first_of(slots: FairSlots, heavy_cost_s: float, light_cost_s: float, count: int) -> Counter[str]:
+    order: list[str] = []
+    await slots.acquire("light", 1.0)
+    await queue(slots, order, "light", light_cost_s, 30)
+    await queue(slots, order, "heavy", heavy_cost_s, 30)
+    return Counter(await pass_on(slots, order, "light", count))
+
+
+async def test_lanes_get_turns_by_weight_while_both_wait() -> None:
+    turns = await first_of(FairSlots(1, [HEAVY, LIGHT]), 1.0, 1.0, 24)
+    assert 17 <= turns["heavy"] <= 19
+
+
+async def test_shares_are_of_time_not_of_turns() -> None:
+    turns = await first_of(FairSlots(1, [HEAVY, LIGHT]), 3.0, 1.0, 24)
+    assert 11 <= turns["heavy"] <= 13
+
+
+async def test_an_idle_lane_saves_up_no_share() -> None:
+    slots, order = FairSlots(1, [HEAVY, LIGHT]), list[str]()
+    for _ in range(50):
+        await slots.acquire("light", 1.0)
+        slots.release("light")
+    await slots.acquire("light", 1.0)
+    await queue(slots, order, "heavy", 1.0, 6)
+    await queue(slots, order, "light", 1.0, 2)
+    seen = await pass_on(slots, order, "light", 8)
+    assert seen.index("light") < 6, "heavy had no work for long, and may not make up for that"
+
+
+async def test_a_free_slot_is_used_whatever_the_weights() -> None:
+    slots = FairSlots(2, [HEAVY, LIGHT])
+    await slots.acquire("light", 1.0)
+    await slots.acquire("light", 1.0)
+    assert slots.waiting("light") == 0
+
+
+async def test_a_lane_keeps_to_its_limit_of_works_in_flight() -> None:
+    slots, order = FairSlots(3, [Lane("heavy", 3, in_flight=1), LIGHT]), list[str]()
+    await slots.acquire("heavy", 1.0)
+    await queue(slots, order, "heavy", 1.0, 1)
+    await slots.acquire("light", 1.0)
+    assert order == []
+    slots.release("heavy")
+    await until(lambda: order == ["heavy"])
+
+
+async def test_a_full_lane_refuses_the_next_work_and_only_that() -> None:
+    slots, order = FairSlots(1, [Lane("heavy", 3, waiting=2), LIGHT]), list[str]()
+    await slots.acquire("heavy", 1.0)
+    await queue(slots, order, "heavy", 1.0, 2)
+    with pytest.raises(Overloaded, match="2 works wait in lane heavy"):
+        await slots.acquire("heavy", 1.0)
+    await queue(slots, order, "light", 1.0, 1)
+    assert slots.waiting("heavy") == 2
+
+
+async def test_a_cancelled_waiter_leaves_its_lane() -> None:
+    slots, order = FairSlots(1, [HEAVY, LIGHT]), list[str]()
+    await slots.acquire("heavy", 1.0)
+    first, second = await queue(slots, order, "heavy", 1.0, 2)
+    first.cancel()
+    await asyncio.wait([first])
+    assert slots.waiting("heavy") == 1
+    slots.release("heavy")
+    await second
+
+
+async def test_a_waiter_cancelled_in_the_moment_of_its_grant_gives_the_slot_back() -> None:
+    slots, order = FairSlots(1, [HEAVY, LIGHT]), list[str]()
+    await slots.acquire("heavy", 1.0)
+    (task,) = await queue(slots, order, "heavy", 1.0, 1)
+    slots.release("heavy")
+    task.cancel()
+    await asyncio.wait([task])
+    assert order == []
+    async with asyncio.timeout(10):
+        await slots.acquire("light", 1.0)
