@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import Activities, FloatArray, InputColumn
+from vcci_engine.activities import Activities, FloatArray, InputColumn, Positions
 from vcci_engine.countries import alpha_2
 from vcci_engine.dates import day_index
-from vcci_engine.factor_lookup import FactorLookup, Positions, resolve
+from vcci_engine.factor_lookup import FactorLookup, resolve
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
 from vcci_engine.methods import DOWNGRADE_BITS, METHODS, SUPPLIER_FACTOR, USED, Data, supplier_specific
@@ -33,7 +33,7 @@ def choose(batch: Activities, lookup: FactorLookup) -> Choice:
     data = lookup.data.take(factor)
     own = batch.inputs.get(SUPPLIER_FACTOR.name)
     if own is not None:
-        data[_at(own)] |= Data.SUPPLIER_FACTOR
+        data[_at(own)] |= np.uint8(Data.SUPPLIER_FACTOR)
     wanted = np.intp(0) if batch.method is None else batch.method.astype(np.intp)
     code = (wanted * USED.shape[1] + batch.category) * USED.shape[2] + data
     method = USED.take(code, mode="clip")
