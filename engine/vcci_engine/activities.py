@@ -9,6 +9,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.uint32]
 DayArray = npt.NDArray[np.int32]
+Positions = npt.NDArray[np.intp]  # indices that were checked
 
 
 @dataclass(frozen=True, slots=True)

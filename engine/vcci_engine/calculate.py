@@ -47,7 +47,9 @@ def calculate(activities: Activities, factors: FactorTable, *, allow_negative: b
             _check_result(activities, kg_co2e),
         )
         errors = row_errors(findings)
-        sigma = np.sqrt(VARIANCE.take(quality) + factors.lookup.sigma2.take(choice.factor)).astype(np.float32)
+        sigma = np.sqrt(VARIANCE.take(quality, mode="clip") + factors.lookup.sigma2.take(choice.factor)).astype(
+            np.float32
+        )
         every = Emissions(
             row=np.arange(len(activities), dtype=np.uint32),
             supplier=activities.supplier,

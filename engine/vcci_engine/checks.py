@@ -73,7 +73,7 @@ def check_periods(batch: Activities) -> Iterator[Finding]:
     period = batch.period
     if len(period) and not FIRST_DAY <= period.min() <= period.max() <= LAST_DAY:
         wrong = (period < FIRST_DAY) | (period > LAST_DAY)
-        yield Finding(wrong, Reason.OUT_OF_RANGE, "period", lambda row: _date(period[row]), _PERIOD)
+        yield Finding(wrong, Reason.OUT_OF_RANGE, "reporting_period", lambda row: _date(period[row]), _PERIOD)
 
 
 def check_quality(wire: IndexArray | None, packed: npt.NDArray[np.uint16]) -> Iterator[Finding]:

@@ -93,8 +93,9 @@ def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:
     other = len(lookup.region)
     if not lookup.region or not any(batch.supplier_countries):
         return np.full(len(batch), other, np.intp)
-    number = {country: lookup.region.get(alpha_2(country) or "", other) for country in set(batch.supplier_countries)}
-    return np.array([number[country] for country in batch.supplier_countries], np.intp)[batch.supplier]
+    countries = batch.supplier_countries
+    number = {country: lookup.region.get(alpha_2(country) or "", other) for country in set(countries)}
+    return np.fromiter(map(number.__getitem__, countries), np.intp, len(countries))[batch.supplier]
 
 
 def _at(column: InputColumn) -> slice | npt.NDArray[np.uint32]:
@@ -117,4 +118,4 @@ def _regions(batch: Activities, table: FactorTable, row: int) -> str:
     start, stop = table.index[_key(batch, row)]
     country = batch.supplier_countries[batch.supplier[row]] if batch.supplier_countries else ""
     regions = ", ".join(sorted(set(table.region[start:stop])))
-    return f"a supplier in a country that the factor is for ({regions}), not {country or 'without a country'}"
+    return f"a factor for {country or 'a supplier without a country'} or for the world; this one is for {regions}"

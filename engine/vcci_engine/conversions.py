@@ -6,8 +6,8 @@ from math import nan
 
 import numpy as np
 
-from vcci_engine.activities import Activities, FloatArray
-from vcci_engine.distinct import Positions, distinct
+from vcci_engine.activities import Activities, FloatArray, Positions
+from vcci_engine.distinct import distinct
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
 from vcci_engine.inputs import Given, sets

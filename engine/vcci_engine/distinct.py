@@ -1,9 +1,8 @@
 """Distinct values of a column of small numbers."""
 
 import numpy as np
-import numpy.typing as npt
 
-Positions = npt.NDArray[np.intp]
+from vcci_engine.activities import Positions
 
 
 def distinct(codes: Positions, size: int) -> tuple[Positions, Positions]:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import FloatArray, IndexArray
+from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.dates import YEAR
 from vcci_engine.methods.method import Data
 from vcci_engine.results import Notice
 from vcci_engine.uncertainty import SIGMA2_BASIC
 from vcci_engine.units import Unit, parse
 
-Positions = npt.NDArray[np.intp]
 YearArray = npt.NDArray[np.int32]
 
 WORLD = ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import FloatArray, IndexArray
+from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.factor_lookup import FactorLookup, build_lookup
 from vcci_engine.uncertainty import sigma2_of_gsd2
 
@@ -32,6 +32,12 @@ class FactorTable:
 
     def __len__(self) -> int:
         return len(self.id)
+
+    def sigma2_of(self, ids: IndexArray | Positions) -> FloatArray:
+        """Return sigma2 of factors of this set by their ids; 0 for id 0, the supplier's own."""
+        order = np.argsort(self.id)
+        position = order.take(np.searchsorted(self.id, ids, sorter=order), mode="clip")
+        return np.where(ids == 0, 0.0, self.sigma2.take(position)) if len(self) else np.zeros(len(ids))
 
 
 def build_table(

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vcci_engine.activities import FloatArray, InputColumn
-from vcci_engine.distinct import Positions, distinct
+from vcci_engine.activities import FloatArray, InputColumn, Positions
+from vcci_engine.distinct import distinct
 from vcci_engine.methods import MULTIPLIERS, Input
 
 Given = tuple[Input, InputColumn]

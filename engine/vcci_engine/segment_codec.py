@@ -8,7 +8,7 @@ totals   records of category u1, method u1, rows u4, micrograms as high i8 x 2^3
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,9 +87,10 @@ def encode_strings(strings: Sequence[str]) -> bytes | None:
     """Return a column of strings; None when all are empty."""
     if not any(strings):
         return None
-    encoded = [text.encode() for text in strings]
-    ends = np.fromiter(accumulate(map(len, encoded)), _OFFSET, len(encoded))
-    return ends.tobytes() + b"".join(encoded)
+    text = "".join(strings)
+    lengths = map(len, strings) if text.isascii() else (len(string.encode()) for string in strings)
+    ends = np.fromiter(lengths, _OFFSET, len(strings)).cumsum(dtype=_OFFSET)
+    return ends.tobytes() + text.encode()
 
 
 def decode_strings(data: Buffer | None, n: int) -> list[str]:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import FloatArray, InputColumn
+from vcci_engine.activities import FloatArray, InputColumn, Positions
 from vcci_engine.dates import DAY_OF_QUARTER, QUARTER, QUARTER_START, day_index
-from vcci_engine.distinct import Positions
 from vcci_engine.results import Emissions
 from vcci_engine.segment_codec import (
     COLUMNS,
@@ -118,18 +117,25 @@ def _joined(parts: Sequence[Segment]) -> _Rows:
     units = tuple(sorted({unit for part in parts for unit in part.units}))
     numbers = [_numbers(part.units, units).take(decode("unit", part.columns["unit"])) for part in parts]
     columns["unit"] = np.concatenate(numbers)
-    order = np.lexsort((columns["row"], columns["supplier"]))
-    groups = [text for part in parts for text in decode_strings(part.group, part.n)]
-    references = [text for part in parts for text in decode_strings(part.reference, part.n)]
+    order = np.argsort(columns["supplier"].astype(np.int64) << 32 | columns["row"], kind="stable")
+    groups = _strings([part.group for part in parts], parts)
+    references = _strings([part.reference for part in parts], parts)
     inputs = [decode_inputs(part.inputs, part.n) for part in parts]
     return _Rows(
         quarter=QUARTER.take(day_index(np.full(len(order), parts[0].quarter, np.int32))),
         columns={name: column.take(order) for name, column in columns.items()},
         units=units,
-        groups=[groups[row] for row in order.tolist()],
-        references=[references[row] for row in order.tolist()],
+        groups=[groups[row] for row in order.tolist()] if groups else [],
+        references=[references[row] for row in order.tolist()] if references else [],
         inputs={name: _dense_of_parts(name, inputs, parts).take(order) for name in sorted(set().union(*inputs))},
     )
+
+
+def _strings(columns: Sequence[bytes | None], parts: Sequence[Segment]) -> list[str]:
+    """The strings of all parts; none when no part has any."""
+    if not any(columns):
+        return []
+    return [text for data, part in zip(columns, parts, strict=True) for text in decode_strings(data, part.n)]
 
 
 def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:

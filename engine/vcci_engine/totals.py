@@ -12,12 +12,14 @@ from math import exp, fsum
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import FloatArray, IndexArray
+from vcci_engine.activities import FloatArray, IndexArray, Positions
+from vcci_engine.distinct import distinct
+from vcci_engine.factors import FactorTable
 from vcci_engine.quality import VARIANCE
+from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_moments
 
 LimbArray = npt.NDArray[np.int64]
-GroupArray = npt.NDArray[np.intp]
 
 UG_BITS = 32
 VARIANCE_BITS = 40
@@ -51,7 +53,7 @@ class Terms:
     def __sub__(self, other: "Terms") -> "Terms":
         return self + Terms(-other.rows, -other.ug, -other.mean, -other.variance)
 
-    def regroup(self, group: GroupArray, n_groups: int) -> "Terms":
+    def regroup(self, group: Positions, n_groups: int) -> "Terms":
         """Return the sums of groups of groups: group[g] is the new number of g."""
         return Terms(
             _summed(self.rows, group, n_groups),
@@ -62,7 +64,7 @@ class Terms:
 
 
 def terms_by(
-    group: GroupArray,
+    group: Positions,
     n_groups: int,
     kg_co2e: FloatArray,
     quality: npt.NDArray[np.uint16],
@@ -81,7 +83,7 @@ def terms_by(
     )
 
 
-def ug_by(group: GroupArray, n_groups: int, kg: FloatArray) -> LimbArray:
+def ug_by(group: Positions, n_groups: int, kg: FloatArray) -> LimbArray:
     """Return the sums of kg in micrograms by group, [n_groups, 2]; each row is rounded to micrograms first."""
     return _summed_limbs(_limbs(kg * UG_PER_KG, UG_BITS, 2), group, n_groups, UG_BITS)
 
@@ -113,7 +115,14 @@ def estimate(terms: Terms, sigma2: FloatArray) -> Estimate:
     return estimates(terms, sigma2, np.zeros(len(terms), np.intp), 1)[0]
 
 
-def estimates(terms: Terms, sigma2: FloatArray, group: GroupArray, n_groups: int) -> list[Estimate]:
+def total(emissions: Emissions, factors: FactorTable) -> Estimate:
+    """Return the total of emissions that were calculated with a factor table."""
+    ids, group = distinct(emissions.factor.astype(np.intp), int(emissions.factor.max(initial=0)) + 1)
+    terms = terms_by(group, len(ids), emissions.kg_co2e, emissions.quality, emissions.factor)
+    return estimate(terms, factors.sigma2_of(ids))
+
+
+def estimates(terms: Terms, sigma2: FloatArray, group: Positions, n_groups: int) -> list[Estimate]:
     """Return the total of each group of terms by factor: group[k] is the group of term k.
 
     Rows with the same factor share its error; different factors are independent. Sums of floats are exact (fsum), so
@@ -126,7 +135,7 @@ def estimates(terms: Terms, sigma2: FloatArray, group: GroupArray, n_groups: int
     return [of_moments(sum(ug[a:b]) / 10**9, fsum(mean[a:b]), fsum(variance[a:b])) for a, b in pairwise(bounds)]
 
 
-def _with_factor(terms: Terms, sigma2: FloatArray, order: GroupArray) -> tuple[list[float], list[float]]:
+def _with_factor(terms: Terms, sigma2: FloatArray, order: Positions) -> tuple[list[float], list[float]]:
     """Mean (kg) and variance (kg2) of each term, the factor's own uncertainty included.
 
     E[(F X)^2] - E[F X]^2 for F log-normal with median 1 and X with mean M and variance V.
@@ -151,11 +160,11 @@ def _limbs(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
     return [*limbs, rest.astype(np.int64)]
 
 
-def _summed_limbs(limbs: Sequence[LimbArray], group: GroupArray, n_groups: int, bits: int) -> LimbArray:
+def _summed_limbs(limbs: Sequence[LimbArray], group: Positions, n_groups: int, bits: int) -> LimbArray:
     return _carried(np.stack([_summed(limb, group, n_groups) for limb in limbs], axis=1), bits)
 
 
-def _summed(values: LimbArray, group: GroupArray, n_groups: int) -> LimbArray:
+def _summed(values: LimbArray, group: Positions, n_groups: int) -> LimbArray:
     sums = np.zeros((n_groups, *values.shape[1:]), np.int64)
     np.add.at(sums, group, values)
     return sums

@@ -8,8 +8,9 @@ from vcci_engine.methods.method import Input
 
 MULTIPLIERS = (
     Input("distance", "km", "distance of one leg"),
-    Input("mass", "kg", "mass carried, or mass of one item"),
-    Input("volume", "m3", "volume stored, or volume of one item"),
+    Input("mass", "kg", "mass carried"),
+    Input("mass_per_item", "kg/item", "mass of one item"),
+    Input("volume", "m3", "volume stored"),
     Input("area", "m2", "floor area"),
     Input("days", "day", "days stored, or days in use"),
     Input("nights", "night", "nights of a hotel stay"),
@@ -17,8 +18,9 @@ MULTIPLIERS = (
     Input("rooms", "room", "rooms"),
     Input("passengers", "passenger", "people who travel"),
     Input("vehicles", "vehicle", "vehicles that travel"),
-    Input("energy_per_use", "kWh", "energy that one use takes"),
-    Input("uses", "", "uses over the lifetime of one item"),
+    Input("fuel_per_distance", "litre/km", "fuel that a vehicle takes"),
+    Input("uses", "use/item", "uses over the lifetime of one item"),
+    Input("energy_per_use", "kWh/use", "energy that one use takes"),
     Input("items", "", "how many of what the quantity describes"),
     Input("trips", "", "how many times the distance is travelled"),
     Input("share", "", "part that is allocated to this activity, 0 to 1", maximum=1.0),
