@@ -28,7 +28,9 @@ def state_folders() -> Iterator[Path]:
 @pytest.fixture
 def state_dir(state_folders: Path) -> Path:
     """An empty state directory."""
-    return Path(tempfile.mkdtemp(dir=state_folders))
+    folder = state_folders / uuid4().hex
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")

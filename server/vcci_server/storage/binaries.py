@@ -101,19 +101,28 @@ def choose(home: Path) -> Binaries:
 
 
 def readable_by(account: Account, binaries: Binaries, copies: Path) -> Binaries:
-    """Return the binaries, copied once below `copies` when `account` cannot reach them (a root's home, for one)."""
+    """Return the binaries, copied once below `copies` when `account` cannot reach them (in a root's home, say)."""
     if account.reaches(binaries.folder / "postgres"):
         return binaries
+    installation = binaries.folder.parent
     copy = copies / f"postgres-binaries-{binaries.version}"
     if not copy.exists():
         making = copy.with_suffix(".new")
         shutil.rmtree(making, ignore_errors=True)
-        shutil.copytree(binaries.folder.parent, making, symlinks=True)
-        for path in [making, *making.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
+        package = installation.parent
+        for part in (installation, package.with_name(f"{package.name}.libs")):  # a wheel's own libraries, found by path
+            if part.exists():
+                shutil.copytree(part, making / part.relative_to(package.parent), symlinks=True)
+        _open_to_all(making)
         making.rename(copy)
-    return Binaries(copy / "bin", binaries.version)
+    return Binaries(copy / binaries.folder.relative_to(installation.parent.parent), binaries.version)
+
+
+def _open_to_all(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o055 if mode & 0o100 else 0o044))
 
 
 def _pg_config() -> str | None:

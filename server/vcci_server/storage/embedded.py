@@ -7,6 +7,7 @@ processes). So the server of a killed process is adopted, and a stale postmaster
 
 import asyncio
 import fcntl
+import logging
 import os
 import shlex
 import shutil
@@ -14,7 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,8 +26,11 @@ from vcci_server.storage.binaries import Binaries, account_for, choose, readable
 START_S = 60.0  # after a crash it first replays what was committed since the last checkpoint
 STOP_S = {"fast": 30.0, "immediate": 10.0}  # modes of pg_ctl stop; after the second, the next start recovers
 POLL_S = 0.02
+WATCH_S = 1.0
 PORT = 5432  # names the socket only
 SOCKET_PATH_BYTES = 100  # the kernel takes 103 to 107
+
+logger = logging.getLogger(__name__)
 
 # For bulk ingest of large rows, and for being one guest among others on a machine. Nothing here weakens durability.
 SERVER_SETTINGS = {
@@ -47,12 +51,24 @@ SERVER_SETTINGS = {
 
 @asynccontextmanager
 async def embedded_database(state_dir: Path, *, binaries: Binaries | None = None) -> AsyncIterator[str]:
-    """Run, or share, the server on `state_dir`, and give its URL."""
+    """Run, or share, the server on `state_dir`, and give its URL; a server that is killed is started again."""
     server = await asyncio.to_thread(EmbeddedServer, state_dir, binaries)
+    watch = asyncio.create_task(_watch(server))
     try:
         yield server.url
     finally:
+        watch.cancel()
+        await asyncio.wait([watch])
         await asyncio.to_thread(server.stop)
+
+
+async def _watch(server: "EmbeddedServer") -> None:
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if not server.runs():
+            logger.error("the embedded PostgreSQL has ended; it is started again")
+            with suppress(Unavailable):  # its log says why; the next round tries again
+                await asyncio.to_thread(server.start)
 
 
 class EmbeddedServer:
@@ -60,24 +76,32 @@ class EmbeddedServer:
 
     def __init__(self, state_dir: Path, binaries: Binaries | None = None) -> None:
         self._home = state_dir.resolve() / "postgres"
-        self._home.mkdir(parents=True, exist_ok=True)
+        for folder in (state_dir, self._home):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(0o711)  # root's PostgreSQL runs as another user, who has to get through
         with _locked(self._home / "change"):
             binaries = binaries or choose(self._home)
             self._data = self._home / str(binaries.major)
             self._account = account_for(self._data)
             self._binaries = readable_by(self._account, binaries, state_dir.resolve())
+            self._start()
             self._users = _open(self._home / "users")
-            try:
-                self._start()
-            except BaseException:
-                os.close(self._users)
-                raise
             fcntl.flock(self._users, fcntl.LOCK_SH)
 
     @property
     def url(self) -> str:
         """The URL of its database, for a client on this machine."""
         return f"postgresql://vcci@/postgres?host={quote(str(_socket(self._data).parent), safe='')}&port={PORT}"
+
+    def runs(self) -> bool:
+        """Tell whether a process of the server is there; does not block."""
+        return not _unlocked(self._home / "running")
+
+    def start(self) -> None:
+        """Start the server again, unless somebody else has."""
+        with _locked(self._home / "change"):
+            self._start()
 
     def stop(self) -> None:
         """Stop using the server; the last user stops it."""
@@ -111,8 +135,10 @@ class EmbeddedServer:
         """Start the server, which inherits the lock `running` and holds it until its last process has ended."""
         if not self._data.exists():
             self._initialize()
-        (self._data / "postmaster.pid").unlink(missing_ok=True)  # its number may be another process's by now
-        settings = {**SERVER_SETTINGS, "unix_socket_directories": str(self._socket_folder())}
+        sockets = self._socket_folder()
+        for stale in (self._data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"):
+            stale.unlink(missing_ok=True)  # the number in it may be another process's by now
+        settings = {**SERVER_SETTINGS, "unix_socket_directories": str(sockets)}
         options = shlex.join(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
         self._pg_ctl("start", "-W", "-l", self._data / "server.log", "-o", options, pass_fds=[running])
 
@@ -133,9 +159,13 @@ class EmbeddedServer:
         new.rename(self._data)
 
     def _socket_folder(self) -> Path:
-        """Return the data folder, which is private, or a private temporary one where its path is too long."""
+        """Return the data folder, which is private, or, where its path is too long, a temporary one that is private."""
         if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES:
             return self._data
+        with suppress(OSError, IndexError):  # where the killed server's clients look for it, if it is still ours
+            earlier = _socket(self._data).parent
+            if earlier.stat().st_uid == self._data.stat().st_uid:
+                return earlier
         folder = Path(tempfile.mkdtemp(prefix="vcci-"))
         self._own(folder)
         return folder
@@ -145,13 +175,13 @@ class EmbeddedServer:
             os.chown(folder, self._account.uid, self._account.gid)
 
     def _shut_down(self) -> None:
+        if not self.runs():
+            return
         folder = _socket(self._data).parent
         for mode, patience_s in STOP_S.items():
             self._pg_ctl("stop", "-W", "-m", mode)
             for _ in _polls(patience_s):
-                running = _try_lock(self._home / "running")
-                if running is not None:
-                    os.close(running)
+                if not self.runs():
                     if folder != self._data:
                         shutil.rmtree(folder, ignore_errors=True)
                     return
@@ -195,6 +225,13 @@ def _try_lock(path: Path) -> int | None:
         os.close(file)
         return None
     return file
+
+
+def _unlocked(path: Path) -> bool:
+    file = _try_lock(path)
+    if file is not None:
+        os.close(file)
+    return file is not None
 
 
 @contextmanager

@@ -37,16 +37,16 @@ NUL = ("22021", "22P05")  # what a NUL character in a text is refused with
 @asynccontextmanager
 async def open_pool(url: str, *, size: int, observe: Observe | None = None) -> AsyncIterator[Pool]:
     """Open a pool of at most `size` connections, waiting for the database; `observe` gets each statement's time."""
-    pool = asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,  # opened as they are needed, so that a database that is not there yet does not close the pool
         max_size=size,
         command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"application_name": "vcci", "timezone": "UTC"},
         init=_observed_by(observe) if observe else None,
     )
-    await _start(pool)
     try:
+        await _wait_for_database(pool)
         yield pool
     finally:
         await _close(pool)
@@ -90,7 +90,7 @@ def active_connections(pool: Pool) -> int:
     return pool.get_size() - pool.get_idle_size()
 
 
-async def _start(pool: Pool) -> None:
+async def _wait_for_database(pool: Pool) -> None:
     delay_s = FIRST_DELAY_S
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
@@ -103,8 +103,8 @@ async def _start(pool: Pool) -> None:
 
 async def _answers(pool: Pool) -> bool:
     try:
-        with storage_errors():
-            await pool
+        async with connection(pool) as db:
+            await db.execute("SELECT")
     except Unavailable:
         return False
     return True

@@ -56,7 +56,7 @@ async def create(
     """Make an upload, or return the one made before with this request id."""
     async with connection(pool) as db:
         made = await db.fetchrow(QUERIES["insert_upload"], tenant_id, request_id, display_name, mode, allow_negative)
-        upload = _record(made or await db.fetchrow(QUERIES["select_upload_by_request"], tenant_id, request_id))
+        upload = record(made or await db.fetchrow(QUERIES["select_upload_by_request"], tenant_id, request_id))
     if (upload.mode, upload.allow_negative) != (mode, allow_negative):
         raise WrongState(
             f"request id {request_id!r} was used before, for an upload with another mode or allow_negative",
@@ -69,21 +69,21 @@ async def create(
 async def get(pool: Pool, tenant_id: int, upload_id: int) -> UploadRecord:
     """Return an upload."""
     async with connection(pool) as db:
-        return _record(await db.fetchrow(QUERIES["select_upload"], tenant_id, upload_id))
+        return record(await db.fetchrow(QUERIES["select_upload"], tenant_id, upload_id))
 
 
 async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[UploadRecord]:
     """Return up to `limit` uploads with ids below `before`, newest first."""
     async with connection(pool) as db:
-        return [_record(row) for row in await db.fetch(QUERIES["list_uploads"], tenant_id, before, limit)]
+        return [record(row) for row in await db.fetch(QUERIES["list_uploads"], tenant_id, before, limit)]
 
 
 async def open_upload(pool: Pool, tenant_id: int, upload_id: int) -> UploadRecord:
     """Take a new epoch, which fences any other writer. A batch that is being committed is waited for."""
     async with connection(pool) as db:
         if row := await db.fetchrow(QUERIES["open_upload"], tenant_id, upload_id):
-            return _record(row)
-        upload = _record(await db.fetchrow(QUERIES["select_upload"], tenant_id, upload_id))
+            return record(row)
+        upload = record(await db.fetchrow(QUERIES["select_upload"], tenant_id, upload_id))
     raise closed(upload)
 
 
@@ -98,7 +98,7 @@ async def check_epoch(pool: Pool, tenant_id: int, upload_id: int, epoch: int) ->
 async def finalize(pool: Pool, tenant_id: int, upload_id: int, row_count: int | None = None) -> UploadRecord:
     """Close an upload, if it has `row_count` rows; finalizing again returns the same."""
     async with transaction(pool) as db:
-        upload = _record(await db.fetchrow(QUERIES["lock_upload"], tenant_id, upload_id))
+        upload = record(await db.fetchrow(QUERIES["lock_upload"], tenant_id, upload_id))
         if upload.state == "abandoned":
             raise closed(upload)
         if row_count is not None and row_count != upload.committed_rows:
@@ -109,19 +109,19 @@ async def finalize(pool: Pool, tenant_id: int, upload_id: int, row_count: int | 
             )
         if upload.state == "finalized":
             return upload
-        return _record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "finalized"))
+        return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "finalized"))
 
 
 async def abandon(pool: Pool, tenant_id: int, upload_id: int, unfold: Unfold) -> UploadRecord:
     """Remove an upload's emissions, from the rollups too, and row errors; abandoning again returns the same."""
     async with transaction(pool) as db:
-        upload = _record(await db.fetchrow(QUERIES["lock_upload"], tenant_id, upload_id))
+        upload = record(await db.fetchrow(QUERIES["lock_upload"], tenant_id, upload_id))
         if upload.state == "abandoned":
             return upload
         await unfold(db, tenant_id, upload_id)
         await db.execute(QUERIES["delete_segments"], tenant_id, upload_id)
         await db.execute(QUERIES["delete_row_errors"], tenant_id, upload_id)
-        return _record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "abandoned"))
+        return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "abandoned"))
 
 
 async def list_row_errors(
@@ -147,7 +147,8 @@ def closed(upload: UploadRecord) -> WrongState:
     return WrongState(f"uploads/{upload.upload_id} is {upload.state}", reason=f"UPLOAD_{upload.state.upper()}")
 
 
-def _record(row: asyncpg.Record | None) -> UploadRecord:
+def record(row: asyncpg.Record | None) -> UploadRecord:
+    """Return a row of the ledger; none is NotFound."""
     if row is None:
         raise NotFound("There is no such upload.")
     values = {name: row[name] for name in UploadRecord.__slots__}

@@ -1,0 +1,98 @@
+"""Commits prepared batches: ledger, segments and row errors in one transaction."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from vcci_engine.errors import OffsetMismatch, VcciError
+from vcci_engine.results import RowErrors
+from vcci_engine.segments import Segment
+
+from vcci_server.storage import uploads
+from vcci_server.storage.copy import SegmentRow, copy_segments
+from vcci_server.storage.partitions import PartitionKeeper
+from vcci_server.storage.pool import Connection, Pool, transaction
+from vcci_server.storage.queries import QUERIES
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBatch:
+    """A batch that only has to be stored. `rows` = `accepted` + `rejected`; errors count rows within the batch."""
+
+    offset: int
+    rows: int
+    accepted: int
+    rejected: int
+    factor_set_id: int
+    segments: list[Segment]
+    errors: RowErrors
+    references: tuple[str, ...] = ()  # of the errors: one each, or none
+
+    @property
+    def ug_co2e(self) -> int:
+        return sum(segment.ug_co2e for segment in self.segments)
+
+
+async def commit_batches(
+    pool: Pool,
+    keeper: PartitionKeeper,
+    tenant_id: int,
+    upload_id: int,
+    epoch: int,
+    batches: Sequence[PreparedBatch],
+) -> int:
+    """Store batches that follow each other, all or none, and return the offset up to which rows are durable now.
+
+    Raises WriterFenced, WrongState (finalized, abandoned), OffsetMismatch, NotFound; or Unavailable, after which the
+    batches may or may not be stored: the upload's `committed_rows` tells.
+    """
+    if any(before.offset + before.rows != after.offset for before, after in pairwise(batches)):
+        raise ValueError("batches of one commit must follow each other")
+    await keeper.ensure({segment.quarter for batch in batches for segment in batch.segments})
+    async with transaction(pool) as db:
+        committed_through = await _advance(db, tenant_id, upload_id, epoch, batches)
+        if rows := list(_segment_rows(tenant_id, upload_id, batches)):
+            await copy_segments(db, rows)
+        if errors := [_row_errors(tenant_id, upload_id, batch) for batch in batches if batch.rejected]:
+            await db.executemany(QUERIES["insert_row_errors"], errors)
+    return committed_through
+
+
+async def _advance(db: Connection, tenant_id: int, upload_id: int, epoch: int, batches: Sequence[PreparedBatch]) -> int:
+    committed: int | None = await db.fetchval(
+        QUERIES["advance_upload"],
+        *(tenant_id, upload_id, epoch, batches[0].offset),
+        sum(batch.rows for batch in batches),
+        sum(batch.accepted for batch in batches),
+        sum(batch.rejected for batch in batches),
+        sum(batch.ug_co2e for batch in batches),
+    )
+    if committed is None:
+        raise await _refusal(db, tenant_id, upload_id, epoch, batches[0].offset)
+    return committed
+
+
+async def _refusal(db: Connection, tenant_id: int, upload_id: int, epoch: int, offset: int) -> VcciError:
+    """Say why the ledger did not move."""
+    upload = uploads.record(await db.fetchrow(QUERIES["select_upload"], tenant_id, upload_id))
+    return uploads.refusal(upload, epoch) or OffsetMismatch(offset, upload.committed_rows)
+
+
+def _segment_rows(tenant_id: int, upload_id: int, batches: Sequence[PreparedBatch]) -> Iterator[SegmentRow]:
+    for batch in batches:
+        for number, segment in enumerate(batch.segments):
+            yield SegmentRow(tenant_id, upload_id, 0, batch.offset, number, batch.factor_set_id, segment)
+
+
+def _row_errors(tenant_id: int, upload_id: int, batch: PreparedBatch) -> tuple[object, ...]:
+    errors = batch.errors
+    references = batch.references or ("",) * len(errors)
+    return (
+        *(tenant_id, upload_id, batch.offset),
+        [batch.offset + row for row in errors.row.tolist()],
+        list(map(int, errors.reason)),
+        *(
+            [text.replace("\0", "\N{REPLACEMENT CHARACTER}") for text in texts]
+            for texts in (errors.field, errors.value, errors.expected, references)
+        ),
+    )

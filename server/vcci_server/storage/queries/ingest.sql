@@ -1,0 +1,16 @@
+-- name: advance_upload
+-- The one line that gives resume, de-duplication and fencing; nothing is returned when the writer is not at $4, or may
+-- not write. It holds the upload's row until the rows are committed. Index: uploads_pkey; HOT.
+UPDATE uploads
+SET committed_rows = committed_rows + $5,
+    accepted_rows = accepted_rows + $6,
+    rejected_rows = rejected_rows + $7,
+    ug_co2e = ug_co2e + $8,
+    updated_at = now()
+WHERE tenant_id = $1 AND upload_id = $2 AND epoch = $3 AND committed_rows = $4 AND state = 'open'
+RETURNING committed_rows;
+
+-- name: insert_row_errors
+INSERT INTO row_errors
+    (tenant_id, upload_id, batch_offset, row_numbers, reasons, fields, "values", expected, "references")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
