@@ -1,0 +1,145 @@
+"""Activities to measure with: deterministic, mixed as a large company's are, made one batch at a time.
+
+Rows come in no order: each batch has suppliers and quarters at random, which is the hardest case for sorting and
+cutting. Few suppliers have most rows (a fifth of them has 58 %), and each row has a country's or the world's factor.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+from vcci_client.activities import Activities, DayArray, Dictionary, FloatArray, IndexArray, Input
+
+from bench.sizes import Sizes
+
+Choice = npt.NDArray[np.int64]  # number of the kind, by row
+
+SEED = 20_260_101
+FIRST_YEAR = 2021
+COUNTRIES = ("US", "CN", "DE", "JP", "GB", "FR", "IN", "IT", "KR", "ES", "NL", "PL", "MX", "BR", "SE", "TR")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Rows of one category: `share` of all, with factors of one source and unit of the starter set."""
+
+    share: float
+    category: int
+    unit: str
+    quantity: float  # median
+    source: str = ""  # "": the supplier's own factor
+    factor_unit: str = ""
+    distance_km: float = 0.0  # median of the input `distance`; 0: not given
+
+
+SPEND = Kind(0.40, 1, "USD", 12_000.0, "naics", "USD")
+MIXED = (
+    SPEND,
+    Kind(0.10, 1, "kg", 800.0, "material", "tonne"),
+    Kind(0.05, 1, "kg", 2_000.0),
+    Kind(0.05, 2, "USD", 90_000.0, "naics", "USD"),
+    Kind(0.15, 3, "kWh", 40_000.0, "grid", "kWh"),
+    Kind(0.02, 3, "litre", 900.0, "fuel", "litre"),
+    Kind(0.10, 4, "tonne", 12.0, "freight", "tonne*km", distance_km=400.0),
+    Kind(0.05, 9, "tonne*km", 6_000.0, "freight", "tonne*km"),
+    Kind(0.04, 5, "kg", 500.0, "waste", "tonne"),
+    Kind(0.02, 6, "passenger*km", 1_500.0, "travel", "passenger*km"),
+    Kind(0.02, 7, "km", 1_000.0, "travel", "km"),
+)
+
+
+def batches(sizes: Sizes, kinds: Sequence[Kind] = MIXED) -> list[Activities]:
+    """Return the distinct batches, `batch_rows` each; whoever needs more rows sends them again."""
+    return [batch(number, sizes, kinds) for number in range(sizes.distinct_batches)]
+
+
+def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED) -> Activities:
+    """Return the batch with this number, always the same."""
+    rows = sizes.batch_rows
+    random = np.random.Generator(np.random.Philox(key=SEED + number))
+    shares = np.array([kind.share for kind in kinds])
+    kind = random.choice(len(kinds), rows, p=shares / shares.sum())
+    supplier, suppliers = _suppliers(random, rows, sizes.suppliers)
+    factors = _Factors(kinds)
+    units = tuple(dict.fromkeys(kind.unit for kind in kinds))
+    return Activities(
+        supplier=Dictionary([f"S{code:06}" for code in suppliers], supplier),
+        countries=[COUNTRIES[code % len(COUNTRIES)] for code in suppliers],
+        category=np.array([kind.category for kind in kinds], np.uint32)[kind],
+        period=_days(random, rows, sizes.quarters),
+        quantity=np.round(_around(random, np.array([kind.quantity for kind in kinds])[kind]), 2),
+        unit=Dictionary(units, np.array([units.index(kind.unit) for kind in kinds], np.uint32)[kind]),
+        factor=Dictionary(factors.keys, factors.draw(random, kind)),
+        quality=_quality(random, rows),
+        inputs=_inputs(random, kinds, kind),
+    )
+
+
+def _suppliers(random: np.random.Generator, rows: int, suppliers: int) -> tuple[IndexArray, list[int]]:
+    drawn = (suppliers * random.random(rows) ** 3).astype(np.uint32)
+    used, index = np.unique(drawn, return_inverse=True)
+    return index.astype(np.uint32), used.tolist()
+
+
+def _days(random: np.random.Generator, rows: int, quarters: int) -> DayArray:
+    months = np.datetime64(f"{FIRST_YEAR}-01") + random.integers(0, 3 * quarters, rows)
+    return months.astype("datetime64[D]").astype(np.int32)
+
+
+def _around(random: np.random.Generator, median: FloatArray) -> FloatArray:
+    return median * random.lognormal(0.0, 1.0, len(median))
+
+
+def _quality(random: np.random.Generator, rows: int) -> IndexArray:
+    """Return five scores of 1 to 5, a hexadecimal digit each."""
+    packed = np.zeros(rows, np.uint32)
+    for shift in (16, 12, 8, 4, 0):
+        packed |= random.integers(1, 6, rows, dtype=np.uint32) << np.uint32(shift)
+    return packed
+
+
+def _inputs(random: np.random.Generator, kinds: Sequence[Kind], kind: Choice) -> dict[str, Input]:
+    distance = np.array([kind.distance_km for kind in kinds])[kind]
+    medians = {"distance": distance, "supplier_factor": np.array([0.0 if kind.source else 1.5 for kind in kinds])[kind]}
+    inputs = {}
+    for name, median in medians.items():
+        rows = np.flatnonzero(median)
+        if len(rows):
+            inputs[name] = Input(np.round(_around(random, median[rows]), 4), rows.astype(np.uint32))
+    return inputs
+
+
+class _Factors:
+    """The keys that the kinds use, and for each kind which of them."""
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        starter = _starter_keys()
+        of_kind = [starter[kind.source, kind.factor_unit] for kind in kinds]
+        self.keys = ["", *sorted({key for keys in of_kind for key in keys if key})]
+        self._numbers = [np.array([self.keys.index(key) for key in keys], np.uint32) for keys in of_kind]
+
+    def draw(self, random: np.random.Generator, kind: Choice) -> IndexArray:
+        """Return a key for each row."""
+        counts = np.array([len(numbers) for numbers in self._numbers])
+        first = np.cumsum(counts) - counts
+        keys: IndexArray = np.concatenate(self._numbers)[first[kind] + random.integers(0, counts[kind])]
+        return keys
+
+
+@cache
+def _starter_keys() -> dict[tuple[str, str], list[str]]:
+    """Return the keys that have a factor for every country, by source and unit; and no key, for the supplier's own."""
+    text = (files("vcci_server") / "data" / "starter_factors.csv").read_text("utf-8")
+    regions: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for line in csv.DictReader(text.splitlines()):
+        regions[line["source"], line["unit"], line["code"]].add(line["region"])
+    keys: dict[tuple[str, str], list[str]] = defaultdict(list, {("", ""): [""]})
+    for (source, unit, code), known in regions.items():
+        if "" in known or known.issuperset(COUNTRIES):
+            keys[source, unit].append(f"{source}:{code}")
+    return keys

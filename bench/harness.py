@@ -1,0 +1,49 @@
+"""Contenders take turns on pytest-benchmark: a warm-up round, then measured ones, each beginning with another.
+
+What is measured goes into pytest-benchmark's JSON as `extra_info`; `report.py` reads it back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+Figures = Mapping[str, float]  # by name with unit ("rows/s")
+Turn = Callable[[], Figures]
+
+
+class Harness:
+    """One benchmark: its question, the turns of its contenders, and the ratios that answer it."""
+
+    def __init__(self, benchmark: BenchmarkFixture, question: str) -> None:
+        self._benchmark = benchmark
+        self._info: dict[str, Any] = benchmark.extra_info
+        self._info.update(question=question, contenders={}, results=[])
+
+    def take_turns(self, contenders: Mapping[str, Turn], rounds: int, *, warmup_rounds: int = 1) -> None:
+        """Let every contender have its turn in each round."""
+        names = list(contenders)
+        figures: dict[str, list[Figures]] = {name: [] for name in names}
+
+        def round_() -> None:
+            number = len(figures[names[0]])
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                figures[name].append(contenders[name]())
+
+        self._benchmark.pedantic(round_, rounds=rounds, warmup_rounds=warmup_rounds)  # type: ignore[no-untyped-call]
+        for name in names:
+            measured = figures[name][warmup_rounds:]
+            self._info["contenders"][name] = {key: [turn[key] for turn in measured] for key in measured[0]}
+
+    def ratio(self, figure: str, contender: str, peer: str, *, at_least: float | None = None) -> None:
+        """Compare two contenders round by round, so that a slow moment of the machine counts for both."""
+        ours, theirs = (self._info["contenders"][name][figure] for name in (contender, peer))
+        values = [one / other for one, other in zip(ours, theirs, strict=True)]
+        self.result(f"{figure}: {contender} / {peer}", values, at_least=at_least)
+
+    def result(
+        self, name: str, values: Sequence[float], *, at_least: float | None = None, at_most: float | None = None
+    ) -> None:
+        """Note an answer, one value a round, and the bound that its median has to keep."""
+        self._info["results"].append({"name": name, "values": list(values), "at_least": at_least, "at_most": at_most})

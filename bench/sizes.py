@@ -1,0 +1,67 @@
+"""How much each benchmark does: everything that `python -m bench NAME=VALUE` can change."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The default takes less than five minutes on two cores."""
+
+    rounds: int = 5  # measured; one more before them warms up
+    suppliers: int = 100_000
+    quarters: int = 20
+    batch_rows: int = 50_000
+    distinct_batches: int = 8  # made beforehand, then sent again and again under new offsets
+    streams: int = 1  # uploads at once, and connections of each peer
+    ingest_rows: int = 2_000_000  # each turn, rounded down to whole batches
+    memory_rows: int = 5_000_000
+    memory_warmup_rows: int = 1_000_000
+    callers: int = 50
+    connections: int = 1
+    rate: float = 400.0  # calls per second of the open loop
+    call_s: float = 3.0  # each turn
+
+    @property
+    def batches_per_stream(self) -> int:
+        """Batches of one upload of the ingest benchmark."""
+        return max(1, self.ingest_rows // (self.batch_rows * self.streams))
+
+    @property
+    def turn_rows(self) -> int:
+        """Rows of a turn of the ingest benchmark."""
+        return self.batches_per_stream * self.streams * self.batch_rows
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Sizes":
+        return cls(**json.loads(text))
+
+    def changed(self, assignments: Iterable[str]) -> "Sizes":
+        """Return the sizes with `NAME=VALUE`s applied; raises ValueError for an unknown name or a wrong value."""
+        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        changes = {}
+        for assignment in assignments:
+            name, _, value = assignment.partition("=")
+            if name not in kinds:
+                raise ValueError(f"{assignment!r}: expected NAME=VALUE with a name of {', '.join(kinds)}")
+            changes[name] = kinds[name](value)
+        return replace(self, **changes)
+
+
+QUICK = Sizes(
+    rounds=1,
+    suppliers=2_000,
+    quarters=4,
+    batch_rows=5_000,
+    distinct_batches=2,
+    ingest_rows=50_000,
+    memory_rows=50_000,
+    memory_warmup_rows=10_000,
+    callers=5,
+    rate=100.0,
+    call_s=0.2,
+)
