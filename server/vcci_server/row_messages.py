@@ -25,8 +25,12 @@ def activities_from_rows(data: bytes | pb.ActivityRows) -> tuple[Activities, Row
     The message has passed `validation.check_rows`.
     """
     message = pb.ActivityRows.FromString(data) if isinstance(data, bytes) else data
-    rows = list(message.activities)
-    early = EarlyErrors(message.malformed)
+    return decode(message.activities, EarlyErrors(message.malformed))
+
+
+def decode(messages: Iterable[pb.Activity], early: EarlyErrors) -> tuple[Activities, RowErrors]:
+    """Return the activities as columns, and the errors known so far with those found on the way."""
+    rows = list(messages)
     suppliers, supplier = _dictionary([(row.supplier_code, row.supplier_name, row.country) for row in rows])
     texts = {
         "supplier_code": ([entry[0] for entry in suppliers], supplier),

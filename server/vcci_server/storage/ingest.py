@@ -1,6 +1,6 @@
 """Commits prepared batches: ledger, segments and row errors in one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -40,8 +40,12 @@ async def commit_batches(
     upload_id: int,
     epoch: int,
     batches: Sequence[PreparedBatch],
+    *,
+    also: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> int:
     """Store batches that follow each other, all or none, and return the offset up to which rows are durable now.
+
+    What `also` does happens in the same transaction.
 
     Raises WriterFenced, WrongState (finalized, abandoned), OffsetMismatch, NotFound; or Unavailable, after which the
     batches may or may not be stored: the upload's `committed_rows` tells.
@@ -55,6 +59,8 @@ async def commit_batches(
             await copy_segments(db, rows)
         if errors := [_row_errors(tenant_id, upload_id, batch) for batch in batches if batch.rejected]:
             await db.executemany(QUERIES["insert_row_errors"], errors)
+        if also is not None:
+            await also(db)
     return committed_through
 
 

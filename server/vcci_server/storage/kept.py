@@ -1,0 +1,41 @@
+"""Single calculations that are kept: stored once per request id, as batches of an upload."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from vcci_server.storage.ingest import PreparedBatch, commit_batches
+from vcci_server.storage.partitions import PartitionKeeper
+from vcci_server.storage.pool import Connection, Pool, connection
+from vcci_server.storage.queries import QUERIES
+
+
+async def find_kept(pool: Pool, tenant_id: int, request_ids: Sequence[str]) -> dict[str, int]:
+    """Return the upload that holds each request that was kept before."""
+    async with connection(pool) as db:
+        rows = await db.fetch(QUERIES["select_kept"], tenant_id, request_ids)
+    return {row["request_id"]: row["upload_id"] for row in rows}
+
+
+async def commit_kept(
+    pool: Pool,
+    keeper: PartitionKeeper,
+    tenant_id: int,
+    upload_id: int,
+    epoch: int,
+    batches: Sequence[PreparedBatch],
+    request_ids: Sequence[str],
+) -> int | None:
+    """Store one batch per request, as `commit_batches` does, with the requests' ids in the same transaction.
+
+    Returns None, and stores nothing, when another connection has kept one of the requests meanwhile.
+    """
+    first_rows = [batch.offset for batch in batches]
+
+    async def insert_ids(db: Connection) -> None:
+        await db.execute(QUERIES["insert_kept"], tenant_id, upload_id, request_ids, first_rows)
+
+    try:
+        return await commit_batches(pool, keeper, tenant_id, upload_id, epoch, batches, also=insert_ids)
+    except asyncpg.UniqueViolationError:
+        return None
