@@ -1,0 +1,141 @@
+"""The clients: one for asyncio, and one that waits."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import update_wrapper
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from vcci_client.connection import Connection
+from vcci_client.services.calculations import Calculations
+from vcci_client.services.emissions import Emissions
+from vcci_client.services.factors import Factors
+from vcci_client.services.suppliers import Suppliers
+from vcci_client.services.uploads import Uploads
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Emissions):
+    """A connection to a server: `async with AsyncClient() as client`.
+
+    The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
+    else VCCI_TOKEN. Resources are the messages of the contract (`vcci.v1`), errors those of `vcci_client.errors`.
+    """
+
+    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0) -> None:
+        super().__init__(Connection(address, token, timeout_s=timeout_s))
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        await self.connection.close()
+
+
+class _Loop:
+    """One event loop in a thread of its own, for every waiting client of the process: gRPC takes several badly."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine in the loop and return its result; an interrupt cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._running())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="vcci-client", daemon=True).start()
+            return self._loop
+
+
+_LOOP = _Loop()
+
+
+def _waiting(
+    method: Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["Client", P], R]:
+    def call(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return _LOOP.run(method(self._client, *args, **kwargs))
+
+    return update_wrapper(call, method)
+
+
+def _iterating(
+    method: Callable[Concatenate[AsyncClient, P], AsyncIterator[R]],
+) -> Callable[Concatenate["Client", P], Iterator[R]]:
+    def iterate(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        items = method(self._client, *args, **kwargs)
+        end = object()
+        try:
+            while (item := _LOOP.run(_next(items, end))) is not end:
+                yield item  # type: ignore[misc]
+        finally:
+            _LOOP.run(items.aclose())  # type: ignore[attr-defined]
+
+    return update_wrapper(iterate, method)
+
+
+async def _next(items: AsyncIterator[R], end: object) -> R | object:
+    return await anext(items, end)
+
+
+class Client:
+    """AsyncClient for programs without an event loop: the same methods, which wait, and iterators. For any thread."""
+
+    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0) -> None:
+        async def connect() -> AsyncClient:
+            return AsyncClient(address, token, timeout_s=timeout_s)
+
+        self._client = _LOOP.run(connect())
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    close = _waiting(AsyncClient.close)
+
+    upload = _waiting(AsyncClient.upload)
+    upload_file = _waiting(AsyncClient.upload_file)
+    create_upload = _waiting(AsyncClient.create_upload)
+    get_upload = _waiting(AsyncClient.get_upload)
+    list_uploads = _iterating(AsyncClient.list_uploads)
+    list_row_errors = _iterating(AsyncClient.list_row_errors)
+    finalize_upload = _waiting(AsyncClient.finalize_upload)
+    abandon_upload = _waiting(AsyncClient.abandon_upload)
+
+    calculate = _waiting(AsyncClient.calculate)
+    calculate_stream = _iterating(AsyncClient.calculate_stream)
+
+    get_supplier = _waiting(AsyncClient.get_supplier)
+    list_suppliers = _iterating(AsyncClient.list_suppliers)
+    batch_upsert_suppliers = _waiting(AsyncClient.batch_upsert_suppliers)
+
+    list_factors = _iterating(AsyncClient.list_factors)
+    get_factor = _waiting(AsyncClient.get_factor)
+    import_factor_set = _waiting(AsyncClient.import_factor_set)
+    list_factor_sets = _iterating(AsyncClient.list_factor_sets)
+    activate_factor_set = _waiting(AsyncClient.activate_factor_set)
+
+    stream_emissions = _iterating(AsyncClient.stream_emissions)
+    aggregate_emissions = _waiting(AsyncClient.aggregate_emissions)

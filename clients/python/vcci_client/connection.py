@@ -1,0 +1,127 @@
+"""The channel to a server: its address, the token, and how long to go on trying."""
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from vcci.v1 import (
+    calculation_service_pb2_grpc,
+    emission_service_pb2_grpc,
+    factor_service_pb2_grpc,
+    supplier_service_pb2_grpc,
+    upload_service_pb2_grpc,
+)
+
+from vcci_client.errors import Overloaded, ServerError, Unavailable, from_rpc
+
+# Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
+# grpc's: a deadlock when the garbage collector runs them in a thread that logs (grpc/grpc#43421). So it must not ask.
+logging.getLogger("grpc._cython.cygrpc").isEnabledFor = lambda level: level >= logging.WARNING  # type: ignore[method-assign]
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+MAX_MESSAGE_BYTES = 16 << 20
+OPTIONS = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A restarted server is back within seconds; gRPC by itself would wait up to two minutes before it looks again.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 5.0
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class Connection:
+    """A channel and the services behind it. Make it inside a running event loop."""
+
+    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0) -> None:
+        self.address = address or os.environ.get("VCCI_SERVER") or DEFAULT_ADDRESS
+        self.timeout_s = timeout_s
+        token = token or os.environ.get("VCCI_TOKEN", "")
+        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self.channel = grpc.aio.insecure_channel(self.address, OPTIONS)
+        self.uploads = upload_service_pb2_grpc.UploadServiceStub(self.channel)
+        self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
+        self.suppliers = supplier_service_pb2_grpc.SupplierServiceStub(self.channel)
+        self.factors = factor_service_pb2_grpc.FactorServiceStub(self.channel)
+        self.emissions = emission_service_pb2_grpc.EmissionServiceStub(self.channel)
+
+    async def call(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, *, patience_s: float = 0.0) -> A:
+        """Call a unary method; while the server cannot be reached, try again for `patience_s`.
+
+        Every method of the contract may be repeated: what it makes is named by the client.
+        """
+        pauses = Pauses(patience_s)
+        while True:
+            try:
+                return await method(request, metadata=self.metadata, timeout=self.timeout_s)
+            except grpc.aio.AioRpcError as rpc_error:
+                error = self.error(rpc_error)
+                if not is_passing(error):
+                    raise error from None
+                await pauses.wait(error)
+
+    async def pages(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q) -> AsyncIterator[A]:
+        """Yield the pages of a list; `request` has the fields page_token and the method's answer next_page_token."""
+        page: Any = None
+        while page is None or page.next_page_token:
+            if page is not None:
+                request.page_token = page.next_page_token  # type: ignore[attr-defined]
+            page = await self.call(method, request)
+            yield page
+
+    def error(self, rpc_error: grpc.aio.AioRpcError) -> ServerError:
+        """Return what the server answered, or that it did not, as an exception."""
+        error = from_rpc(rpc_error)
+        if error.code is grpc.StatusCode.UNAVAILABLE and not error.reason:
+            return Unavailable(f"no server answers at {self.address} ({error})", code=error.code)
+        return error
+
+    async def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        await self.channel.close()
+
+
+class Service:
+    """The calls of one service, over a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+
+class Pauses:
+    """Pauses between attempts: exponential, with full jitter, until patience runs out without progress."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self.progress()
+
+    def progress(self) -> None:
+        """Begin anew: the last attempt got somewhere."""
+        self.attempt = 0
+        self._give_up_at = time.monotonic() + self._patience_s
+
+    async def wait(self, error: ServerError) -> None:
+        """Wait for the next attempt, at least as long as the server asks; raise the error when patience has run out."""
+        longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**self.attempt)
+        delay = max(random.uniform(0, longest), error.retry_after_s or 0.0)  # noqa: S311  not a secret
+        if time.monotonic() + delay > self._give_up_at:
+            raise error
+        self.attempt += 1
+        await asyncio.sleep(delay)
+
+
+def is_passing(error: ServerError) -> bool:
+    """Whether the same call may succeed later."""
+    if isinstance(error, Overloaded):  # the same code says that a message is too large for gRPC
+        return error.reason == "OVERLOADED" or error.retry_after_s is not None
+    return isinstance(error, Unavailable) or error.code is grpc.StatusCode.CANCELLED

@@ -1,0 +1,160 @@
+"""Activities as the bytes of an AppendActivitiesRequest or CalculateStreamRequest.
+
+The fast form is columns, written through a private twin (vcci/columns.py): a column's array is its bytes on the wire.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from google.type.date_pb2 import Date
+from vcci import columns as twins
+from vcci.v1 import activity_pb2 as pb
+from vcci.v1.upload_service_pb2 import AppendActivitiesRequest
+
+from vcci_client.activities import Activities, Dictionary, IndexArray
+from vcci_client.fields import SCORES
+
+MAX_BATCH_BYTES = 4 << 20  # beyond, a message is no faster; measured, see limits.md of the design
+
+
+class Form(StrEnum):
+    """How rows travel: as columns, or as a message per row, which costs a hundred times more."""
+
+    COLUMNS = "columns"
+    ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """An Append request, ready to be sent: rows [offset, offset + rows) of the upload."""
+
+    offset: int
+    rows: int
+    request: bytes
+
+    @property
+    def end(self) -> int:
+        """Offset of the row behind the batch."""
+        return self.offset + self.rows
+
+
+def encode(
+    activities: Activities,
+    offset: int,
+    *,
+    form: Form = Form.COLUMNS,
+    all_or_nothing: bool = False,
+    max_bytes: int = MAX_BATCH_BYTES,
+) -> list[EncodedBatch]:
+    """Encode the activities as one batch, or as several when one would be larger than `max_bytes`."""
+    rows = len(activities)
+    request = twins.AppendActivitiesRequest() if form is Form.COLUMNS else AppendActivitiesRequest()
+    append = request.append
+    append.offset = offset
+    append.all_or_nothing = all_or_nothing
+    if form is Form.COLUMNS:
+        fill_columns(append.columns, activities)
+        append.crc32c = twins.checksum(append.columns)
+    else:
+        append.rows.CopyFrom(rows_message(activities))
+    data: bytes = request.SerializeToString()
+    if len(data) <= max_bytes or rows <= 1:
+        return [EncodedBatch(offset, rows, data)]
+    half = rows // 2
+    parts = (activities.slice(0, half), offset), (activities.slice(half, rows), offset + half)
+    return [
+        batch
+        for part, start in parts
+        for batch in encode(part, start, form=form, all_or_nothing=all_or_nothing, max_bytes=max_bytes)
+    ]
+
+
+def calculate_request(activities: Activities, allow_negative: bool) -> bytes:
+    """Return a CalculateStreamRequest of the activities as columns."""
+    request = twins.CalculateStreamRequest(allow_negative=allow_negative)
+    fill_columns(request.columns, activities)
+    request.crc32c = twins.checksum(request.columns)
+    return bytes(request.SerializeToString())
+
+
+def fill_columns(message: Any, activities: Activities) -> None:
+    """Fill a twin of ActivityColumns."""
+    message.supplier_codes.extend(activities.supplier.entries)
+    message.supplier_names.extend(activities.names)
+    message.supplier_countries.extend(activities.countries)
+    message.supplier = _u4(activities.supplier.index)
+    message.category = _u4(activities.category)
+    message.quantity = twins.pack(activities.quantity, "<f8")
+    message.period = twins.pack(activities.period, "<i4")
+    if activities.method is not None:
+        message.method = _u4(activities.method)
+    if activities.quality is not None:
+        message.quality = _u4(activities.quality)
+    _fill_dictionary(message, "units", "unit", activities.unit)
+    _fill_dictionary(message, "factors", "factor", activities.factor)
+    _fill_dictionary(message, "groups", "group", activities.group)
+    message.references.extend(activities.references)
+    for name, column in sorted(activities.inputs.items()):
+        rows = b"" if column.rows is None else _u4(column.rows)
+        message.inputs.add(name=name, value=twins.pack(column.values, "<f8"), row=rows)
+    message.malformed.extend(pb.MalformedCell(**cell._asdict()) for cell in activities.unreadable)
+
+
+def _fill_dictionary(message: Any, entries: str, index: str, column: Dictionary | None) -> None:
+    if column is not None:
+        getattr(message, entries).extend(column.entries)
+        setattr(message, index, _u4(column.index))
+
+
+def _u4(values: npt.ArrayLike) -> bytes:
+    return twins.pack(values, "<u4")
+
+
+def rows_message(activities: Activities) -> pb.ActivityRows:
+    """Return the activities as one message per row."""
+    message = pb.ActivityRows()
+    days = [_date(day) for day in activities.period.tolist()]
+    for row in range(len(activities)):
+        supplier = int(activities.supplier.index[row])
+        activity = message.activities.add(
+            supplier_code=activities.supplier.entries[supplier],
+            supplier_name=activities.names[supplier] if activities.names else "",
+            country=activities.countries[supplier] if activities.countries else "",
+            category=pb.Category.ValueType(_at(activities.category, row)),
+            method=pb.Method.ValueType(_at(activities.method, row)),
+            quantity=float(activities.quantity[row]),
+            unit=_text_at(activities.unit, row),
+            factor=_text_at(activities.factor, row),
+            reporting_period=days[row],
+            group=_text_at(activities.group, row),
+            reference=activities.references[row] if activities.references else "",
+        )
+        if scores := _at(activities.quality, row):
+            activity.quality.CopyFrom(_quality(scores))
+    for name, column in activities.inputs.items():
+        rows = range(len(activities)) if column.rows is None else column.rows.tolist()
+        for row, value in zip(rows, column.values.tolist(), strict=True):
+            message.activities[row].inputs[name] = value
+    message.malformed.extend(pb.MalformedCell(**cell._asdict()) for cell in activities.unreadable)
+    return message
+
+
+def _at(column: IndexArray | None, row: int) -> int:
+    return 0 if column is None else int(column.view(np.int32)[row])
+
+
+def _text_at(column: Dictionary | None, row: int) -> str:
+    return "" if column is None else column.entries[int(column.index[row])]
+
+
+def _date(day: int) -> Date:
+    found = date.fromordinal(date(1970, 1, 1).toordinal() + day)
+    return Date(year=found.year, month=found.month, day=found.day)
+
+
+def _quality(scores: int) -> pb.Quality:
+    return pb.Quality(**{name: scores >> shift & 15 for name, shift in zip(SCORES, (16, 12, 8, 4, 0), strict=True)})

@@ -1,0 +1,59 @@
+"""CalculationService."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc.aio
+from vcci.v1 import activity_pb2
+from vcci.v1 import calculation_service_pb2 as pb
+
+from vcci_client.connection import Service
+from vcci_client.encode import calculate_request
+from vcci_client.source import Rows, batches_of
+
+BATCH_ROWS = 25_000
+STREAM = "/vcci.v1.CalculationService/CalculateStream"
+
+
+class Calculations(Service):
+    """Calculation without an upload."""
+
+    async def calculate(
+        self,
+        activities: Iterable[activity_pb2.Activity],
+        *,
+        keep: bool = False,
+        request_id: str = "",
+        allow_negative: bool = False,
+    ) -> pb.CalculateResponse:
+        """Calculate up to 100 activities, all or none; with `keep` they are stored too, once per request id."""
+        request = pb.CalculateRequest(
+            activities=activities,
+            keep=keep,
+            request_id=request_id or (uuid.uuid4().hex if keep else ""),
+            allow_negative=allow_negative,
+        )
+        return await self.connection.call(self.connection.calculations.Calculate, request)
+
+    async def calculate_stream(
+        self, rows: Rows, *, allow_negative: bool = False, batch_rows: int = BATCH_ROWS
+    ) -> AsyncIterator[pb.CalculateStreamResponse]:
+        """Calculate rows, as `upload` takes them, and store nothing; one answer per batch, in order."""
+
+        async def requests() -> AsyncIterator[bytes]:
+            async for batch in batches_of(rows, batch_rows):
+                yield await asyncio.to_thread(calculate_request, batch, allow_negative)
+
+        method: Any = self.connection.channel.stream_stream(
+            STREAM, response_deserializer=pb.CalculateStreamResponse.FromString
+        )
+        call = method(requests(), metadata=self.connection.metadata)
+        try:
+            async for response in call:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise self.connection.error(error) from None
+        finally:
+            call.cancel()
