@@ -189,15 +189,18 @@ class Intake:
         if batch.offset + batch.rows <= self._next:
             self._writer.count_duplicate(batch.rows)
             return pb.BatchAck(offset=batch.offset, duplicate=True)
-        outcome = batch.prepared.result() if batch.prepared is not None else None
-        if batch.offset != self._next or outcome is None:
-            outcome = OffsetMismatch(batch.offset, self._next)
+        outcome = self._outcome(batch)
         if isinstance(outcome, Prepared):
             group.append(outcome.batch)
             self._next += batch.rows
             return outcome.ack()
         self._received = self._next  # the batches behind this one are ahead now: they are refused one by one
         return refusal(batch.offset, self._next, outcome)
+
+    def _outcome(self, batch: _Batch) -> Prepared | InvalidInput | OffsetMismatch:
+        if batch.offset != self._next or batch.prepared is None:
+            return OffsetMismatch(batch.offset, self._next)
+        return batch.prepared.result()
 
     async def _say(self, response: pb.AppendActivitiesResponse) -> None:
         async with self._writing:

@@ -205,4 +205,4 @@ def _reference(activities: Activities, row: int) -> str:
 def _chosen(strings: Sequence[str], used: npt.NDArray[np.bool_]) -> Sequence[str]:
     if not strings or used.all():
         return strings
-    return [strings[number] for number in np.flatnonzero(used)]
+    return [strings[number] for number in np.flatnonzero(used).tolist()]

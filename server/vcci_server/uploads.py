@@ -105,7 +105,9 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         )
         return upload_message(record)
 
-    async def AppendActivities(self, requests: AsyncIterator[pb.AppendActivitiesRequest], context: Stream) -> None:
+    async def AppendActivities(  # type: ignore[override]  # writes to the context, which the stubs do not know
+        self, requests: AsyncIterator[pb.AppendActivitiesRequest], context: Stream
+    ) -> None:
         """Store batches until the stream ends."""
         upload_id = await _opened_upload(requests)
         services = self._services
