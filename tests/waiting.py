@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 POLL_S = 0.02
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], timeout_s: float = 30) -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T]], timeout_s: float = 30) -> T: ...
+@overload
+async def until(condition: Callable[[], T], timeout_s: float = 30) -> T: ...
+async def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
     """Poll `condition`, plain or async, until its answer is true, and return that; fail after `timeout_s`."""
-    answer: T | None = None
+    answer = None
     try:
         async with asyncio.timeout(timeout_s) as limit:
             while not (answer := await _ask(condition)):  # noqa: ASYNC110  any condition, not an event
@@ -23,11 +27,11 @@ async def until(condition: Callable[[], T | Awaitable[T]], timeout_s: float = 30
         raise AssertionError(f"not within {timeout_s} s; the last answer was {answer!r}") from None
 
 
-def wait_until(condition: Callable[[], T | Awaitable[T]], timeout_s: float = 30) -> T:
+def wait_until(condition: Callable[[], T], timeout_s: float = 30) -> T:
     """`until`, for tests without an event loop."""
     return asyncio.run(until(condition, timeout_s))
 
 
-async def _ask(condition: Callable[[], T | Awaitable[T]]) -> T:
+async def _ask(condition: Callable[[], Any]) -> Any:
     answer = condition()
     return await answer if isawaitable(answer) else answer

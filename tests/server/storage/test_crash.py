@@ -48,21 +48,21 @@ def _postmaster(state_dir: Path) -> int:
 
 
 async def _ledger_once_recovered(pool: Pool, upload: uploads.UploadRecord) -> uploads.UploadRecord:
-    async def ask() -> uploads.UploadRecord | None:
+    async def ask() -> list[uploads.UploadRecord]:
         with suppress(Unavailable):
-            return await uploads.get(pool, upload.tenant_id, upload.upload_id)
-        return None
+            return [await uploads.get(pool, upload.tenant_id, upload.upload_id)]
+        return []
 
-    found = await until(ask)
-    assert found is not None
+    (found,) = await until(ask)
     return found
 
 
 async def _held_backend(holder: "asyncpg.Connection[asyncpg.Record]") -> int:
-    async def ask() -> int | None:
-        return await holder.fetchval(HELD)
+    async def ask() -> list[int]:
+        return [row["pid"] for row in await holder.fetch(HELD)]
 
-    return await until(ask) or 0
+    (backend,) = await until(ask)
+    return backend
 
 
 @pytest.mark.parametrize("victim", ["postmaster", "backend"])

@@ -16,6 +16,8 @@ from vcci_engine.errors import Unavailable, WrongState
 from vcci_server.storage.binaries import Account, Binaries, choose, readable_by, system_binaries, wheel_binaries
 from vcci_server.storage.embedded import EmbeddedServer, embedded_database
 
+from tests.waiting import until
+
 KINDS = {"system": system_binaries, "wheel": wheel_binaries}
 
 
@@ -42,6 +44,20 @@ def _data(state_dir: Path) -> Path:
 
 def _postmaster(state_dir: Path) -> int:
     return int((_data(state_dir) / "postmaster.pid").read_text().splitlines()[0])
+
+
+async def _kill(state_dir: Path, url: str) -> None:
+    """Kill the server and wait until it is gone."""
+
+    async def refuses() -> bool:
+        try:
+            await _ask(url, "SELECT 1")
+        except (OSError, asyncpg.PostgresError):
+            return True
+        return False
+
+    os.kill(_postmaster(state_dir), signal.SIGKILL)
+    await until(refuses)
 
 
 @contextmanager
@@ -103,10 +119,10 @@ async def test_the_server_of_a_killed_service_is_adopted(state_dir: Path, binari
 async def test_a_killed_server_recovers_what_was_committed(state_dir: Path, binaries: Binaries) -> None:
     async with embedded_database(state_dir, binaries=binaries) as url:
         await _ask(url, "CREATE TABLE kept AS SELECT 7 AS n")
-        os.kill(_postmaster(state_dir), signal.SIGKILL)
+        await _kill(state_dir, url)
         async with embedded_database(state_dir, binaries=binaries) as url:
             assert await _ask(url, "SELECT n FROM kept") == 7
-        os.kill(_postmaster(state_dir), signal.SIGKILL)
+        await _kill(state_dir, url)
     async with embedded_database(state_dir, binaries=binaries) as url:
         assert await _ask(url, "SELECT n FROM kept") == 7
 
