@@ -18,7 +18,7 @@ class Harness:
     def __init__(self, benchmark: BenchmarkFixture, question: str) -> None:
         self._benchmark = benchmark
         self._info: dict[str, Any] = benchmark.extra_info
-        self._info.update(question=question, contenders={}, results=[])
+        self._info.update(question=" ".join(question.split()), contenders={}, results=[], curves={})
 
     def take_turns(self, contenders: Mapping[str, Turn], rounds: int, *, warmup_rounds: int = 1) -> None:
         """Let every contender have its turn in each round."""
@@ -47,3 +47,7 @@ class Harness:
     ) -> None:
         """Note an answer, one value a round, and the bound that its median has to keep."""
         self._info["results"].append({"name": name, "values": list(values), "at_least": at_least, "at_most": at_most})
+
+    def curve(self, name: str, values: Sequence[float]) -> None:
+        """Note a course over time."""
+        self._info["curves"][name] = list(values)

@@ -71,6 +71,17 @@ def run(load: Load, method: Method) -> Outcome:
         return runner.run(_run(load, method))
 
 
+def single(method: Method) -> bytes:
+    """Make one call and return its answer."""
+
+    async def call() -> bytes:
+        async with _Connection(method) as connection:
+            return await connection()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(call())
+
+
 async def _run(load: Load, method: Method) -> Outcome:
     async with AsyncExitStack() as stack:
         calls = [await stack.enter_async_context(_Connection(method)) for _ in range(load.connections)]

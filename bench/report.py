@@ -78,7 +78,7 @@ def _page(report: Report) -> Iterator[str]:
         yield f"{benchmark['question']}\n"
         yield from _contenders(benchmark["contenders"])
         yield from _results(benchmark["results"])
-        for name, values in benchmark.get("curves", {}).items():
+        for name, values in benchmark["curves"].items():
             yield f"{name}, from beginning to end: {', '.join(_number(value) for value in _thinned(values))}\n"
     yield "## Machine\n"
     yield from _table(("fact", "value"), [(name, str(value)) for name, value in machine.items()])

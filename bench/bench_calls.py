@@ -1,0 +1,76 @@
+"""Single calculations, against a bare echo."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from google.type.date_pb2 import Date
+from vcci.v1 import activity_pb2
+from vcci.v1.calculation_service_pb2 import CalculateRequest
+
+from bench import echo
+from bench.harness import Figures, Harness, Turn
+from bench.load import Load, Method, run, single
+from bench.service import Service
+from bench.sizes import Sizes
+
+CALCULATE = "/vcci.v1.CalculationService/Calculate"
+REQUEST = CalculateRequest(
+    activities=[
+        activity_pb2.Activity(
+            supplier_code="S000001",
+            supplier_name="Northern Steel",
+            country="DE",
+            category=activity_pb2.CATEGORY_PURCHASED_GOODS_AND_SERVICES,
+            quantity=12_500.0,
+            unit="kg",
+            factor="material:steel",
+            reporting_period=Date(year=2025, month=4, day=1),
+            quality=activity_pb2.Quality(
+                reliability=2, completeness=1, temporal=1, geographical=3, technological=2
+            ),
+        )
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def methods(service: Service) -> Iterator[dict[str, Method]]:
+    """The service's method and the echo's, with messages of the same sizes."""
+    ours = Method(service.address, CALCULATE, REQUEST.SerializeToString(), service.metadata)
+    answer = single(ours)
+    command = [sys.executable, "-m", "bench.echo", str(len(answer))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        yield {"service": ours, "echo": replace(ours, target=f"127.0.0.1:{port}", path=echo.PATH)}
+        server.terminate()
+
+
+def test_one_caller(harness: Harness, methods: dict[str, Method], sizes: Sizes) -> None:
+    """What does one calculation cost a caller who waits for each answer, against an echo of as many bytes?"""
+    _compare(harness, methods, Load(sizes.call_s), sizes)
+
+
+def test_many_callers(harness: Harness, methods: dict[str, Method], sizes: Sizes) -> None:
+    """How many single calculations per second does the service answer at saturation, against such an echo?"""
+    _compare(harness, methods, Load(sizes.call_s, sizes.callers, sizes.connections), sizes)
+
+
+def test_open_loop(harness: Harness, methods: dict[str, Method], sizes: Sizes) -> None:
+    """How long do calls take that arrive at a given rate, whatever the answers do, against such an echo?"""
+    _compare(harness, methods, Load(sizes.call_s, connections=sizes.connections, rate=sizes.rate), sizes)
+
+
+def _compare(harness: Harness, methods: dict[str, Method], load: Load, sizes: Sizes) -> None:
+    harness.take_turns({name: _turn(load, method) for name, method in methods.items()}, sizes.rounds)
+    harness.ratio("calls/s" if load.rate is None else "p50 ms", "service", "echo")
+
+
+def _turn(load: Load, method: Method) -> Turn:
+    def turn() -> Figures:
+        return run(load, method).figures()
+
+    return turn

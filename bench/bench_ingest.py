@@ -1,0 +1,43 @@
+"""Durable ingest, against what the database takes at most."""
+
+from collections.abc import Sequence
+
+import pytest
+from vcci_client.activities import Activities
+
+from bench.database import Database
+from bench.harness import Figures, Harness
+from bench.peers import Peers
+from bench.prepared import prepare, starter_table
+from bench.service import Service
+from bench.sizes import Sizes
+
+
+@pytest.fixture(scope="module")
+def peers(postgres: Database, batches: Sequence[Activities], sizes: Sizes) -> Peers:
+    factors = starter_table()
+    return Peers(postgres.create("peers"), [prepare(batch, factors) for batch in batches], sizes)
+
+
+def test_ingest(harness: Harness, service: Service, peers: Peers, sizes: Sizes) -> None:
+    """How many activities per second become durable emissions: a client in another process, packed columns over gRPC,
+    checked, calculated, committed? And how does that compare with the same emissions by bare COPY, as rows without an
+    index and as segments?
+    """
+
+    def ingest() -> Figures:
+        service.database.checkpoint()
+        uploaded = service.upload(sizes, sizes.batches_per_stream, sizes.streams)
+        background = service.settle()
+        rows = uploaded.rows
+        return {
+            "rows/s": rows / uploaded.seconds,
+            **{f"{name} CPU-s/M": cpu_s / rows * 1e6 for name, cpu_s in uploaded.cpu_s.items()},
+            "folding and merging later, CPU-s/M": background / rows * 1e6,
+        }
+
+    harness.take_turns(
+        {"service": ingest, "COPY of rows": peers.copy_rows, "COPY of segments": peers.copy_segments}, sizes.rounds
+    )
+    harness.ratio("rows/s", "service", "COPY of rows", at_least=1.5)
+    harness.ratio("rows/s", "service", "COPY of segments", at_least=0.5)

@@ -1,0 +1,82 @@
+"""A client in a process of its own: `python -m bench.uploader JOB` uploads batches and prints what it took, as JSON.
+
+The batches are made before the clock starts; encoding them is part of the upload. The server is that of VCCI_SERVER
+and VCCI_TOKEN.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+
+import psutil
+from vcci_client import AsyncClient
+from vcci_client.appender import Progress, Stage
+from vcci_client.upload import UploadOptions, UploadSummary
+
+from bench import dataset
+from bench.processes import CpuMeter
+from bench.sizes import Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to upload, and whose CPU to count meanwhile."""
+
+    sizes: Mapping[str, object]
+    batches_per_stream: int
+    streams: int
+    pids: Mapping[str, int]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What it took."""
+
+    rows: int
+    rejected: int
+    seconds: float  # from the creation of the uploads until every row was acknowledged
+    cpu_s: Mapping[str, float]  # by process, the client's too
+
+
+def main() -> None:
+    job = Job(**json.loads(sys.argv[1]))
+    print(json.dumps(asdict(asyncio.run(_upload(job)))))
+
+
+async def _upload(job: Job) -> Uploaded:
+    sizes = Sizes(**job.sizes)  # type: ignore[arg-type]  # as JSON
+    batches = dataset.batches(sizes)
+    options = UploadOptions(batch_rows=sizes.batch_rows)
+    durable: list[tuple[float, Mapping[str, float]]] = []
+
+    def on_progress(progress: Progress) -> None:
+        if progress.stage is Stage.FINALIZING:  # every row is acknowledged
+            durable.append((time.perf_counter(), meter.read()))
+
+    async def upload(client: AsyncClient) -> UploadSummary:
+        source = islice(cycle(batches), job.batches_per_stream)
+        return await client.upload(source, options, on_progress=on_progress)
+
+    async with AsyncClient() as client:
+        meter = CpuMeter({name: psutil.Process(pid) for name, pid in {**job.pids, "client": os.getpid()}.items()})
+        begin = time.perf_counter()
+        summaries = await asyncio.gather(*(upload(client) for _ in range(job.streams)))
+    end, cpu_s = durable[-1]
+    return Uploaded(
+        rows=sum(summary.rows for summary in summaries),
+        rejected=sum(summary.rejected for summary in summaries),
+        seconds=end - begin,
+        cpu_s=cpu_s,
+    )
+
+
+if __name__ == "__main__":
+    main()
