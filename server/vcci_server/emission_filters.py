@@ -1,0 +1,114 @@
+"""What a request says of emissions, checked: filters, columns, dimensions."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+from google.type.date_pb2 import Date
+from vcci.v1 import activity_pb2, emission_pb2
+from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.errors import InvalidField, NotFound
+
+from vcci_server.storage.pool import Connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import Filter
+from vcci_server.validation import MAX_STRING_BYTES, Problems, resource_id
+
+MOST_SUPPLIERS = 1_000
+GROUPS = 1_000
+MOST_GROUPS = 10_000
+
+CATEGORIES = activity_pb2.Category.values()[1:]
+METHODS = activity_pb2.Method.values()[1:]
+DIMENSIONS = pb.Dimension.values()[1:]
+COLUMNS = pb.EmissionColumn.values()[1:]
+
+
+def check_stream(request: pb.StreamEmissionsRequest) -> frozenset[int]:
+    """Return the columns wanted, or raise InvalidFields."""
+    problems = Problems()
+    _check_filter(request.filter, problems)
+    _check_enum("columns", request.columns, COLUMNS, "a column", "OUT_OF_RANGE", problems)
+    problems.check()
+    return frozenset(request.columns or COLUMNS)
+
+
+def check_aggregate(request: pb.AggregateEmissionsRequest) -> int:
+    """Return how many groups are wanted, or raise InvalidFields."""
+    problems = Problems()
+    _check_filter(request.filter, problems)
+    _check_enum("group_by", request.group_by, DIMENSIONS, "a dimension", "OUT_OF_RANGE", problems)
+    if len(set(request.group_by)) < len(request.group_by):
+        problems.add("group_by", [*request.group_by], "each dimension once", "MALFORMED_VALUE")
+    if request.limit < 0:
+        problems.add("limit", request.limit, "0 or more", "OUT_OF_RANGE")
+    problems.check()
+    return min(request.limit or GROUPS, MOST_GROUPS)
+
+
+async def read_filter(connection: Connection, tenant_id: int, given: emission_pb2.EmissionFilter) -> Filter:
+    """Return a checked filter with the ids of what it names; an upload must exist, suppliers need not."""
+    upload_id = await _upload_id(connection, tenant_id, given.upload) if given.upload else None
+    suppliers = None
+    if given.supplier_codes:
+        found = await connection.fetch(QUERIES["supplier_ids_of"], tenant_id, [*given.supplier_codes])
+        suppliers = np.array([record["supplier_id"] for record in found], np.int32)
+    return Filter(
+        upload_id=upload_id,
+        suppliers=suppliers,
+        categories=tuple(sorted(set(given.categories))) or None,
+        methods=tuple(sorted(set(given.methods))) or None,
+        start=_date(given.period_start) if given.HasField("period_start") else None,
+        end=_date(given.period_end) if given.HasField("period_end") else None,
+    )
+
+
+async def _upload_id(connection: Connection, tenant_id: int, name: str) -> int:
+    upload_id = resource_id(name, "uploads", "filter.upload")
+    if await connection.fetchrow(QUERIES["select_upload"], tenant_id, upload_id) is None:
+        raise NotFound(f"there is no {name}", metadata={"name": name})
+    return upload_id
+
+
+def _check_filter(given: emission_pb2.EmissionFilter, problems: Problems) -> None:
+    if given.upload:
+        try:
+            resource_id(given.upload, "uploads", "filter.upload")
+        except InvalidField as error:
+            problems.add(error.problem.field, error.problem.value, error.problem.expected, error.reason)
+    if len(given.supplier_codes) > MOST_SUPPLIERS:
+        expected = f"at most {MOST_SUPPLIERS} suppliers"
+        problems.add("filter.supplier_codes", len(given.supplier_codes), expected, "LIMIT_EXCEEDED")
+    else:
+        for number, code in enumerate(given.supplier_codes):
+            problems.text(f"filter.supplier_codes[{number}]", code, MAX_STRING_BYTES, required=True)
+    _check_enum("filter.categories", given.categories, CATEGORIES, "a category, 1 to 15", "UNKNOWN_CATEGORY", problems)
+    _check_enum("filter.methods", given.methods, METHODS, "a method", "UNKNOWN_METHOD", problems)
+    _check_period(given, problems)
+
+
+def _check_enum(
+    field: str, given: Sequence[int], known: Sequence[int], expected: str, reason: str, problems: Problems
+) -> None:
+    for number, value in enumerate(given):
+        if value not in known:
+            problems.add(f"{field}[{number}]", value, expected, reason)
+
+
+def _check_period(given: emission_pb2.EmissionFilter, problems: Problems) -> None:
+    days = {}
+    for name in ("period_start", "period_end"):
+        if given.HasField(name):
+            day: Date = getattr(given, name)
+            try:
+                days[name] = _date(day)
+            except ValueError:
+                text = f"{day.year:04}-{day.month:02}-{day.day:02}"
+                problems.add(f"filter.{name}", text, "a date", "MALFORMED_VALUE")
+    if len(days) == 2 and days["period_start"] > days["period_end"]:
+        expected = f"not before period_start, {days['period_start']}"
+        problems.add("filter.period_end", days["period_end"], expected, "OUT_OF_RANGE")
+
+
+def _date(given: Date) -> date:
+    return date(given.year, given.month, given.day)

@@ -1,0 +1,95 @@
+"""Folding: adding what uploads have committed to the rollups, in the background; and taking it out again.
+
+`uploads.folded_rows` says how far: the batches before it are counted. It moves in the transaction that adds them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+from vcci_cluster import Executor
+from vcci_engine.totals import ug_ints, variance_ints
+
+from vcci_server.storage.pool import Connection, Pool, connection, transaction
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan, snapshot
+from vcci_server.storage.summaries import add_to_summaries
+from vcci_server.storage.summing import Run, on_executor, sum_up
+from vcci_server.storage.sums import Sums, columns_for, month_start
+
+# Below, a query scans the rest in a tenth of a second; each fold writes the summaries of its quarters anew.
+WORTH_FOLDING_ROWS = 2_000_000
+FOLD_ROWS = 2_000_000  # of one transaction: half a second of work
+IDLE = timedelta(seconds=3)  # a stream that pauses longer has most likely ended, or is slow enough not to mind
+UPSERT_ROWS = 10_000  # rollups of one statement: its arguments are encoded on the event loop, in some 30 ms
+
+ROLLUPS = ("month", "category", "method", "factor")
+SUMMARIES = ("quarter", "supplier")
+
+
+async def due(pool: Pool, *, idle: timedelta = IDLE) -> list[tuple[int, int]]:
+    """Return the uploads (tenant, upload) that have something to fold now."""
+    async with connection(pool) as db:
+        found = await db.fetch(QUERIES["uploads_to_fold"], WORTH_FOLDING_ROWS, idle)
+    return [(row["tenant_id"], row["upload_id"]) for row in found]
+
+
+async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *, rows: int = FOLD_ROWS) -> int:
+    """Fold up to about `rows` rows of an upload; return how far it is folded.
+
+    The rows are read and summed before the transaction, which so holds the upload's row for milliseconds only.
+    """
+    run = on_executor(executor)
+    async with snapshot(pool) as db:
+        upload = await db.fetchrow(QUERIES["rows_to_fold"], tenant_id, upload_id)
+        if upload is None:
+            return 0
+        folded: int = upload["folded_rows"]
+        through: int = min(folded + rows, upload["committed_rows"])
+        batches = _batches(db, tenant_id, upload_id, folded, through)
+        rollups, suppliers = await sum_up(run, batches, Filter(), (ROLLUPS, SUMMARIES))
+    async with transaction(pool) as db:
+        if await db.fetchval(QUERIES["advance_folded"], tenant_id, upload_id, folded, through) is not None:
+            await _add(db, run, tenant_id, rollups, suppliers)
+    return through
+
+
+async def unfold(db: Connection, tenant_id: int, upload_id: int) -> None:
+    """Take an upload out of the rollups, in the transaction that abandons it."""
+    folded = await db.fetchval(QUERIES["lock_folded_rows"], tenant_id, upload_id)
+    if folded:
+        batches = _batches(db, tenant_id, upload_id, 0, folded)
+        rollups, suppliers = await sum_up(asyncio.to_thread, batches, Filter(), (ROLLUPS, SUMMARIES))
+        await _add(db, asyncio.to_thread, tenant_id, -rollups, -suppliers)
+        await db.execute(QUERIES["delete_empty_rollups"], tenant_id)
+
+
+async def _batches(
+    db: Connection, tenant_id: int, upload_id: int, start: int, stop: int
+) -> AsyncIterator[StoredSegment]:
+    """Yield the segments of the batches [start, stop). Merged ones count as batch 0: only what is folded is merged."""
+    columns = sorted({*columns_for(Filter(), ROLLUPS), *columns_for(Filter(), SUMMARIES)})
+    chosen, after = Filter(upload_id=upload_id), Position(upload_id, 0, start)
+    version = await pin_version(db)
+    async for segment in scan(db, tenant_id, chosen, columns, version=version, after=after):
+        if segment.position.batch_offset < stop:
+            yield segment
+        elif not segment.position.merge_version:
+            return
+
+
+async def _add(db: Connection, run: Run, tenant_id: int, rollups: Sums, suppliers: Sums) -> None:
+    await db.execute(QUERIES["lock_rollups"], tenant_id)
+    for start in range(0, len(rollups), UPSERT_ROWS):
+        await db.execute(QUERIES["add_to_rollups"], tenant_id, *_columns(rollups, slice(start, start + UPSERT_ROWS)))
+    await add_to_summaries(db, run, tenant_id, suppliers)
+
+
+def _columns(rollups: Sums, part: slice) -> tuple[Sequence[object], ...]:
+    month, category, method, factor = (key[part].tolist() for key in rollups.keys)
+    terms = rollups.terms
+    return (
+        [month_start(number) for number in month],
+        *(category, method, factor, terms.rows[part].tolist()),
+        *(ug_ints(terms.ug[part]), ug_ints(terms.mean[part]), variance_ints(terms.variance[part])),
+    )

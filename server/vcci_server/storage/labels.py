@@ -1,0 +1,71 @@
+"""What the ids in segments stand for: suppliers' codes, factors' keys and spreads; kept in the process.
+
+Neither ever changes, so what was read once is right for good.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+from vcci_engine.uncertainty import sigma2_of_gsd2
+
+from vcci_server.storage.pool import Connection
+from vcci_server.storage.queries import QUERIES
+
+MOST_KEPT = 500_000  # of each kind, of all tenants; some 200 bytes each
+
+V = TypeVar("V")
+
+
+class FactorLabel(NamedTuple):
+    """A factor's key `source:code`, and the variance of its ln."""
+
+    key: str
+    sigma2: float
+
+
+SUPPLIERS_OWN = FactorLabel("", 0.0)  # the factor 0; its spread is in the rows
+
+
+class Labels:
+    """The labels of all tenants."""
+
+    def __init__(self) -> None:
+        self._suppliers: dict[int, dict[int, str]] = {}
+        self._factors: dict[int, dict[int, FactorLabel]] = {}
+
+    async def suppliers(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> dict[int, str]:
+        """Return the code of each supplier."""
+
+        async def load(unknown: list[int]) -> dict[int, str]:
+            rows = await db.fetch(QUERIES["supplier_codes_of"], tenant_id, unknown)
+            return {row["supplier_id"]: row["code"] for row in rows}
+
+        return await _look_up(self._suppliers, tenant_id, ids, load)
+
+    async def factors(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> dict[int, FactorLabel]:
+        """Return the label of each factor."""
+
+        async def load(unknown: list[int]) -> dict[int, FactorLabel]:
+            rows = await db.fetch(QUERIES["factors_of"], tenant_id, unknown)
+            found = {row["factor_id"]: FactorLabel(row["key"], sigma2_of_gsd2(row["gsd2"])) for row in rows}
+            return {0: SUPPLIERS_OWN, **found}
+
+        return await _look_up(self._factors, tenant_id, ids, load)
+
+
+async def _look_up(
+    kept: dict[int, dict[int, V]],
+    tenant_id: int,
+    ids: Sequence[int],
+    load: Callable[[list[int]], Awaitable[dict[int, V]]],
+) -> dict[int, V]:
+    """Return the label of each id, loading those not kept; when too many are kept, start anew."""
+    known = kept.get(tenant_id, {})
+    found = {number: known[number] for number in ids if number in known}
+    if unknown := [number for number in ids if number not in found]:
+        learned = await load(unknown)
+        if sum(map(len, kept.values())) + len(learned) > MOST_KEPT:
+            kept.clear()
+        kept.setdefault(tenant_id, {}).update(learned)
+        found |= learned
+    return found

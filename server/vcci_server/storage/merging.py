@@ -1,0 +1,112 @@
+"""Merging: a finalized upload's segments of a quarter, sorted by supplier into larger ones; and deleting the old ones.
+
+A step is one transaction: it takes up to a million rows of one quarter, so that memory is bounded and a step that fails
+is done again. A supplier's rows of a quarter are then side by side, once in each million.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+
+import asyncpg
+from vcci_cluster import Executor, Work
+from vcci_engine.dates import EPOCH
+from vcci_engine.segments import Segment, merge
+
+from vcci_server.storage.copy import COLUMN_NAMES, SegmentRow, copy_segments
+from vcci_server.storage.pool import Connection, Pool, connection, transaction
+from vcci_server.storage.queries import QUERIES
+
+STEP_ROWS = 1_000_000  # some 50 MB as read, as sorted and as written
+FETCH_SEGMENTS = 20
+KEPT = timedelta(hours=1)  # how long a reader or a resume token may go on with the segments that it began with
+CPU_S_PER_ROW = 0.3e-6
+
+
+async def due(pool: Pool) -> list[tuple[int, int]]:
+    """Return the uploads (tenant, upload) that have something to merge."""
+    async with connection(pool) as db:
+        return [(row["tenant_id"], row["upload_id"]) for row in await db.fetch(QUERIES["uploads_to_merge"])]
+
+
+async def merge_step(
+    pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *, rows: int = STEP_ROWS
+) -> bool:
+    """Merge up to about `rows` rows of one quarter of an upload; return whether there may be more to do."""
+    async with transaction(pool) as db:
+        if not await db.fetchval(QUERIES["lock_upload_to_merge"], tenant_id, upload_id):
+            return False
+        quarter = await db.fetchval(QUERIES["quarter_to_merge"], tenant_id, upload_id)
+        if quarter is None:
+            await db.execute(QUERIES["finish_merging"], tenant_id, upload_id)
+            return False
+        old = [record async for record in _records(db, tenant_id, upload_id, quarter, rows)]
+        await _replace(db, old, await _merged(executor, old))
+    return True
+
+
+async def to_sweep(pool: Pool, *, kept: timedelta = KEPT) -> list[int]:
+    """Return the merges whose old segments nobody may read any more."""
+    async with connection(pool) as db:
+        return [row["merge_version"] for row in await db.fetch(QUERIES["merges_to_sweep"], kept)]
+
+
+async def sweep(pool: Pool, merge_version: int) -> None:
+    """Delete the segments that a merge replaced."""
+    async with transaction(pool) as db:
+        if merged := await db.fetchrow(QUERIES["mark_swept"], merge_version):
+            await db.execute(QUERIES["delete_merged"], *merged, merge_version)
+
+
+async def _records(
+    db: Connection, tenant_id: int, upload_id: int, quarter: date, rows: int
+) -> AsyncIterator[asyncpg.Record]:
+    """Yield whole segments, two at least, until they have `rows` rows."""
+    found = taken = 0
+    query = db.cursor(QUERIES["segments_to_merge"], tenant_id, upload_id, quarter, prefetch=FETCH_SEGMENTS)
+    async for record in query:
+        if found >= 2 and taken >= rows:
+            return
+        found += 1
+        taken += record["n"]
+        yield record
+
+
+async def _merged(executor: Executor, old: list[asyncpg.Record]) -> list[Segment]:
+    rows = sum(record["n"] for record in old)
+    segments = [_segment(record) for record in old]
+    work = Work("sort_segments", merge, (segments,), estimated_s=rows * CPU_S_PER_ROW, rows=rows)
+    return await executor.run(work)
+
+
+async def _replace(db: Connection, old: list[asyncpg.Record], merged: list[Segment]) -> None:
+    first, last = old[0], old[-1]
+    tenant_id, upload_id = first["tenant_id"], first["upload_id"]
+    await db.execute(QUERIES["lock_merges"])
+    version = await db.fetchval(QUERIES["insert_merge"], tenant_id, upload_id)
+    key = (tenant_id, upload_id, first["quarter"], version, last["batch_offset"], last["segment"])
+    await db.execute(QUERIES["mark_merged"], *key)
+    sets = {record["factor_set_id"] for record in old}
+    factor_set_id = sets.pop() if len(sets) == 1 else 0
+    await copy_segments(
+        db,
+        [
+            SegmentRow(tenant_id, upload_id, version, 0, number, factor_set_id, segment)
+            for number, segment in enumerate(merged)
+        ],
+    )
+
+
+def _segment(record: asyncpg.Record) -> Segment:
+    return Segment(
+        quarter=(record["quarter"] - EPOCH).days,
+        n=record["n"],
+        supplier_min=record["supplier_min"],
+        supplier_max=record["supplier_max"],
+        ug_co2e=int(record["ug_co2e"]),
+        units=tuple(record["units"]),
+        totals=record["totals"],
+        columns={name: record[name] for name in COLUMN_NAMES},
+        group=record["group"],
+        reference=record["reference"],
+        inputs=record["inputs"],
+    )

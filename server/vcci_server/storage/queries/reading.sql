@@ -1,0 +1,79 @@
+-- What readers ask of the segments. A reader pins the newest merge version; the segments alive at it are its own,
+-- whatever is merged meanwhile.
+
+-- name: pin_version
+SELECT coalesce(max(merge_version), 0) FROM merges;
+
+-- name: version_is_swept
+-- Whether segments that were alive at version $1 are deleted.
+SELECT EXISTS (SELECT FROM merges WHERE merge_version > $1 AND swept);
+
+-- name: scan_segments
+-- The segments alive at version $2, in the order of the primary key, which every partition's index has: a merge of
+-- index scans, no sort. A column that is not in $3 is not fetched.
+SELECT
+    s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter, s.n, s.units,
+    CASE WHEN 'row' = ANY ($3::text[]) THEN s.row END AS row,
+    CASE WHEN 'supplier' = ANY ($3) THEN s.supplier END AS supplier,
+    CASE WHEN 'category' = ANY ($3) THEN s.category END AS category,
+    CASE WHEN 'method' = ANY ($3) THEN s.method END AS method,
+    CASE WHEN 'period' = ANY ($3) THEN s.period END AS period,
+    CASE WHEN 'quantity' = ANY ($3) THEN s.quantity END AS quantity,
+    CASE WHEN 'unit' = ANY ($3) THEN s.unit END AS unit,
+    CASE WHEN 'factor' = ANY ($3) THEN s.factor END AS factor,
+    CASE WHEN 'quality' = ANY ($3) THEN s.quality END AS quality,
+    CASE WHEN 'kg_co2e' = ANY ($3) THEN s.kg_co2e END AS kg_co2e,
+    CASE WHEN 'sigma' = ANY ($3) THEN s.sigma END AS sigma,
+    CASE WHEN 'notices' = ANY ($3) THEN s.notices END AS notices,
+    CASE WHEN 'group' = ANY ($3) THEN s."group" END AS "group",
+    CASE WHEN 'reference' = ANY ($3) THEN s.reference END AS reference,
+    CASE WHEN 'inputs' = ANY ($3) THEN s.inputs END AS inputs
+FROM emission_segments AS s
+JOIN uploads AS u USING (tenant_id, upload_id)
+WHERE s.tenant_id = $1
+    AND s.merge_version <= $2 AND (s.merged_into IS NULL OR s.merged_into > $2)
+    AND u.state <> 'abandoned' AND (u.mode = 'committed' OR u.state = 'finalized')
+    AND s.upload_id <= $4::bigint  -- the last upload to read
+    AND s.quarter >= $5::date AND s.quarter < $6::date
+    AND (
+        $7::integer[] IS NULL
+        OR EXISTS (SELECT FROM unnest($7) AS id WHERE id BETWEEN s.supplier_min AND s.supplier_max)
+    )
+    AND (s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter)
+        > ($8::bigint, $9::bigint, $10::bigint, $11::integer, $12::date)
+ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
+
+-- name: visible_upload
+SELECT EXISTS (
+    SELECT FROM uploads
+    WHERE tenant_id = $1 AND upload_id = $2
+);
+
+-- name: unfolded_uploads
+-- By the partial index uploads_to_fold.
+SELECT upload_id, folded_rows FROM uploads
+WHERE tenant_id = $1 AND state <> 'abandoned' AND folded_rows < committed_rows
+    AND (mode = 'committed' OR state = 'finalized')
+ORDER BY upload_id;
+
+-- name: supplier_ids_of
+SELECT supplier_id FROM suppliers WHERE tenant_id = $1 AND code = ANY ($2::text[]) ORDER BY supplier_id;
+
+-- name: supplier_codes_of
+SELECT supplier_id, code FROM suppliers WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]);
+
+-- name: supplier_countries
+SELECT supplier_id, country FROM suppliers WHERE tenant_id = $1 ORDER BY supplier_id;
+
+-- name: factors_of
+SELECT factor_id, source || ':' || code AS key, gsd2 FROM emission_factors
+WHERE tenant_id = $1 AND factor_id = ANY ($2::bigint[]);
+
+-- name: rollups_between
+SELECT month, category, method, factor_id, rows, ug_co2e, ug_co2e_mean, variance FROM emission_rollups
+WHERE tenant_id = $1 AND month >= $2::date AND month < $3::date;
+
+-- name: supplier_summaries_between
+SELECT quarter, n, supplier, rows, ug_high, ug_low FROM supplier_summaries
+WHERE tenant_id = $1 AND quarter >= $2::date AND quarter < $3::date
+ORDER BY quarter;

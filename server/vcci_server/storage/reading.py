@@ -1,0 +1,147 @@
+"""Reads segments: those that a filter allows, in the order of their key, with the columns that are wanted.
+
+A reader pins the newest merge version. The segments alive at it stay readable, whatever is merged meanwhile, until the
+sweep deletes them an hour later; so a long read takes short transactions and goes on behind its last position.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import asyncpg
+import numpy as np
+import numpy.typing as npt
+from vcci_engine.segments import decode
+
+from vcci_server.storage.pool import Connection, Pool, connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.uploads import LAST
+
+FETCH_ROWS = 100_000  # emissions fetched at a time: a few megabytes, and enough for NumPy to be at full speed
+FIRST_FETCH = 4  # segments of the first fetch; how large they are is known after it
+
+Ids = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+
+class Position(NamedTuple):
+    """A segment's key, in the order in which segments are read."""
+
+    upload_id: int = 0
+    merge_version: int = 0
+    batch_offset: int = 0
+    segment: int = -1
+    quarter: date = date.min
+
+
+START = Position()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which emissions; None does not restrict."""
+
+    upload_id: int | None = None
+    suppliers: Ids | None = None  # suppliers.supplier_id, ascending
+    categories: tuple[int, ...] | None = None
+    methods: tuple[int, ...] | None = None
+    start: date | None = None  # first day, inclusive
+    end: date | None = None  # exclusive
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that tell whether a row is meant."""
+        asked = {
+            "supplier": self.suppliers,
+            "category": self.categories,
+            "method": self.methods,
+            "period": self.start or self.end,
+        }
+        return frozenset(name for name, values in asked.items() if values is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """A segment as read: n emissions of one upload and quarter, sorted by supplier and row; the columns asked for."""
+
+    position: Position
+    n: int
+    units: tuple[str, ...]
+    columns: Mapping[str, bytes | None]
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return one of the fixed-width columns."""
+        return decode(name, self.columns[name] or b"")
+
+
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """Open one snapshot: rollups, how far they count, and the segments beyond are those of one moment."""
+    async with connection(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+        yield db
+
+
+async def pin_version(db: Connection) -> int:
+    """Return the merge version to read at."""
+    return int(await db.fetchval(QUERIES["pin_version"]))
+
+
+async def scan(
+    db: Connection,
+    tenant_id: int,
+    chosen: Filter,
+    columns: Sequence[str],
+    *,
+    version: int,
+    after: Position = START,
+) -> AsyncIterator[StoredSegment]:
+    """Yield the segments behind `after` that may hold emissions of the filter; `selected` tells which of their rows do.
+
+    Needs a transaction; about FETCH_ROWS emissions are in memory at a time.
+    """
+    cursor = await db.cursor(
+        QUERIES["scan_segments"],
+        *(tenant_id, version, [*columns]),
+        LAST if chosen.upload_id is None else chosen.upload_id,
+        date.min if chosen.start is None else _quarter(chosen.start),
+        chosen.end or date.max,
+        chosen.suppliers,
+        *max(after, Position(chosen.upload_id or 0)),
+    )
+    size = FIRST_FETCH
+    while records := await cursor.fetch(size):
+        for record in records:
+            yield _stored(record, columns)
+        rows = sum(record["n"] for record in records)
+        size = max(1, FETCH_ROWS * len(records) // rows)
+
+
+def selected(segment: StoredSegment, chosen: Filter) -> Mask | None:
+    """Return which rows of a segment are meant; None: all."""
+    masks = []
+    if chosen.suppliers is not None:
+        masks.append(np.isin(segment.column("supplier"), chosen.suppliers))
+    for name, values in (("category", chosen.categories), ("method", chosen.methods)):
+        if values is not None:
+            masks.append(np.isin(segment.column(name), values))
+    quarter = segment.position.quarter
+    if chosen.start is not None and chosen.start > quarter:
+        masks.append(segment.column("period") >= (chosen.start - quarter).days)
+    if chosen.end is not None and chosen.end < _next_quarter(quarter):
+        masks.append(segment.column("period") < (chosen.end - quarter).days)
+    return np.logical_and.reduce(masks) if masks else None
+
+
+def _stored(record: asyncpg.Record, columns: Sequence[str]) -> StoredSegment:
+    position = Position(*(record[name] for name in Position._fields))
+    return StoredSegment(position, record["n"], tuple(record["units"]), {name: record[name] for name in columns})
+
+
+def _quarter(day: date) -> date:
+    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+
+
+def _next_quarter(quarter: date) -> date:
+    return date(quarter.year + quarter.month // 12, quarter.month % 12 + 3 if quarter.month < 10 else 1, 1)

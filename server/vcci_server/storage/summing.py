@@ -1,0 +1,97 @@
+"""Sums segments while they are read: chunk by chunk, one being computed while the next is fetched."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from vcci_cluster import Executor, Work
+
+from vcci_server.storage.reading import Filter, StoredSegment
+from vcci_server.storage.sums import Countries, Sums, combine, nothing, sum_segments
+
+CHUNK_ROWS = 200_000  # enough for NumPy to be at full speed, and 20 ms of work
+CPU_S_PER_ROW = 0.1e-6
+MOST_GROUPS_OF_PARTS = 500_000  # not combined yet: about 50 MB
+
+R = TypeVar("R")
+
+
+class Run(Protocol):
+    """Runs a pure function off the event loop: `asyncio.to_thread`, or the executor."""
+
+    def __call__(self, function: Callable[..., R], /, *args: object) -> Awaitable[R]:
+        """Return what the function returns."""
+
+
+def on_executor(executor: Executor) -> Run:
+    """Return how to run a chunk's work on the executor."""
+
+    def run(function: Callable[..., R], /, *args: object) -> Awaitable[R]:
+        return executor.run(Work("sum", function, args, estimated_s=CHUNK_ROWS * CPU_S_PER_ROW, rows=CHUNK_ROWS))
+
+    return run
+
+
+async def sum_up(
+    run: Run,
+    segments: AsyncIterator[StoredSegment],
+    chosen: Filter,
+    groupings: Sequence[Sequence[str]],
+    countries: Countries | None = None,
+) -> list[Sums]:
+    """Return the sums of the rows of a filter by each of several groupings (the columns of `sum_segments`)."""
+    totals = [_Total(run, len(by)) for by in groupings]
+    running: asyncio.Future[list[Sums]] | None = None
+    try:
+        async for chunk in _chunks(segments):
+            if running is not None:
+                await _add(totals, await running)
+            running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, countries))
+        if running is not None:
+            await _add(totals, await running)
+    finally:
+        if running is not None:
+            running.cancel()
+    return [await total.get() for total in totals]
+
+
+def _sum_chunk(
+    segments: Sequence[StoredSegment], chosen: Filter, groupings: Sequence[Sequence[str]], countries: Countries | None
+) -> list[Sums]:
+    return [sum_segments(segments, chosen, by, countries) for by in groupings]
+
+
+async def _chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:
+    chunk: list[StoredSegment] = []
+    rows = 0
+    async for segment in segments:
+        chunk.append(segment)
+        rows += segment.n
+        if rows >= CHUNK_ROWS:
+            yield chunk
+            chunk, rows = [], 0
+    if chunk:
+        yield chunk
+
+
+class _Total:
+    """Parts of a sum, combined when there are many."""
+
+    def __init__(self, run: Run, columns: int) -> None:
+        self._run = run
+        self._parts = [nothing(columns)]
+        self._most_groups = MOST_GROUPS_OF_PARTS
+
+    async def add(self, part: Sums) -> None:
+        self._parts.append(part)
+        if sum(map(len, self._parts)) > self._most_groups:
+            self._parts = [await self._run(combine, self._parts)]
+            self._most_groups = max(MOST_GROUPS_OF_PARTS, 2 * len(self._parts[0]))
+
+    async def get(self) -> Sums:
+        return await self._run(combine, self._parts)
+
+
+async def _add(totals: Sequence[_Total], parts: Sequence[Sums]) -> None:
+    for total, part in zip(totals, parts, strict=True):
+        await total.add(part)

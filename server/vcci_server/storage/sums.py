@@ -1,0 +1,157 @@
+"""Exact sums of stored emissions by any of their columns: pure functions over segments, for a thread or Ray."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from vcci_engine.activities import Positions
+from vcci_engine.dates import EPOCH, FIRST_DAY, FIRST_YEAR, MONTH, QUARTER
+from vcci_engine.distinct import distinct
+from vcci_engine.totals import Terms, terms_by
+
+from vcci_server.storage.reading import Filter, Ids, Mask, StoredSegment, selected
+
+SUMMED = ("factor", "quality", "kg_co2e")  # the columns that every sum needs
+MOST_CODES = 1 << 62
+LONGEST_QUARTER = 92  # days
+
+Keys = npt.NDArray[np.int64]
+Columns = Sequence[npt.NDArray[np.integer[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Countries:
+    """The country of each supplier, as its number in `names`; `suppliers` ascending."""
+
+    suppliers: Ids
+    country: npt.NDArray[np.int32]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of G groups: `keys` has an array [G] for each column that they are by, and no two groups are the same."""
+
+    keys: tuple[Keys, ...]
+    terms: Terms
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __neg__(self) -> "Sums":
+        terms = self.terms
+        return Sums(self.keys, Terms(-terms.rows, -terms.ug, -terms.mean, -terms.variance))
+
+    def where(self, mask: Mask) -> "Sums":
+        """Return some of the groups."""
+        terms = self.terms
+        kept = Terms(terms.rows[mask], terms.ug[mask], terms.mean[mask], terms.variance[mask])
+        return Sums(tuple(key[mask] for key in self.keys), kept)
+
+
+def nothing(columns: int) -> Sums:
+    """Return the sums of no rows."""
+    empty = np.empty(0, np.int64)
+    none = np.zeros(0, np.uint32)
+    return Sums((empty,) * columns, terms_by(empty, 0, np.zeros(0), none.astype(np.uint16), none))
+
+
+def sum_segments(
+    segments: Sequence[StoredSegment], chosen: Filter, by: Sequence[str], countries: Countries | None = None
+) -> Sums:
+    """Sum the rows of a filter by `supplier`, `country`, `category`, `month`, `quarter`, `method` or `factor`."""
+    masks = [selected(segment, chosen) for segment in segments]
+    wanted = dict.fromkeys((*by, *SUMMED))
+    columns = {
+        name: np.concatenate([_rows(*piece, name, countries) for piece in zip(segments, masks, strict=True)])
+        for name in wanted
+    }
+    if not len(columns["kg_co2e"]):
+        return nothing(len(by))
+    group, first = grouped([columns[name] for name in by], len(columns["kg_co2e"]))
+    terms = terms_by(group, len(first), columns["kg_co2e"], columns["quality"], columns["factor"])
+    return Sums(tuple(columns[name][first].astype(np.int64) for name in by), terms)
+
+
+def combine(parts: Sequence[Sums]) -> Sums:
+    """Add sums by the same columns."""
+    terms = concatenate([part.terms for part in parts])
+    keys = [np.concatenate(columns) for columns in zip(*(part.keys for part in parts), strict=True)]
+    return regroup(keys, terms)
+
+
+def regroup(keys: Columns, terms: Terms) -> Sums:
+    """Add the terms with the same keys."""
+    if not len(terms):
+        return nothing(len(keys))
+    group, first = grouped(keys, len(terms))
+    return Sums(tuple(column[first].astype(np.int64) for column in keys), terms.regroup(group, len(first)))
+
+
+def concatenate(parts: Sequence[Terms]) -> Terms:
+    """Return the terms of all parts, one behind the other."""
+    return Terms(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.ug for part in parts]),
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.variance for part in parts]),
+    )
+
+
+def grouped(columns: Columns, n: int) -> tuple[Positions, Positions]:
+    """Return the group of each of n rows, equal in all columns, and a row of each group; n is not 0."""
+    code, size = np.zeros(n, np.int64), 1
+    for column in columns:
+        low, high = int(column.min()), int(column.max())
+        if size * (high - low + 1) > MOST_CODES:
+            values, code = distinct(code, size)
+            size = len(values)
+        code = code * (high - low + 1) + (column.astype(np.int64) - low)
+        size *= high - low + 1
+    values, group = distinct(code, size)
+    row = np.empty(len(values), np.intp)
+    row[group] = np.arange(n)
+    return group, row
+
+
+def month_number(day: date) -> int:
+    """Return the number of a month, as in the key `month`."""
+    return (day.year - FIRST_YEAR) * 12 + day.month - 1
+
+
+def month_start(number: int) -> date:
+    """Return the first day of a month by its number."""
+    return date(FIRST_YEAR + number // 12, number % 12 + 1, 1)
+
+
+def quarter_start(number: int) -> date:
+    """Return the first day of a quarter by its number, as in the key `quarter`."""
+    return month_start(3 * number)
+
+
+def columns_for(chosen: Filter, by: Sequence[str]) -> list[str]:
+    """Return the stored columns that such sums read."""
+    stored = {"month": "period", "quarter": "period", "country": "supplier"}
+    return sorted({*SUMMED, *chosen.columns, *(stored.get(name, name) for name in by)})
+
+
+def _rows(segment: StoredSegment, mask: Mask | None, name: str, countries: Countries | None) -> npt.NDArray[Any]:
+    column = _column(segment, name, countries)
+    return column if mask is None else column[mask]
+
+
+def _column(segment: StoredSegment, name: str, countries: Countries | None) -> npt.NDArray[Any]:
+    if name in ("month", "quarter"):
+        first = (segment.position.quarter - EPOCH).days - FIRST_DAY
+        if name == "quarter":
+            return np.full(segment.n, QUARTER[first])
+        return MONTH[first : first + LONGEST_QUARTER].take(segment.column("period"))
+    if name == "country":
+        assert countries is not None
+        return countries.country.take(np.searchsorted(countries.suppliers, segment.column("supplier")))
+    return segment.column(name)
+
+
