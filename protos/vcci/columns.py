@@ -126,7 +126,7 @@ def _extend(crc: int, message: Any) -> int:
 
 def _canonical(field: FieldDescriptor, value: Any) -> bytes:
     if field.type == FieldDescriptor.TYPE_STRING:
-        return "".join(f"{text}\0" for text in (value if field.is_repeated else (value,))).encode()
+        return "\0".join((*value, "") if field.is_repeated else (value, "")).encode()
     if isinstance(value, bytes):
         return value
     return np.asarray(value if field.is_repeated else np.uint32(value)).tobytes()

@@ -1,6 +1,6 @@
 """The columns of a file, through a mapping, as Activities."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
@@ -34,9 +34,10 @@ class Chunk:
     unreadable: tuple[Unreadable, ...] = ()  # rows that are wrong as a whole; they are empty in every column
 
     def split(self, rows: int) -> "Iterator[Chunk]":
-        """Yield the chunk in parts of at most `rows` rows."""
-        for start in range(0, self.rows, rows):
-            stop = min(start + rows, self.rows)
+        """Yield the chunk in parts of at most `rows` rows, of about the same size."""
+        parts = -(-self.rows // rows)
+        for part in range(parts):
+            start, stop = self.rows * part // parts, self.rows * (part + 1) // parts
             columns = {name: column.slice(start, stop - start) for name, column in self.columns.items()}
             yield Chunk(columns, stop - start, sliced_cells(self.unreadable, start, stop))
 
@@ -88,14 +89,15 @@ class _Cells:
     def text(self, field: str) -> Dictionary:
         """Return a field's texts; one that the server could not store is noted and emptied."""
         column = texts(self._array(field))
-        table = self._mapping.values.get(field, {})
-        entries = [table.get(text, text) for text in column.entries]
+        if table := self._mapping.values.get(field):
+            column = Dictionary([table.get(text, text) for text in column.entries], column.index)
         limit = MAX_BYTES.get(field, MAX_BYTES_ELSE)
-        wrong = np.array([len(text.encode()) > limit or "\0" in text for text in entries], np.bool_)
-        if wrong.any():
-            self._note(field, wrong[column.index], f"a text of at most {limit} bytes, without NUL")
-            entries = ["" if bad else text for text, bad in zip(entries, wrong.tolist(), strict=True)]
-        return Dictionary(entries, column.index)
+        if _are_storable(column.entries, limit):
+            return column
+        wrong = np.array([len(text.encode()) > limit or "\0" in text for text in column.entries], np.bool_)
+        self._note(field, wrong[column.index], f"a text of at most {limit} bytes, without NUL")
+        kept = ["" if bad else text for text, bad in zip(column.entries, wrong.tolist(), strict=True)]
+        return Dictionary(kept, column.index)
 
     def index(self, field: str, read: Callable[[str], int | None], expected: str) -> IndexArray:
         """Return a field whose texts stand for numbers."""
@@ -147,6 +149,11 @@ class _Cells:
         for row in np.flatnonzero(wrong).tolist():
             value = shortened(found.entries[found.index[row]])
             self._unreadable.setdefault(row, Unreadable(row, wire_name(field), value, shortened(expected)))
+
+
+def _are_storable(texts: Sequence[str], limit: int) -> bool:
+    """Whether all can be stored, at a glance; a character is at most four bytes."""
+    return max(map(len, texts), default=0) * 4 <= limit and "\0" not in "".join(texts)
 
 
 def shortened(text: str) -> str:

@@ -33,12 +33,18 @@ class Numbers:
 def texts(array: pa.Array) -> Dictionary:
     """Return a column's texts without the blanks around them; an empty cell is the text ""."""
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    entries = [cell_text(value) for value in encoded.dictionary.to_pylist()]
+    entries = _entries(encoded.dictionary)
     indices = encoded.indices
     if indices.null_count:
         indices = indices.fill_null(len(entries))
         entries.append("")
     return Dictionary(entries, indices.to_numpy(zero_copy_only=False).astype(np.uint32))
+
+
+def _entries(values: pa.Array) -> list[str]:
+    if _is_text(values.type):
+        return list(pc.utf8_trim_whitespace(values.fill_null("")).to_pylist())
+    return [cell_text(value) for value in values.to_pylist()]
 
 
 def cell_text(value: object) -> str:

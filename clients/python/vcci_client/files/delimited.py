@@ -17,7 +17,9 @@ from vcci_client.errors import FileProblem
 from vcci_client.files.texts import TextFile, check_text, named
 from vcci_client.mapping import FileFormat
 
-BLOCK_BYTES = 2 << 20  # some 20,000 rows: one block makes about one batch
+SAMPLE_BYTES = 64 << 10
+SMALLEST_BLOCK_BYTES = 1 << 20  # a row must fit
+LARGEST_BLOCK_BYTES = 16 << 20
 
 
 class DelimitedReader:
@@ -40,7 +42,7 @@ class DelimitedReader:
         """Yield all rows; one that has too few or too many cells is unreadable as a whole."""
         ragged = _Ragged(self._header_lines, len(self.header))
         try:
-            for batch in self._open(columns, ragged):
+            for batch in self._open(columns, rows, ragged):
                 yield from ragged.woven(batch).split(rows)
         except pa.ArrowInvalid as error:
             raise FileProblem(f"{self._path.name}: {error}") from None
@@ -54,10 +56,10 @@ class DelimitedReader:
         """Close the file."""
         self._file.close()
 
-    def _open(self, columns: Sequence[str], ragged: "_Ragged") -> Iterator[pa.RecordBatch]:
+    def _open(self, columns: Sequence[str], rows: int, ragged: "_Ragged") -> Iterator[pa.RecordBatch]:
         parse = pa.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=ragged.note)
         read = pa.csv.ReadOptions(
-            block_size=BLOCK_BYTES,
+            block_size=self._block_bytes(rows),
             encoding=self._form.encoding,
             skip_rows=self._header_lines,
             column_names=list(self.header),
@@ -67,6 +69,12 @@ class DelimitedReader:
             include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
         )
         yield from pa.csv.open_csv(self._file.stream(), read, parse, convert)
+
+    def _block_bytes(self, rows: int) -> int:
+        """Return how much to read at a time, so that a block makes about one batch of `rows` rows, and not more."""
+        sample = self._file.stream().read(SAMPLE_BYTES)
+        wanted = rows * len(sample) // max(sample.count(b"\n"), 1) * 9 // 10
+        return min(max(wanted, SMALLEST_BLOCK_BYTES), LARGEST_BLOCK_BYTES)
 
     def _read_header(self) -> tuple[list[str], int]:
         """Return the names of the columns, and how many lines stand before the first row."""
