@@ -1,0 +1,160 @@
+"""The active factor set of each tenant as arrays, in this process.
+
+A connection of its own listens for activations. A notification says only: look; so does a connection made again, and
+the clock. What is looked at is which sets are active, so one that was missed costs nothing.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Self
+
+import asyncpg
+from vcci_engine.factors import FactorTable
+
+from vcci_server.storage.factors import CHANNEL, active_sets, load_table
+from vcci_server.storage.pool import Connection, Pool
+
+APPLICATION_NAME = "vcci factors"  # of the connection that listens
+MAX_TABLES = 64  # of 8,000 factors: 6 MB each
+LOOK_EVERY_S = 30.0
+ANSWER_WITHIN_S = 5.0
+RETRY_S = 0.25
+
+logger = logging.getLogger(__name__)
+
+
+class FactorCache:
+    """Tables of tenants, the least recently used ones dropped; an async context manager, which keeps them fresh.
+
+    While the database does not answer, the last table stays in use.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        database_url: str,
+        *,
+        hit: Callable[[], None],
+        miss: Callable[[], None],
+        max_tables: int = MAX_TABLES,
+    ) -> None:
+        self._pool = pool
+        self._database_url = database_url
+        self._hit = hit
+        self._miss = miss
+        self._max_tables = max_tables
+        self._tables: OrderedDict[int, FactorTable] = OrderedDict()
+        self._loads: dict[int, asyncio.Task[FactorTable]] = {}
+        self._look_now = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._follower = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        tasks = [self._follower, *self._loads.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def peek(self, tenant_id: int) -> FactorTable | None:
+        """Return the tenant's table if it is here."""
+        table = self._tables.get(tenant_id)
+        if table is not None:
+            self._tables.move_to_end(tenant_id)
+            self._hit()
+        return table
+
+    async def table(self, tenant_id: int) -> FactorTable:
+        """Return the tenant's table, or raise WrongState when no set is active."""
+        table = self.peek(tenant_id)
+        if table is not None:
+            return table
+        self._miss()
+        return await self._load(tenant_id)
+
+    async def refresh(self, tenant_id: int, set_id: int) -> None:
+        """Have a set that was activated before this call in use when it returns."""
+        if running := self._loads.get(tenant_id):  # it may have begun before the activation
+            await asyncio.wait([running])
+        table = self._tables.get(tenant_id)
+        if table is None or table.set_id != set_id:
+            await self._load(tenant_id)
+
+    async def _load(self, tenant_id: int) -> FactorTable:
+        """Load the table, once for all who wait for it; one who gives up does not take it from the others."""
+        load = self._loads.get(tenant_id)
+        if load is None:
+            load = self._loads[tenant_id] = asyncio.create_task(self._load_once(tenant_id))
+            load.add_done_callback(lambda load: load.cancelled() or load.exception())  # nobody may be left to ask
+        return await asyncio.shield(load)
+
+    async def _load_once(self, tenant_id: int) -> FactorTable:
+        try:
+            table = await load_table(self._pool, tenant_id)
+        finally:
+            del self._loads[tenant_id]
+        self._tables[tenant_id] = table
+        self._tables.move_to_end(tenant_id)
+        if len(self._tables) > self._max_tables:
+            self._tables.popitem(last=False)
+        self._look_now.set()  # another set may have been activated meanwhile, when this tenant was not looked at
+        return table
+
+    async def _follow(self) -> None:
+        """Look whenever there may be news, over one connection after the other."""
+        following = True
+        while True:
+            try:
+                async with self._listening() as db:
+                    while not db.is_closed():
+                        self._look_now.clear()
+                        await self._look(db)
+                        following = True
+                        await self._wait()
+                logger.warning("the connection that listens for activations was lost")
+            except Exception as error:
+                if following:
+                    logger.warning("activations cannot be followed; the last factor sets stay in use", exc_info=error)
+                following = False
+            await asyncio.sleep(RETRY_S)
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        db = await asyncpg.connect(
+            self._database_url,
+            timeout=ANSWER_WITHIN_S,
+            command_timeout=ANSWER_WITHIN_S,
+            server_settings={"application_name": APPLICATION_NAME},
+        )
+        try:
+            db.add_termination_listener(self._wake)
+            await db.add_listener(CHANNEL, self._wake)
+            yield db
+        finally:
+            db.terminate()
+
+    def _wake(self, *news: object) -> None:
+        self._look_now.set()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._look_now.wait()
+        except TimeoutError:
+            return
+
+    async def _look(self, db: Connection) -> None:
+        """Load the tables again whose tenants have another set active now."""
+        active = await active_sets(db, list(self._tables))
+        stale = [
+            (tenant_id, set_id)
+            for tenant_id, set_id in active.items()
+            if tenant_id in self._tables and self._tables[tenant_id].set_id != set_id
+        ]
+        results = await asyncio.gather(*(self.refresh(*news) for news in stale), return_exceptions=True)
+        if failures := [result for result in results if isinstance(result, Exception)]:
+            raise ExceptionGroup("tables of factors could not be loaded", failures)

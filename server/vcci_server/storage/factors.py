@@ -1,0 +1,221 @@
+"""Emission factors: immutable sets, known by the hash of their contents, of which one per tenant is active."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from operator import attrgetter
+
+import asyncpg
+from vcci_engine.errors import NotFound, WrongState
+from vcci_engine.factors import FactorTable, build_table
+
+from vcci_server.importers import FactorRecord, write_csv
+from vcci_server.storage.pool import Connection, Pool, connection, transaction
+from vcci_server.storage.queries import QUERIES
+
+CHANNEL = "vcci_factors"  # told of each activation
+LAST = 2**63 - 1  # a set id above all others
+COLUMNS = (  # as the fields of FactorRecord
+    *("source", "code", "display_name", "region", "year", "unit", "kg_co2e", "gases", "gwp_set", "gsd2"),
+    *("price_year", "price_basis", "margins", "source_note"),
+)
+
+FactorKey = tuple[str, str, str, int]  # source, code, region, year: once in a set
+FIRST: FactorKey = ("", "", "", 0)  # a key before all others
+_key = attrgetter("source", "code", "region", "year")
+
+
+@dataclass(frozen=True, slots=True)
+class FactorSetRecord:
+    """One set as it is stored."""
+
+    factor_set_id: int
+    display_name: str
+    content_hash: str  # SHA-256 of the set as a file of its own layout, by key, region and year
+    factor_count: int
+    active: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFactor:
+    """One factor of a set."""
+
+    factor_id: int
+    factor_set_id: int
+    record: FactorRecord
+
+    @property
+    def key(self) -> FactorKey:
+        """Its place in the order of factors."""
+        key: FactorKey = _key(self.record)
+        return key
+
+
+async def import_set(
+    pool: Pool, tenant_id: int, display_name: str, records: Sequence[FactorRecord], *, activate: bool = False
+) -> FactorSetRecord:
+    """Store a set, each key, region and year once, or return the one with the same contents, all or nothing."""
+    ordered, content_hash = await asyncio.to_thread(_canonical, records)
+    async with transaction(pool) as db:
+        set_id = await db.fetchval(QUERIES["insert_factor_set"], tenant_id, display_name, content_hash, len(ordered))
+        if set_id is None:
+            set_id = await db.fetchval(QUERIES["select_factor_set_by_hash"], tenant_id, content_hash)
+        else:
+            await _copy(db, tenant_id, set_id, ordered)
+        if activate:
+            await _activate(db, tenant_id, set_id)
+        return await _set(db, tenant_id, set_id)
+
+
+def union(base: Iterable[FactorRecord], records: Iterable[FactorRecord]) -> list[FactorRecord]:
+    """Return the factors of both; of two with the same key, region and year, that of `records`."""
+    return list({_key(record): record for record in (*base, *records)}.values())
+
+
+async def activate(pool: Pool, tenant_id: int, set_id: int) -> FactorSetRecord:
+    """Make a set the active one, and tell every process that listens."""
+    async with transaction(pool) as db:
+        await _activate(db, tenant_id, set_id)
+        return await _set(db, tenant_id, set_id)
+
+
+async def get_set(pool: Pool, tenant_id: int, set_id: int) -> FactorSetRecord:
+    """Return a set."""
+    async with connection(pool) as db:
+        return await _set(db, tenant_id, set_id)
+
+
+async def list_sets(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[FactorSetRecord]:
+    """Return up to `limit` sets with ids below `before`, newest first."""
+    async with connection(pool) as db:
+        return [_set_record(row) for row in await db.fetch(QUERIES["list_factor_sets"], tenant_id, before, limit)]
+
+
+async def active_set_id(pool: Pool, tenant_id: int) -> int:
+    """Return the active set's id, or raise WrongState."""
+    async with connection(pool) as db:
+        set_id, _ = await _active(db, tenant_id)
+    return set_id
+
+
+async def active_sets(db: Connection, tenant_ids: Sequence[int]) -> dict[int, int]:
+    """Return the id of the active set of each of the tenants that have one."""
+    rows = await db.fetch(QUERIES["select_active_sets"], tenant_ids)
+    return {row["tenant_id"]: row["factor_set_id"] for row in rows}
+
+
+async def get_factor(pool: Pool, tenant_id: int, set_id: int, factor_id: int) -> StoredFactor:
+    """Return one factor of a set."""
+    async with connection(pool) as db:
+        row = await db.fetchrow(QUERIES["select_factor"], tenant_id, set_id, factor_id)
+    if row is None:
+        raise NotFound("There is no such factor.", metadata={"name": f"factorSets/{set_id}/factors/{factor_id}"})
+    return _stored(row)
+
+
+async def list_factors(
+    pool: Pool,
+    tenant_id: int,
+    set_id: int,
+    *,
+    limit: int,
+    after: tuple[int | str, ...] = FIRST,
+    source: str = "",
+    text: str = "",
+) -> list[StoredFactor]:
+    """Return up to `limit` factors behind `after`, by source, code, region and year.
+
+    `source` and `text` (in key or name, without regard to case) restrict them, unless they are empty.
+    """
+    async with connection(pool) as db:
+        rows = await db.fetch(QUERIES["list_factors"], tenant_id, set_id, *after, source, text, limit)
+    return [_stored(row) for row in rows]
+
+
+async def read_set(pool: Pool, tenant_id: int, set_id: int) -> list[FactorRecord]:
+    """Return all factors of a set."""
+    async with connection(pool) as db:
+        await _set(db, tenant_id, set_id)
+        rows = await db.fetch(QUERIES["select_factors"], tenant_id, set_id)
+    return await asyncio.to_thread(lambda: [_factor_record(row) for row in rows])
+
+
+async def load_table(pool: Pool, tenant_id: int) -> FactorTable:
+    """Return the active set as arrays, or raise WrongState; what is not the driver's work is done in a thread."""
+    async with connection(pool) as db:
+        set_id, content_hash = await _active(db, tenant_id)
+        rows = await db.fetch(QUERIES["select_factor_table"], tenant_id, set_id)
+    return await asyncio.to_thread(_table, set_id, content_hash, rows)
+
+
+def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str]:
+    ordered = sorted(records, key=_key)
+    return ordered, sha256(write_csv(ordered)).hexdigest()
+
+
+async def _copy(db: Connection, tenant_id: int, set_id: int, records: Sequence[FactorRecord]) -> None:
+    values = attrgetter(*FactorRecord.__slots__)
+    gases = COLUMNS.index("gases")
+
+    def row(record: FactorRecord) -> tuple[object, ...]:
+        fields = values(record)
+        return (tenant_id, set_id, *fields[:gases], json.dumps(dict(record.gases)), *fields[gases + 1 :])
+
+    columns = ("tenant_id", "factor_set_id", *COLUMNS)
+    await db.copy_records_to_table("emission_factors", records=map(row, records), columns=columns)
+
+
+async def _activate(db: Connection, tenant_id: int, set_id: int) -> None:
+    if await db.fetchrow(QUERIES["activate_factor_set"], tenant_id, set_id) is None:
+        raise _no_set(set_id)
+
+
+async def _set(db: Connection, tenant_id: int, set_id: int) -> FactorSetRecord:
+    row = await db.fetchrow(QUERIES["select_factor_set"], tenant_id, set_id)
+    if row is None:
+        raise _no_set(set_id)
+    return _set_record(row)
+
+
+async def _active(db: Connection, tenant_id: int) -> tuple[int, str]:
+    row = await db.fetchrow(QUERIES["select_active_set"], tenant_id)
+    if row is None:
+        raise WrongState("No factor set is active: import one and activate it.", reason="NO_ACTIVE_FACTOR_SET")
+    return row["factor_set_id"], row["content_hash"]
+
+
+def _no_set(set_id: int) -> NotFound:
+    return NotFound("There is no such factor set.", metadata={"name": f"factorSets/{set_id}"})
+
+
+def _set_record(row: asyncpg.Record) -> FactorSetRecord:
+    return FactorSetRecord(**{name: row[name] for name in FactorSetRecord.__slots__})
+
+
+def _stored(row: asyncpg.Record) -> StoredFactor:
+    return StoredFactor(row["factor_id"], row["factor_set_id"], _factor_record(row))
+
+
+def _factor_record(row: asyncpg.Record) -> FactorRecord:
+    values = {name: row[column] for name, column in zip(FactorRecord.__slots__, COLUMNS, strict=True)}
+    # jsonb turns 1e16 into digits without a point, which would be read as an int.
+    gases = {name: float(kg) for name, kg in json.loads(row["gases"]).items()}
+    return FactorRecord(**{**values, "gases": gases})
+
+
+def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> FactorTable:
+    ids, keys, regions, years, units, kg_co2e, gsd2 = zip(*rows, strict=True)
+    return build_table(
+        *(set_id, content_hash),
+        ids=ids,
+        keys=keys,
+        regions=regions,
+        years=years,
+        units=units,
+        kg_co2e=kg_co2e,
+        gsd2=gsd2,
+    )

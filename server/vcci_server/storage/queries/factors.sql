@@ -1,0 +1,68 @@
+-- name: insert_factor_set
+-- Returns nothing when there is a set with these contents: select_factor_set_by_hash tells which. Waits for another
+-- transaction that is making it.
+INSERT INTO factor_sets (tenant_id, display_name, content_hash, factor_count)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, content_hash) DO NOTHING
+RETURNING factor_set_id;
+
+-- name: select_factor_set_by_hash
+-- Index: factor_sets_tenant_id_content_hash_key.
+SELECT factor_set_id FROM factor_sets WHERE tenant_id = $1 AND content_hash = $2;
+
+-- name: select_factor_set
+-- Index: factor_sets_pkey, active_factor_sets_pkey.
+SELECT factor_sets.*, active.factor_set_id IS NOT NULL AS active
+FROM factor_sets LEFT JOIN active_factor_sets AS active USING (tenant_id, factor_set_id)
+WHERE tenant_id = $1 AND factor_set_id = $2::bigint;
+
+-- name: list_factor_sets
+-- Index: factor_sets_pkey, backwards.
+SELECT factor_sets.*, active.factor_set_id IS NOT NULL AS active
+FROM factor_sets LEFT JOIN active_factor_sets AS active USING (tenant_id, factor_set_id)
+WHERE tenant_id = $1 AND factor_set_id < $2::bigint
+ORDER BY factor_set_id DESC
+LIMIT $3;
+
+-- name: activate_factor_set
+-- Returns the set, if there is one; who listens is told when the transaction commits.
+WITH activated AS (
+    INSERT INTO active_factor_sets (tenant_id, factor_set_id)
+    SELECT tenant_id, factor_set_id FROM factor_sets WHERE tenant_id = $1 AND factor_set_id = $2::bigint
+    ON CONFLICT (tenant_id) DO UPDATE SET factor_set_id = excluded.factor_set_id, activated_at = now()
+    RETURNING tenant_id, factor_set_id
+)
+SELECT factor_set_id, pg_notify('vcci_factors', tenant_id::text) FROM activated;
+
+-- name: select_active_set
+-- Index: active_factor_sets_pkey, factor_sets_pkey.
+SELECT factor_set_id, content_hash FROM active_factor_sets JOIN factor_sets USING (tenant_id, factor_set_id)
+WHERE tenant_id = $1;
+
+-- name: select_active_sets
+-- Index: active_factor_sets_pkey.
+SELECT tenant_id, factor_set_id FROM active_factor_sets WHERE tenant_id = ANY($1::integer[]);
+
+-- name: select_factor
+-- Index: emission_factors_pkey.
+SELECT * FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint AND factor_id = $3::bigint;
+
+-- name: select_factors
+-- Index: emission_factors_tenant_id_factor_set_id_source_code_region_yea_key.
+SELECT * FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint
+ORDER BY source, code, region, year;
+
+-- name: list_factors
+-- Index: emission_factors_tenant_id_factor_set_id_source_code_region_yea_key; a text is looked for in its order.
+SELECT * FROM emission_factors
+WHERE tenant_id = $1 AND factor_set_id = $2::bigint
+    AND (source, code, region, year) > ($3, $4, $5, $6::bigint)
+    AND ($7::text = '' OR source = $7::text)
+    AND ($8::text = '' OR strpos(lower(source || ':' || code || E'\n' || display_name), lower($8::text)) > 0)
+ORDER BY source, code, region, year
+LIMIT $9;
+
+-- name: select_factor_table
+-- Index: emission_factors_tenant_id_factor_set_id_source_code_region_yea_key.
+SELECT factor_id, source || ':' || code AS key, region, year, unit, kg_co2e, gsd2
+FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint;
