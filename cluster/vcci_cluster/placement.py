@@ -1,8 +1,7 @@
 """The one place that decides where a work runs, and the executor that carries it there."""
 
-import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from vcci_cluster.errors import RayLost
@@ -20,7 +19,6 @@ DEFAULT_RAY_THRESHOLD_S = 0.02
 PASSING_S_PER_ROW = 0.2e-6
 
 R = TypeVar("R")
-logger = logging.getLogger(__name__)
 
 
 def place(work: Work[R], ray_threshold_s: float) -> Place:
@@ -41,11 +39,8 @@ class Executor:
     async def run(self, work: Work[R]) -> R:
         """Return the work's result or raise its error; raise Overloaded when its lane is full."""
         if self._ray and self._ray.up and place(work, self._ray_threshold_s) is Place.RAY:
-            try:
+            with suppress(RayLost):
                 return await self._ray.run(work)
-            except RayLost as lost:
-                if self._ray.up:  # the loss of Ray itself is told once, by the pool
-                    logger.warning("Ray lost %s at every attempt (%s); it runs in this process", work.name, lost)
         return await self._local.run(work)
 
     @property

@@ -26,7 +26,7 @@ from ray.exceptions import RayError
 from vcci_cluster import wire
 
 CHECK_EVERY_S = 1.0
-CHECKS_UNTIL_LOST = 5
+CHECKS_UNTIL_LOST = 3
 SHARED_VALUES_PER_WORKER = 16
 
 
@@ -147,7 +147,7 @@ def _connect(start: wire.Start) -> None:
         num_cpus=start.cpus,
         object_store_memory=start.object_store_bytes,
         include_dashboard=False,
-        _temp_dir=start.folder,
+        _temp_dir=f"{start.folder}/ray",  # Ray opens this one to all users, but not its parent
         _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
         **quiet,
     )

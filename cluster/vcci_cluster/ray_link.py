@@ -43,7 +43,7 @@ class RayLink:
         try:
             await asyncio.to_thread(process.connect, options.start_timeout_s)
         except BaseException:
-            await asyncio.to_thread(process.stop)
+            await asyncio.to_thread(process.stop, politely=False)
             raise
         return cls(process)
 
@@ -73,13 +73,13 @@ class RayLink:
 
     async def close(self) -> None:
         """End the driver and, if it started one, the local Ray."""
-        await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self._close, politely=not self.lost.is_set())
 
-    def _close(self) -> None:
+    def _close(self, *, politely: bool) -> None:
         self._process.hang_up()
         self._sender.shutdown()
         self._reader.join()
-        self._process.stop()
+        self._process.stop(politely=politely)
 
     def _send(self, call: int, work: Work[R], resource: str | None) -> None:
         payload = wire.pack((work.function, work.args))

@@ -30,6 +30,7 @@ class RayPool:
         self._retries = options.retries
         self._resources = {lane.name: lane.ray_resource for lane in lanes}
         self._recorder = recorder
+        self._losing = False  # told already; one warning until a work succeeds
         self._keeper = asyncio.create_task(self._keep())
 
     @classmethod
@@ -49,7 +50,14 @@ class RayPool:
         """Run one work; repeat it when Ray loses it; raise RayLost when Ray does so every time, or has gone."""
         await self.slots.acquire(work.lane, work.estimated_s)
         try:
-            return await self._run(work)
+            result = await self._run(work)
+            self._losing = False
+            return result
+        except RayLost as lost:
+            if self.up and not self._losing:
+                logger.warning("Ray lost %s at every attempt (%s); such works run in this process", work.name, lost)
+            self._losing = True
+            raise
         finally:
             self.slots.release(work.lane)
 
@@ -59,11 +67,10 @@ class RayPool:
             try:
                 async with self._recorder.attempt(work, Place.RAY):
                     return await self._link.call(work, self._resources[work.lane])
-            except RayLost as lost:
+            except RayLost:
                 attempts -= 1
                 if not attempts or not self.up:
                     raise
-                logger.info("Ray lost %s (%s); again", work.name, lost)
 
     async def close(self) -> None:
         """Leave Ray; a local one stops."""

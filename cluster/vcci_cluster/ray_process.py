@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +25,6 @@ class RayProcess:
 
     def __init__(self, address: str, token: str | None, options: RayOptions) -> None:
         self.cpus = 0
-        self._connected = False
         self.folder = _private_folder()
         self.socket, theirs = socket.socketpair()
         for end in (self.socket, theirs):
@@ -55,7 +55,7 @@ class RayProcess:
             answer = None
         match answer:
             case wire.Ready(cpus), _:
-                self.cpus, self._connected = cpus, True
+                self.cpus = cpus
                 self.socket.settimeout(None)
             case wire.Refused(reason), _:
                 raise _unavailable(self._start.address, reason)
@@ -67,15 +67,15 @@ class RayProcess:
         lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
         return next((line for line in reversed(lines) if line.strip()), "the driver process ended")
 
-    def stop(self) -> None:
-        """End the driver and, if it started one, the local Ray."""
+    def stop(self, *, politely: bool) -> None:
+        """End the driver and, if it started one, the local Ray; politely it may finish what it does."""
         self.hang_up()
-        if not self._connected:  # it would not notice before Ray has started
-            self._process.kill()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # the kernel kills a local Ray's processes with it
+        if politely:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_S)
+        if self._process.returncode is None:  # not reaped: the number of its group is still its own
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self.socket.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -101,7 +101,7 @@ def _private_folder() -> Path:
 
 def _environment(address: str, token: str | None, folder: Path) -> dict[str, str]:
     """Return the driver's environment; the token travels in a private file, a local Ray gets one of its own."""
-    environment = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_NUM_REDIS_GET_RETRIES": "5"}
+    environment = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_NUM_REDIS_GET_RETRIES": "3"}
     environment |= os.environ | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}  # workers have this environment already
     if address == "local":
         token = secrets.token_hex(32)

@@ -1,5 +1,6 @@
 """What runs on this machine, told by /proc."""
 
+import os
 from pathlib import Path
 
 
@@ -11,9 +12,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-def started_with(variable: str) -> list[int]:
-    """Return the processes whose environment holds a text."""
-    return [pid for pid in _pids() if variable.encode() in _environment(pid) and alive(pid)]
+def session(leader: int) -> list[int]:
+    """Return the processes in a leader's session."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [pid for pid in pids if _session(pid) == leader and alive(pid)]
 
 
 def children(pid: int) -> list[int]:
@@ -22,12 +24,8 @@ def children(pid: int) -> list[int]:
     return [int(child) for file in found for child in file.read_text().split()]
 
 
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _environment(pid: int) -> bytes:
+def _session(pid: int) -> int | None:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
