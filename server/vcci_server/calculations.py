@@ -78,7 +78,7 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
                     return
                 yield await self._calculate(request, tenant_id)
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """End the open streams after the batch that each is at."""
         self._draining.set()
 

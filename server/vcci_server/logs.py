@@ -1,13 +1,14 @@
 """Structured logs on stderr: JSON, or a console form on a terminal; each line of a call has its request id.
 
-Everything logs through `logging`, libraries too; fields go in `extra`. Tracebacks show no local variables, which may
-hold tokens and customers' data.
+Everything ends in `logging`: what libraries write, `extra` of plain loggers, the fields of structlog's. Tracebacks show
+no local variables, which may hold tokens and customers' data.
 """
 
 import logging
 import sys
 from contextvars import ContextVar
 
+import structlog
 from structlog import dev, processors, stdlib, tracebacks
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -17,21 +18,31 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 def configure(log_format: str, level: str) -> None:
     """Send the logs of this process to stderr; `auto` chooses the form by whether that is a terminal."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        _add_request_id,
+        stdlib.add_log_level,
+        stdlib.add_logger_name,
+        processors.TimeStamper(fmt="iso", utc=True),
+    ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                _add_request_id,
-                stdlib.add_log_level,
-                stdlib.add_logger_name,
-                stdlib.ExtraAdder(),
-                processors.TimeStamper(fmt="iso", utc=True),
-            ],
+            foreign_pre_chain=[*shared, stdlib.ExtraAdder()],
             processors=[stdlib.ProcessorFormatter.remove_processors_meta, *(_for_people() if console else _json())],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            stdlib.filter_by_level,
+            *shared,
+            stdlib.PositionalArgumentsFormatter(),
+            stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=stdlib.BoundLogger,
+        logger_factory=stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
 
 
 def _for_people() -> list[Processor]:

@@ -64,7 +64,11 @@ class Metrics:
         self.credits = Gauge("vcci_ingest_credits", "Batches that open streams may have in flight.", registry=registry)
         self.streams = Gauge("vcci_ingest_streams_open", "Streams open.", registry=registry)
         self.bytes_in_flight = Gauge("vcci_ingest_bytes_in_flight", "Bytes of batches in memory.", registry=registry)
-        self.observe_query = cache(self.query_seconds.labels)
+        self._query = cache(self.query_seconds.labels)
+
+    def observe_query(self, query_type: str, seconds: float) -> None:
+        """Time one database statement."""
+        self._query(query_type).observe(seconds)
 
     def observe_work(self, name: str, place: str, status: str, seconds: float) -> None:
         """Count one attempt of a work; the form that `open_executor(observe=)` asks for."""

@@ -48,7 +48,6 @@ class Settings:
     database_url: str = _setting("", "URL", "PostgreSQL 14 or newer; empty: the embedded one", secret=True)
     database_connections: int = _setting(10, "connections", "one per stream that commits, and some to read")
     migrate: bool = _setting(False, "yes or no", "migrate the database of VCCI_DATABASE_URL at the start, too")
-    redis_url: str = _setting("", "URL", "second tier of the factor cache; empty: none", secret=True)
     ray_address: str = _setting("", "address", "`local`, `auto` or `host:port`; empty: calculate in this process")
     ray_token: str = _setting("", "text", "token of the Ray cluster; empty: Ray's own RAY_AUTH_TOKEN", secret=True)
     ray_threshold_s: float = _setting(0.02, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms")

@@ -40,7 +40,7 @@ def test_what_is_observed_is_scraped_with_its_labels() -> None:
     metrics = Metrics()
     CallMeter(metrics, "unary", "/a/B").ended("OK", 0.02)
     metrics.observe_work("calculate", "ray", "success", 0.5)
-    metrics.observe_query("advance_upload").observe(0.1)
+    metrics.observe_query("advance_upload", 0.1)
     metrics.accepted.inc(7)
     text = _scraped(metrics)
     assert 'api_requests_total{endpoint="/a/B",method="unary",status="OK"} 1.0' in text

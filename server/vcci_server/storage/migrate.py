@@ -20,17 +20,24 @@ async def migrate(connection: Connection) -> list[str]:
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
+async def missing(connection: Connection) -> list[str]:
+    """Return the names of what is not applied yet."""
+    with storage_errors():
+        applied = await _applied(connection)
+    return [path.stem for path in sorted(FOLDER.glob("*.sql")) if path.stem not in applied]
+
+
 async def _apply_missing(connection: Connection) -> list[str]:
     applied = await _applied(connection)
     files = {path.stem: path for path in sorted(FOLDER.glob("*.sql"))}
     if newer := applied - files.keys():
         raise WrongState(f"The database was migrated by a newer version of vcci: {', '.join(sorted(newer))}")
-    missing = [name for name in files if name not in applied]
-    for name in missing:
+    due = [name for name in files if name not in applied]
+    for name in due:
         async with connection.transaction():
             await connection.execute(files[name].read_text(encoding="utf-8"))
             await connection.execute("INSERT INTO schema_migrations (name) VALUES ($1)", name)
-    return missing
+    return due
 
 
 async def _applied(connection: Connection) -> set[str]:

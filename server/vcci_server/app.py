@@ -1,0 +1,295 @@
+"""The one place where the parts are made and put together, served, and drained."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from vcci.v1 import (
+    calculation_service_pb2,
+    calculation_service_pb2_grpc,
+    emission_service_pb2,
+    emission_service_pb2_grpc,
+    factor_service_pb2,
+    factor_service_pb2_grpc,
+    supplier_service_pb2,
+    supplier_service_pb2_grpc,
+    upload_service_pb2,
+    upload_service_pb2_grpc,
+)
+from vcci_cluster import LANES, Executor, open_executor
+
+from vcci_server.admission import Admission
+from vcci_server.auth import Authenticator, load_secret
+from vcci_server.boundary import Boundary
+from vcci_server.cache import FactorCache
+from vcci_server.calculations import CalculationServicer
+from vcci_server.emissions import EmissionServicer
+from vcci_server.factors import FactorServicer, ensure_starter
+from vcci_server.health import Health
+from vcci_server.keeping import Keeping
+from vcci_server.metrics import Metrics, serve_metrics
+from vcci_server.settings import Settings, SettingsError, split_address
+from vcci_server.storage import tenants
+from vcci_server.storage.background import Background
+from vcci_server.storage.embedded import embedded_database
+from vcci_server.storage.migrate import migrate, missing
+from vcci_server.storage.partitions import PartitionKeeper
+from vcci_server.storage.pool import Pool, active_connections, connection, open_pool, storage_errors
+from vcci_server.storage.suppliers import SupplierStore
+from vcci_server.suppliers import SupplierServicer
+from vcci_server.uploads import UploadServicer, UploadServices
+
+SERVICES = [
+    descriptor.services_by_name[name].full_name
+    for descriptor, name in (
+        (upload_service_pb2.DESCRIPTOR, "UploadService"),
+        (calculation_service_pb2.DESCRIPTOR, "CalculationService"),
+        (supplier_service_pb2.DESCRIPTOR, "SupplierService"),
+        (factor_service_pb2.DESCRIPTOR, "FactorService"),
+        (emission_service_pb2.DESCRIPTOR, "EmissionService"),
+    )
+]
+METADATA_BYTES = 32 << 10  # the boundary refuses a quarter of it and says why; beyond, gRPC itself refuses
+PING_MS, PING_TIMEOUT_MS = 30_000, 10_000  # a client that has gone silently is found after 40 s
+LEAST_GRACE_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the server can be reached, as `host:port`."""
+
+    grpc: str
+    metrics: str
+
+
+async def run(settings: Settings, announce: Callable[[Listening], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and close."""
+    stop = asyncio.Event()
+    starting = asyncio.current_task()
+
+    def on_signal() -> None:
+        stop.set()
+        if starting is not None:
+            starting.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    try:
+        async with opened(settings) as service:
+            starting = None
+            announce(service.listening)
+            await stop.wait()
+            await service.drain(settings.drain_s)
+    except asyncio.CancelledError:
+        if starting is None or not stop.is_set():
+            raise
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator["Service"]:
+    """A service that answers calls until the end of the body."""
+    async with AsyncExitStack() as stack:
+        metrics = Metrics()
+        metrics_host, metrics_port = split_address(settings.metrics_listen)
+        metrics_port = stack.enter_context(serve_metrics(metrics, metrics_host, metrics_port))
+        parts = await _make(settings, metrics, stack)
+        service = Service(settings, parts)
+        await stack.enter_async_context(service.health.watch())
+        host, port = split_address(settings.listen)
+        port = _bind(service.server, host, port)
+        await service.server.start()
+        stack.push_async_callback(service.server.stop, None)
+        service.listening = Listening(_address(host, port), _address(metrics_host, metrics_port))
+        logger.info("serving", extra={"listening": service.listening.grpc, "metrics": service.listening.metrics})
+        yield service
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the servicers work with."""
+
+    metrics: Metrics
+    pool: Pool
+    tenant_id: int  # of the default tenant
+    executor: Executor
+    factors: FactorCache
+    partitions: PartitionKeeper
+    suppliers: SupplierStore
+    keeping: Keeping
+
+
+async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Parts:
+    database_url = await stack.enter_async_context(database(settings))
+    await _ensure_schema(database_url, settings)
+    pool = await stack.enter_async_context(
+        open_pool(database_url, size=settings.database_connections, observe=metrics.observe_query)
+    )
+    metrics.connections_active.set_function(lambda: active_connections(pool))
+    tenant_id = await tenants.ensure_tenant(pool, tenants.DEFAULT)
+    await ensure_starter(pool, tenant_id)
+    factors = await stack.enter_async_context(
+        FactorCache(pool, database_url, hit=metrics.cache_hits.inc, miss=metrics.cache_misses.inc)
+    )
+    executor = await stack.enter_async_context(_executor(settings, metrics))
+    partitions, suppliers = PartitionKeeper(pool), SupplierStore(pool)
+    keeping = Keeping(pool, partitions, suppliers)
+    await stack.enter_async_context(keeping.running())
+    background = Background(database_url, pool, partitions, executor, observe=metrics.observe_work)
+    await stack.enter_async_context(_running(background.run()))
+    return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping)
+
+
+class Service:
+    """The gRPC server with all its servicers."""
+
+    listening: Listening
+
+    def __init__(self, settings: Settings, parts: _Parts) -> None:
+        self.health = Health(partial(_check, parts), SERVICES)
+        authenticator = Authenticator(secret_of(settings), partial(tenants.tenant_id, parts.pool))
+        self.server = _server(settings, Boundary(authenticator, parts.metrics, settings.max_message_bytes))
+        admission = Admission(
+            max_bytes=settings.max_in_flight_bytes,
+            max_streams=settings.max_streams,
+            credits=settings.credits,
+            metrics=parts.metrics,
+        )
+        limits = settings.batch_limits
+        self._uploads = UploadServicer(
+            UploadServices(
+                pool=parts.pool,
+                keeper=parts.partitions,
+                suppliers=parts.suppliers,
+                factors=parts.factors,
+                executor=parts.executor,
+                admission=admission,
+                metrics=parts.metrics,
+                limits=limits,
+            )
+        )
+        self._calculations = CalculationServicer(parts.factors, parts.executor, admission, parts.keeping, limits)
+        self._register(parts)
+
+    def _register(self, parts: _Parts) -> None:
+        server = self.server
+        upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
+        calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
+        supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(SupplierServicer(parts.suppliers), server)
+        factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.pool, parts.factors), server)
+        emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
+            EmissionServicer(parts.pool, parts.executor), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection([*SERVICES, health_name, reflection.SERVICE_NAME], server)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Tell everybody, commit what was accepted, then end the calls that are still open."""
+        deadline = time.monotonic() + deadline_s
+        logger.info("draining")
+        await self.health.stop_serving()
+        self._calculations.drain()
+        await self._uploads.drain(deadline_s)
+        await self.server.stop(max(deadline - time.monotonic(), LEAST_GRACE_S))
+
+
+async def _check(parts: _Parts) -> None:
+    """Raise when the database does not answer, or the factors cannot be had."""
+    async with connection(parts.pool) as db:
+        await db.fetchval("SELECT 1")
+    await parts.factors.table(parts.tenant_id)
+
+
+def secret_of(settings: Settings) -> str:
+    """Return the key of the tokens."""
+    return settings.token_secret or load_secret(settings.state_dir)
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the database: the one that is set, else the embedded one, which runs until the end of the body."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    async with embedded_database(settings.state_dir) as url:
+        yield url
+
+
+async def _ensure_schema(database_url: str, settings: Settings) -> None:
+    with storage_errors():
+        db = await asyncpg.connect(database_url)
+    try:
+        if not settings.database_url or settings.migrate:
+            for name in await migrate(db):
+                logger.info("migrated", extra={"migration": name})
+        elif due := await missing(db):
+            raise SettingsError(
+                f"the database lacks the migrations {', '.join(due)}: run `vcci migrate`, or set VCCI_MIGRATE=yes"
+            )
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def _executor(settings: Settings, metrics: Metrics) -> AsyncIterator[Executor]:
+    async with open_executor(
+        settings.ray_address or None,
+        threads=settings.compute_threads,
+        ray_threshold_s=settings.ray_threshold_s,
+        ray_token=settings.ray_token or None,
+        observe=metrics.observe_work,
+    ) as executor:
+        for lane in LANES:
+            metrics.queue_depth.labels(lane.name).set_function(partial(executor.waiting, lane.name))
+        yield executor
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _server(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
+    return grpc.aio.server(
+        interceptors=[boundary],
+        options=[
+            ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a rival
+            # Twice the limit, so that the boundary can tell those that are somewhat over it what the limit is.
+            ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
+            ("grpc.max_metadata_size", METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+            ("grpc.keepalive_time_ms", PING_MS),
+            ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
+            ("grpc.http2.min_ping_interval_without_data_ms", PING_TIMEOUT_MS),
+        ],
+    )
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+    try:
+        return server.add_insecure_port(_address(host, port))
+    except RuntimeError as error:
+        raise SettingsError(
+            f"VCCI_LISTEN: cannot listen on {_address(host, port)}; is another server there?"
+        ) from error
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

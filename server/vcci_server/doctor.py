@@ -1,0 +1,79 @@
+"""Examines what the service works with: database, schema, factors, rollups, Ray."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TypeVar
+
+from vcci_cluster import open_executor
+from vcci_engine.errors import NotFound, Unavailable, VcciError, WrongState
+
+from vcci_server.app import database
+from vcci_server.settings import Settings
+from vcci_server.storage import tenants
+from vcci_server.storage.factors import load_table
+from vcci_server.storage.migrate import missing
+from vcci_server.storage.pool import Pool, connection, open_pool
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was examined, and how it is."""
+
+    what: str
+    right: bool
+    detail: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Return all findings; where the database does not answer, only that."""
+    async with AsyncExitStack() as stack:
+        try:
+            url = await stack.enter_async_context(database(settings))
+            pool = await stack.enter_async_context(open_pool(url, size=2))
+        except VcciError as error:
+            return [Finding("database", False, str(error)), await _finding("ray", _ray, settings)]
+        findings = [await _finding("database", _database, pool), await _finding("schema", _schema, pool)]
+        if all(finding.right for finding in findings):
+            findings.append(await _finding("factors", _factors, pool))
+        return [*findings, await _finding("ray", _ray, settings)]
+
+
+async def _finding(what: str, check: Callable[[Subject], Awaitable[str]], subject: Subject) -> Finding:
+    try:
+        return Finding(what, True, await check(subject))
+    except VcciError as error:
+        return Finding(what, False, str(error))
+
+
+async def _database(pool: Pool) -> str:
+    async with connection(pool) as db:
+        version: str = await db.fetchval("SHOW server_version")
+    return f"PostgreSQL {version} answers"
+
+
+async def _schema(pool: Pool) -> str:
+    async with connection(pool) as db:
+        due = await missing(db)
+    if due:
+        raise WrongState(f"lacks {', '.join(due)}: run `vcci migrate`")
+    return "up to date"
+
+
+async def _factors(pool: Pool) -> str:
+    tenant_id = await tenants.tenant_id(pool, tenants.DEFAULT)
+    if tenant_id is None:
+        raise NotFound(f"there is no tenant {tenants.DEFAULT!r}: the first `vcci serve` makes it")
+    table = await load_table(pool, tenant_id)
+    return f"factorSets/{table.set_id} is active, {len(table)} factors"
+
+
+async def _ray(settings: Settings) -> str:
+    if not settings.ray_address:
+        return "not used"
+    async with open_executor(settings.ray_address, threads=1, ray_token=settings.ray_token or None) as executor:
+        if not executor.ray_is_up:
+            raise Unavailable(f"{settings.ray_address} does not answer")
+    return f"{settings.ray_address} answers"

@@ -1,0 +1,109 @@
+"""The service as a process of its own, on ports and in a folder of its own: what tests start, stop and kill."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from vcci_server.auth import load_secret, make_token
+
+STOP_S = 60.0
+
+
+@dataclass(slots=True)
+class ServerProcess:
+    """A server on `state_dir` that can be started, stopped and killed again and again; it keeps its port."""
+
+    state_dir: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    args: Sequence[str] = ()
+    listening: str = "127.0.0.1:0"
+    metrics: str = ""
+    process: "subprocess.Popen[str] | None" = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self.process is not None
+        return self.process.pid
+
+    def token(self, tenant: str = "default", subject: str = "test") -> str:
+        """A token that the server takes."""
+        return make_token(load_secret(self.state_dir), tenant, subject, 3_600)
+
+    def metadata(self, tenant: str = "default") -> list[tuple[str, str]]:
+        """The metadata of a call."""
+        return [("authorization", f"Bearer {self.token(tenant)}")]
+
+    def channel(self) -> grpc.aio.Channel:
+        """A channel to the server, for whatever event loop runs."""
+        return grpc.aio.insecure_channel(self.listening)
+
+    def start(self) -> None:
+        """Start, and return when it serves."""
+        command = [sys.executable, "-m", "vcci_server", "serve", "--state-dir", str(self.state_dir)]
+        command += ["--listen", self.listening, "--metrics-listen", "127.0.0.1:0", *self.args]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **self.env}
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self._ended(STOP_S)
+            raise AssertionError(f"the server did not start:\n{self.log.read_text()[-4_000:]}")
+        where = json.loads(line)
+        self.listening, self.metrics = where["listening"], where["metrics"]
+
+    def terminate(self, timeout_s: float = STOP_S) -> int:
+        """Send SIGTERM; return the exit status when it has ended."""
+        assert self.process is not None
+        self.process.terminate()
+        return self._ended(timeout_s)
+
+    def kill(self) -> None:
+        """Send SIGKILL; return when it has ended."""
+        assert self.process is not None
+        self.process.kill()
+        self._ended(STOP_S)
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to stderr, of all its runs."""
+        return self.state_dir / "server.log"
+
+    def _ended(self, timeout_s: float) -> int:
+        assert self.process is not None
+        with self.process as process:
+            status = process.wait(timeout_s)
+        self.process = None
+        return status
+
+
+@contextmanager
+def running_server(
+    state_dir: Path | None = None, *, env: Mapping[str, str] | None = None, args: Sequence[str] = ()
+) -> Iterator[ServerProcess]:
+    """Serve until the end of the body; without a state folder, in a temporary one.
+
+    Afterwards the server must stop at a SIGTERM, unless the body has ended it. A folder that is given stays.
+    """
+    folder = state_dir or Path(tempfile.mkdtemp(prefix="vcci-test-"))
+    folder.chmod(0o711)  # PostgreSQL runs as another user when this one is root
+    server = ServerProcess(folder, env or {}, args)
+    try:
+        server.start()
+        yield server
+    finally:
+        status = server.terminate() if server.process is not None else 0
+        if state_dir is None and status == 0:
+            shutil.rmtree(folder)
+    assert status == 0, f"the server ended with {status}; its log is {server.log}"
