@@ -28,9 +28,7 @@ REQUEST = CalculateRequest(
             unit="kg",
             factor="material:steel",
             reporting_period=Date(year=2025, month=4, day=1),
-            quality=activity_pb2.Quality(
-                reliability=2, completeness=1, temporal=1, geographical=3, technological=2
-            ),
+            quality=activity_pb2.Quality(reliability=2, completeness=1, temporal=1, geographical=3, technological=2),
         )
     ]
 )

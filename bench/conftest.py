@@ -1,15 +1,22 @@
 """What the benchmarks share: sizes, the machine's facts, the harness, the batches."""
 
 import inspect
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from vcci_client.activities import Activities
 
 from bench import dataset, machine
+from bench.database import Database, embedded_postgres, state_folder
 from bench.harness import Harness
+from bench.service import Service, running_service
 from bench.sizes import Sizes
+
+for name in [name for name in os.environ if name.startswith("VCCI_")]:
+    del os.environ[name]  # the developer's own settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,3 +42,26 @@ def harness(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> Harn
 def batches(sizes: Sizes) -> Sequence[Activities]:
     """The distinct batches, mixed."""
     return dataset.batches(sizes)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder for the state of everything that runs."""
+    with state_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres(folder: Path) -> Iterator[Database]:
+    """The one PostgreSQL server that all share."""
+    with embedded_postgres(folder) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path, postgres: Database, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """A server for each file, so that none inherits the memory and the rows of another."""
+    own = folder / request.module.__name__.rpartition(".")[2]
+    own.mkdir()
+    with running_service(own, postgres) as service:
+        yield service
