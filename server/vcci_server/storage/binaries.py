@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,10 @@ def account_for(data: Path) -> Account:
         return Account()
     if data.exists():
         return Account(data.stat().st_uid, data.stat().st_gid)
-    users = {user.pw_name: user for user in pwd.getpwall()}
     for name in UNPRIVILEGED:
-        if name in users:
-            return Account(users[name].pw_uid, users[name].pw_gid)
+        with suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return Account(user.pw_uid, user.pw_gid)
     raise Unavailable(f"PostgreSQL does not run as root, and there is no user {' or '.join(UNPRIVILEGED)}")
 
 

@@ -6,22 +6,24 @@ processes). So the server of a killed process is adopted, and a stale postmaster
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import shlex
 import shutil
 import socket
+import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from vcci_engine.errors import Unavailable
 
 from vcci_server.storage.binaries import Binaries, account_for, choose, readable_by
+from vcci_server.storage.file_locks import is_held, locked, release, share, try_lock
 
 START_S = 60.0  # after a crash it first replays what was committed since the last checkpoint
 STOP_S = {"fast": 30.0, "immediate": 10.0}  # modes of pg_ctl stop; after the second, the next start recovers
@@ -51,28 +53,21 @@ SERVER_SETTINGS = {
 
 @asynccontextmanager
 async def embedded_database(state_dir: Path, *, binaries: Binaries | None = None) -> AsyncIterator[str]:
-    """Run, or share, the server on `state_dir`, and give its URL; a server that is killed is started again."""
-    server = await asyncio.to_thread(EmbeddedServer, state_dir, binaries)
-    watch = asyncio.create_task(_watch(server))
+    """Run, or share, the server on `state_dir`, and give its URL."""
+    starting = asyncio.create_task(asyncio.to_thread(EmbeddedServer, state_dir, binaries))
+    try:
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.to_thread((await starting).stop)
+        raise
     try:
         yield server.url
     finally:
-        watch.cancel()
-        await asyncio.wait([watch])
         await asyncio.to_thread(server.stop)
 
 
-async def _watch(server: "EmbeddedServer") -> None:
-    while True:
-        await asyncio.sleep(WATCH_S)
-        if not server.runs():
-            logger.error("the embedded PostgreSQL has ended; it is started again")
-            with suppress(Unavailable):  # its log says why; the next round tries again
-                await asyncio.to_thread(server.start)
-
-
 class EmbeddedServer:
-    """One user of the server on `state_dir`. Starting and stopping block."""
+    """One user of the server on `state_dir`; a server that was killed is started again. Starting and stopping block."""
 
     def __init__(self, state_dir: Path, binaries: Binaries | None = None) -> None:
         self._home = state_dir.resolve() / "postgres"
@@ -80,46 +75,46 @@ class EmbeddedServer:
             if not folder.exists():
                 folder.mkdir(parents=True)
                 folder.chmod(0o711)  # root's PostgreSQL runs as another user, who has to get through
-        with _locked(self._home / "change"):
+        with locked(self._home / "change"):
             binaries = binaries or choose(self._home)
             self._data = self._home / str(binaries.major)
             self._account = account_for(self._data)
             self._binaries = readable_by(self._account, binaries, state_dir.resolve())
             self._start()
-            self._users = _open(self._home / "users")
-            fcntl.flock(self._users, fcntl.LOCK_SH)
+            self._use = share(self._home / "users")
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="embedded PostgreSQL", daemon=True)
+        self._watcher.start()
 
     @property
     def url(self) -> str:
         """The URL of its database, for a client on this machine."""
         return f"postgresql://vcci@/postgres?host={quote(str(_socket(self._data).parent), safe='')}&port={PORT}"
 
-    def runs(self) -> bool:
-        """Tell whether a process of the server is there; does not block."""
-        return not _unlocked(self._home / "running")
-
-    def start(self) -> None:
-        """Start the server again, unless somebody else has."""
-        with _locked(self._home / "change"):
-            self._start()
-
     def stop(self) -> None:
         """Stop using the server; the last user stops it."""
-        with _locked(self._home / "change"):
-            try:
-                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            finally:
-                os.close(self._users)
-            self._shut_down()
+        self._stopping.set()
+        self._watcher.join()
+        with locked(self._home / "change"):
+            if release(self._use):
+                self._shut_down()
+
+    def _runs(self) -> bool:
+        return is_held(self._home / "running")
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(WATCH_S):
+            if not self._runs():
+                logger.error("the embedded PostgreSQL has ended; it is started again")
+                with suppress(Unavailable), locked(self._home / "change"):  # the next round tries again
+                    self._start()
 
     def _start(self) -> None:
         started = False
         for _ in _polls(START_S):
             if _answers(self._data):
                 return
-            running = _try_lock(self._home / "running")
+            running = try_lock(self._home / "running")
             if running is None:
                 continue  # it starts, or the processes of a killed one are about to end
             try:
@@ -140,7 +135,9 @@ class EmbeddedServer:
             stale.unlink(missing_ok=True)  # the number in it may be another process's by now
         settings = {**SERVER_SETTINGS, "unix_socket_directories": str(sockets)}
         options = shlex.join(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
-        self._pg_ctl("start", "-W", "-l", self._data / "server.log", "-o", options, pass_fds=[running])
+        started = self._pg_ctl("start", "-W", "-l", self._data / "server.log", "-o", options, pass_fds=[running])
+        if started.returncode:
+            raise Unavailable(f"PostgreSQL's pg_ctl failed:\n{started.stdout}")
 
     def _initialize(self) -> None:
         new = self._data.with_name(f"{self._data.name}.new")  # renamed when complete
@@ -175,21 +172,23 @@ class EmbeddedServer:
             os.chown(folder, self._account.uid, self._account.gid)
 
     def _shut_down(self) -> None:
-        if not self.runs():
+        if not self._runs():
             return
         folder = _socket(self._data).parent
         for mode, patience_s in STOP_S.items():
             self._pg_ctl("stop", "-W", "-m", mode)
             for _ in _polls(patience_s):
-                if not self.runs():
+                if not self._runs():
                     if folder != self._data:
                         shutil.rmtree(folder, ignore_errors=True)
                     return
         raise Unavailable(f"PostgreSQL does not stop:\n{self._log()}")
 
-    def _pg_ctl(self, action: str, *options: str | Path, pass_fds: Sequence[int] = ()) -> None:
+    def _pg_ctl(
+        self, action: str, *options: str | Path, pass_fds: Sequence[int] = ()
+    ) -> subprocess.CompletedProcess[str]:
         command = [self._binaries.folder / "pg_ctl", action, "-D", self._data, "-s", *options]
-        self._account.run(command, pass_fds=pass_fds)
+        return self._account.run(command, pass_fds=pass_fds)
 
     def _log(self) -> str:
         log = self._data / "server.log"
@@ -211,37 +210,6 @@ def _answers(data: Path) -> bool:
     except (OSError, IndexError):
         return False
     return ready
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def _try_lock(path: Path) -> int | None:
-    file = _open(path)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file
-
-
-def _unlocked(path: Path) -> bool:
-    file = _try_lock(path)
-    if file is not None:
-        os.close(file)
-    return file is not None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    file = _open(path)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(file)
 
 
 def _polls(timeout_s: float) -> Iterator[None]:

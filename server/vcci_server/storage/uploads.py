@@ -16,6 +16,7 @@ State: TypeAlias = Literal["open", "finalized", "abandoned"]
 Unfold: TypeAlias = Callable[[Connection, int, int], Awaitable[None]]  # takes an upload's rows out of the rollups
 
 LAST = 2**63 - 1  # an upload id above all others
+DELETE_TIMEOUT_S = 3600.0  # of an upload's segments: about a second for ten million rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ async def abandon(pool: Pool, tenant_id: int, upload_id: int, unfold: Unfold) ->
         if upload.state == "abandoned":
             return upload
         await unfold(db, tenant_id, upload_id)
-        await db.execute(QUERIES["delete_segments"], tenant_id, upload_id)
+        await db.execute(QUERIES["delete_segments"], tenant_id, upload_id, timeout=DELETE_TIMEOUT_S)
         await db.execute(QUERIES["delete_row_errors"], tenant_id, upload_id)
         return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "abandoned"))
 
