@@ -18,7 +18,7 @@ from vcci_server.storage.factors import CHANNEL, active_sets, load_table
 from vcci_server.storage.pool import Connection, Pool
 
 APPLICATION_NAME = "vcci factors"  # of the connection that listens
-MAX_TABLES = 64  # of 8,000 factors: 6 MB each
+MAX_TABLES = 64  # of 8,000 factors: 4 MB each
 LOOK_EVERY_S = 30.0
 ANSWER_WITHIN_S = 5.0
 RETRY_S = 0.25

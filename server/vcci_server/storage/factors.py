@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
+from typing import Any
 
 import asyncpg
 from vcci_engine.errors import NotFound, WrongState
@@ -208,14 +209,16 @@ def _factor_record(row: asyncpg.Record) -> FactorRecord:
 
 
 def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> FactorTable:
-    ids, keys, regions, years, units, kg_co2e, gsd2 = zip(*rows, strict=True)
+    def column(name: str) -> list[Any]:
+        return [row[name] for row in rows]
+
     return build_table(
         *(set_id, content_hash),
-        ids=ids,
-        keys=keys,
-        regions=regions,
-        years=years,
-        units=units,
-        kg_co2e=kg_co2e,
-        gsd2=gsd2,
+        ids=column("factor_id"),
+        keys=column("key"),
+        regions=column("region"),
+        years=column("year"),
+        units=column("unit"),
+        kg_co2e=column("kg_co2e"),
+        gsd2=column("gsd2"),
     )
