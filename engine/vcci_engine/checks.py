@@ -15,7 +15,7 @@ from vcci_engine.countries import alpha_2
 from vcci_engine.dates import EPOCH, FIRST_DAY, LAST_DAY
 from vcci_engine.findings import Finding
 from vcci_engine.methods import CATEGORIES, INPUTS, METHODS, Input
-from vcci_engine.quality import INVALID, WORST, scores
+from vcci_engine.quality import INVALID, SCORES, WORST, scores
 from vcci_engine.results import Reason
 from vcci_engine.units import Unit
 
@@ -83,7 +83,7 @@ def check_quality(wire: IndexArray | None, packed: npt.NDArray[np.uint16]) -> It
     beyond = wire > 0xFFFFF
     expected = "five hexadecimal digits, 0x00000 to 0x55555"
     yield Finding(beyond, Reason.OUT_OF_RANGE, "quality", lambda row: hex(wire[row]), expected)
-    for place, name in enumerate(scores(0)):
+    for place, name in enumerate(SCORES):
         above = wrong & (wire >> np.uint32(4 * (4 - place)) & 0xF > WORST)
         value = partial(_score, wire, name)
         yield Finding(above, Reason.OUT_OF_RANGE, f"quality.{name}", value, "0 (unknown), or 1 (best) to 5 (worst)")

@@ -36,8 +36,8 @@ class FactorTable:
     def sigma2_of(self, ids: IndexArray | Positions) -> FloatArray:
         """Return sigma2 of factors of this set by their ids; 0 for id 0, the supplier's own."""
         order = np.argsort(self.id)
-        position = order.take(np.searchsorted(self.id, ids, sorter=order), mode="clip")
-        return np.where(ids == 0, 0.0, self.sigma2.take(position)) if len(self) else np.zeros(len(ids))
+        position = np.searchsorted(self.id, ids, sorter=order)
+        return np.where(ids == 0, 0.0, self.lookup.sigma2.take(np.append(order, len(self)).take(position)))
 
 
 def build_table(
@@ -65,5 +65,8 @@ def build_table(
 
 
 def _ranges(key: Sequence[str]) -> dict[str, tuple[int, int]]:
-    starts = [n for n in range(len(key)) if n == 0 or key[n] != key[n - 1]]
-    return {key[start]: (start, stop) for start, stop in zip(starts, [*starts[1:], len(key)], strict=True)}
+    ranges: dict[str, tuple[int, int]] = {}
+    for position, text in enumerate(key):
+        start, _ = ranges.get(text, (position, position))
+        ranges[text] = (start, position + 1)
+    return ranges

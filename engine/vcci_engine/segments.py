@@ -13,6 +13,7 @@ from vcci_engine.dates import DAY_OF_QUARTER, QUARTER, QUARTER_START, day_index
 from vcci_engine.results import Emissions
 from vcci_engine.segment_codec import (
     COLUMNS,
+    DTYPE,
     TOTALS,
     Segment,
     Totals,
@@ -49,7 +50,7 @@ class _Rows:
 
     quarter: npt.NDArray[np.uint16]  # as dates.QUARTER
     columns: Mapping[str, npt.NDArray[Any]]  # by COLUMNS
-    units: tuple[str, ...]
+    units: tuple[str, ...]  # dictionary of the column unit; a segment keeps those that it uses
     groups: Sequence[str]  # one per row, or none
     references: Sequence[str]  # one per row, or none
     inputs: Mapping[str, FloatArray]  # NaN where a row has none
@@ -70,8 +71,7 @@ def cut(
     quarter = QUARTER.take(day)
     supplier = emissions.supplier.astype(np.intp)
     order = _order(quarter, supplier, supplier_ids)
-    unit = emissions.unit.astype(np.intp)
-    used_units = tuple(sorted({units[entry] for entry in np.flatnonzero(np.bincount(unit))}))
+    dictionary = tuple(sorted(set(units)))
     columns = {
         "row": emissions.row.take(order) + np.uint32(first_row),
         "supplier": supplier_ids.take(supplier.take(order)),
@@ -79,7 +79,7 @@ def cut(
         "method": emissions.method.take(order),
         "period": DAY_OF_QUARTER.take(day.take(order)),
         "quantity": emissions.quantity.take(order),
-        "unit": _numbers(units, used_units).take(unit.take(order)),
+        "unit": _numbers(units, dictionary).take(emissions.unit.take(order).astype(np.intp)),
         "factor": emissions.factor.take(order),
         "quality": emissions.quality.take(order),
         "kg_co2e": emissions.kg_co2e.take(order),
@@ -89,7 +89,7 @@ def cut(
     groups = [] if emissions.group is None else [emissions.groups[n] for n in emissions.group.take(order).tolist()]
     references = [emissions.references[row] for row in order.tolist()] if emissions.references else []
     inputs = {name: _dense(column, len(emissions)).take(order) for name, column in emissions.inputs.items()}
-    rows = _Rows(quarter.take(order), columns, used_units, groups, references, inputs)
+    rows = _Rows(quarter.take(order), columns, dictionary, groups, references, inputs)
     return list(_segments(rows, rows_per_segment))
 
 
@@ -145,6 +145,7 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
     data = {name: rows.columns[name].astype(dtype, copy=False).view(np.uint8).data for name, dtype in COLUMNS}
     supplier = rows.columns["supplier"]
     for number, (start, stop) in enumerate(pairwise(bounds)):
+        units, unit = _used(rows.units, rows.columns["unit"][start:stop])
         ug = ug_ints(np.stack((totals[number]["high"], totals[number]["low"]), axis=1).astype(np.int64))
         yield Segment(
             quarter=int(QUARTER_START[rows.quarter[start]]),
@@ -152,9 +153,9 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
             supplier_min=int(supplier[start]),
             supplier_max=int(supplier[stop - 1]),
             ug_co2e=sum(ug),
-            units=rows.units,
+            units=units,
             totals=totals[number].tobytes(),
-            columns={name: data[name][start * t.itemsize : stop * t.itemsize] for name, t in COLUMNS},
+            columns={name: data[name][start * t.itemsize : stop * t.itemsize] for name, t in COLUMNS} | {"unit": unit},
             group=encode_strings(rows.groups[start:stop]),
             reference=encode_strings(rows.references[start:stop]),
             inputs=encode_inputs({name: values[start:stop] for name, values in rows.inputs.items()}),
@@ -186,9 +187,17 @@ def _totals(columns: Mapping[str, npt.NDArray[Any]], bounds: Sequence[int]) -> l
 
 
 def _numbers(units: Sequence[str], of: Sequence[str]) -> npt.NDArray[np.uint16]:
-    """Each unit's number in another dictionary; 0 where it has none."""
+    """Each unit's number in another dictionary."""
     number = {unit: n for n, unit in enumerate(of)}
-    return np.array([number.get(unit, 0) for unit in units], np.uint16)
+    return np.array([number[unit] for unit in units], np.uint16)
+
+
+def _used(units: tuple[str, ...], column: npt.NDArray[np.uint16]) -> tuple[tuple[str, ...], memoryview]:
+    """The units that a column uses, and the column with their numbers."""
+    used = np.flatnonzero(np.bincount(column, minlength=len(units)))
+    if len(used) < len(units):
+        units, column = tuple(units[n] for n in used), np.searchsorted(used, column).astype(np.uint16)
+    return units, column.astype(DTYPE["unit"], copy=False).view(np.uint8).data
 
 
 def _dense(column: InputColumn, n: int) -> FloatArray:

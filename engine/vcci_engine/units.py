@@ -37,8 +37,8 @@ ccf = 100 * cf
 mcf = 1000 * cf
 """
 
-# Spellings of business files that pint does not know or takes for something else: bbl is not a dry barrel, kt not a
-# knot, MT not a megatesla, pc not a parsec, unit not a micronit.
+# Spellings of business files that pint does not know or takes for something else: bbl is not a dry barrel, kilos are
+# not kiloseconds, kt not a knot, MT not a megatesla, pc not a parsec, unit not a micronit.
 _SPELLINGS = {
     "barrel": "oil_barrel",
     "barrels": "oil_barrel",
@@ -47,6 +47,8 @@ _SPELLINGS = {
     "count": "item",
     "ea": "item",
     "gwh": "GWh",
+    "kilo": "kg",
+    "kilos": "kg",
     "kt": "kilotonne",
     "kwh": "kWh",
     "ltr": "litre",
