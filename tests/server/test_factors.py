@@ -352,6 +352,19 @@ async def test_a_caller_who_goes_away_leaves_nothing_and_makes_room(caller: Call
     assert await caller.import_csv(DIESEL)
 
 
+async def test_callers_who_fall_silent_do_not_keep_others_from_importing(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factor_import, "SILENCE_S", 0.2)
+    silent = [caller.stub.ImportFactorSet(metadata=caller.metadata) for _ in range(3)]
+    for call in silent:
+        await call.write(_spec(format=pb.FACTOR_FORMAT_VCCI_CSV))
+    assert await caller.import_csv(DIESEL)
+    for call in silent:
+        failed = await _failure(call)
+        assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+
+
 # What is active
 
 

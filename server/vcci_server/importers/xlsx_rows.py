@@ -17,7 +17,7 @@ from zipfile import BadZipFile, ZipFile
 from vcci_server.importers.problems import Problems
 from vcci_server.importers.record import MAX_FACTORS
 
-MAX_UNPACKED_BYTES = 128 << 20
+MAX_UNPACKED_BYTES = 32 << 20  # the DESNZ file of 2025 has 4.3 MB
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _COLUMN = re.compile(r"[A-Z]{1,3}(?=\d)")
 # What zipfile, the XML parser and look-ups in a broken file raise.
