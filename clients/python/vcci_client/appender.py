@@ -107,7 +107,7 @@ class Appender:
         opening = pb.AppendActivitiesRequest(open=pb.OpenUpload(upload=self.progress.upload))
         await _write(call, opening.SerializeToString())
         opened = (await _read(call)).opened
-        self._window.open(opened.committed_through, opened.credits)
+        self._window.open(opened)
         self._report(rows_committed=opened.committed_through)
         while (batch := await self._window.next_to_send()) or self._window.in_flight:
             if batch:

@@ -29,7 +29,7 @@ def batches_of(source: Source, rows: int) -> AsyncIterator[Activities]:
 
 
 async def encoded(
-    batches: AsyncIterator[Activities], first_row: int, *, form: Form, all_or_nothing: bool
+    batches: AsyncIterator[Activities], first_row: int, *, form: Form, all_or_nothing: bool, max_bytes: int
 ) -> AsyncIterator[EncodedBatch]:
     """Yield the activities from row `first_row` on, ready to be sent; encoding happens in a thread."""
     offset = 0
@@ -38,7 +38,7 @@ async def encoded(
         if offset > first_row:
             part = activities.slice(start, len(activities))
             for batch in await asyncio.to_thread(
-                encode, part, offset - len(part), form=form, all_or_nothing=all_or_nothing
+                encode, part, offset - len(part), form=form, all_or_nothing=all_or_nothing, max_bytes=max_bytes
             ):
                 yield batch
     if offset < first_row:

@@ -11,7 +11,7 @@ from vcci.v1.emission_service_pb2 import AggregateEmissionsRequest
 from vcci_client.activity_file import ActivityFile
 from vcci_client.appender import Appender, Progress, Stage
 from vcci_client.connection import Connection
-from vcci_client.encode import EncodedBatch, Form
+from vcci_client.encode import MAX_BATCH_BYTES, EncodedBatch, Form
 from vcci_client.errors import AlreadyStarted
 from vcci_client.source import Source, batches_of, encoded
 
@@ -104,9 +104,10 @@ async def run_upload(
     if upload.state == pb.Upload.STATE_FINALIZED:
         return replace(await _summary(connection, upload, Progress(upload.name), started), already_done=True)
 
-    def batches_from(row: int) -> AsyncIterator[EncodedBatch]:
-        batches = batches_of(source, options.batch_rows)
-        return encoded(batches, row, form=options.form, all_or_nothing=options.all_or_nothing)
+    def batches_from(row: int, limits: pb.BatchLimits) -> AsyncIterator[EncodedBatch]:
+        batches = batches_of(source, min(options.batch_rows, limits.max_rows))
+        max_bytes = min(MAX_BATCH_BYTES, limits.max_message_bytes)
+        return encoded(batches, row, form=options.form, all_or_nothing=options.all_or_nothing, max_bytes=max_bytes)
 
     appender = Appender(connection, upload.name, batches_from, patience_s=options.patience_s, on_progress=on_progress)
     rows = await appender.run()

@@ -9,7 +9,7 @@ from vcci.v1 import upload_service_pb2 as pb
 from vcci_client.encode import EncodedBatch
 from vcci_client.errors import OutOfStep
 
-BatchesFrom = Callable[[int], AsyncIterator[EncodedBatch]]
+BatchesFrom = Callable[[int, pb.BatchLimits], AsyncIterator[EncodedBatch]]
 
 
 class Window:
@@ -30,14 +30,14 @@ class Window:
         self._expected: int | None = None  # after a refusal: where to go on
         self._draining = False
 
-    def open(self, committed_through: int, credits: int) -> None:
+    def open(self, opened: pb.UploadOpened) -> None:
         """Begin a connection: what is not durable is sent again."""
-        self._credits, self._draining = credits, False
+        self._credits, self._draining = opened.credits, False
         if self._source is None:
-            self._source = self._batches_from(committed_through)
-            self._taken_through = committed_through
+            self._source = self._batches_from(opened.committed_through, opened.limits)
+            self._taken_through = opened.committed_through
             self._look_ahead()
-        self._go_back_to(committed_through)
+        self._go_back_to(opened.committed_through)
 
     async def next_to_send(self) -> EncodedBatch | None:
         """Return the next batch, now in flight; None when answers are to be read first, or nothing is left."""

@@ -72,7 +72,7 @@ class DelimitedReader:
 
     def _block_bytes(self, rows: int) -> int:
         """Return how much to read at a time, so that a block makes about one batch of `rows` rows, and not more."""
-        sample = self._file.stream().read(SAMPLE_BYTES)
+        sample: bytes = self._file.stream().read(SAMPLE_BYTES)
         wanted = rows * len(sample) // max(sample.count(b"\n"), 1) * 9 // 10
         return min(max(wanted, SMALLEST_BLOCK_BYTES), LARGEST_BLOCK_BYTES)
 

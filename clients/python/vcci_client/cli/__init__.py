@@ -1,0 +1,45 @@
+"""The `vcci` command: one module per group of commands. What is slow to import is imported where it is needed."""
+
+import sys
+
+import click
+
+from vcci_client.cli.calculate import calculate
+from vcci_client.cli.demo import demo
+from vcci_client.cli.emissions import emissions
+from vcci_client.cli.factors import factors
+from vcci_client.cli.server import doctor, migrate, serve, token
+from vcci_client.cli.suppliers import suppliers
+from vcci_client.cli.upload import upload
+from vcci_client.cli.uploads import uploads
+
+ERROR = 1
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vcci", message="%(version)s")
+def vcci() -> None:
+    """Supply-chain (GHG Protocol Scope 3) emissions at scale.
+
+    `vcci demo` shows it all. `vcci serve` runs a service on this machine; the other commands talk to the one at
+    VCCI_SERVER (127.0.0.1:50051) with the token VCCI_TOKEN, or with a development token of this machine's service.
+
+    Exit status: 0 done, 1 not done, 2 the command itself is wrong.
+    """
+
+
+for command in (demo, serve, migrate, doctor, token, upload, uploads, factors, suppliers, emissions, calculate):
+    vcci.add_command(command)
+
+
+def main() -> None:
+    """Run the command; an error is one clear paragraph, never a traceback."""
+    try:
+        vcci(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)

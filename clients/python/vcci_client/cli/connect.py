@@ -1,0 +1,76 @@
+"""Options that say which server, and running a command's coroutine against it."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from vcci_client.client import AsyncClient
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOOPBACK = ("127.", "localhost:", "[::1]:")
+
+
+def server_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add --server and --token."""
+    server = click.option(
+        "--server",
+        envvar="VCCI_SERVER",
+        default="127.0.0.1:50051",
+        show_default=True,
+        help="host:port, or VCCI_SERVER.",
+    )
+    token = click.option(
+        "--token", envvar="VCCI_TOKEN", default="", help="Bearer token, or VCCI_TOKEN; else this machine's own."
+    )
+    return server(token(command))
+
+
+def with_client(command: Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, R]]) -> Callable[..., R]:
+    """Make a command of a coroutine function that takes a client first."""
+
+    @server_options
+    @functools.wraps(command)
+    def run(server: str, token: str, *args: P.args, **kwargs: P.kwargs) -> R:
+        return run_with_client(server, token, lambda client: command(client, *args, **kwargs))
+
+    return run
+
+
+def run_with_client(server: str, token: str, work: Callable[["AsyncClient"], Coroutine[Any, Any, R]]) -> R:
+    """Run a coroutine function with a client; its errors become messages."""
+    from vcci_client.errors import ClientError, Unavailable
+
+    try:
+        return asyncio.run(_connected(server, token, work))
+    except Unavailable as error:
+        hint = "`vcci serve` starts a server; --server or VCCI_SERVER says where it is"
+        raise click.ClickException(f"{error}. {hint}.") from None
+    except ClientError as error:
+        raise click.ClickException(_paragraph(error)) from None
+
+
+async def _connected(server: str, token: str, work: Callable[["AsyncClient"], Coroutine[Any, Any, R]]) -> R:
+    from vcci_client.client import AsyncClient
+    from vcci_client.server_process import development_token
+
+    if not token and server.startswith(LOOPBACK):
+        token = await asyncio.to_thread(development_token)
+    async with AsyncClient(server, token) as client:
+        return await work(client)
+
+
+def _paragraph(error: Exception) -> str:
+    problems = getattr(error, "problems", ())
+    more = [f"{problem.field}: {problem.description}" for problem in problems if problem.description not in str(error)]
+    return "\n  ".join([str(error), *more])
+
+
+def resource(collection: str, name: str) -> str:
+    """Return `uploads/12` for `12` and for itself."""
+    return name if name.startswith(f"{collection}/") else f"{collection}/{name}"

@@ -1,0 +1,135 @@
+"""`vcci factors`: emission factors, and the sets that hold them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vcci_client.cli.connect import resource, with_client
+from vcci_client.cli.output import first, json_option, print_json, print_more, print_table
+
+if TYPE_CHECKING:
+    from vcci.v1.factor_service_pb2 import FactorFormat, FactorSet
+
+    from vcci_client.client import AsyncClient
+
+FORMATS = {"vcci": "VCCI_CSV", "epa": "EPA_V1_3", "desnz": "DESNZ_FLAT"}
+
+
+@click.group()
+def factors() -> None:
+    """Import, list and activate emission factors."""
+
+
+@factors.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--starter", is_flag=True, help="Import the starter set that comes with the server.")
+@click.option("--format", "layout", type=click.Choice(list(FORMATS)), help="Layout; else told by the header.")
+@click.option("--margins", type=click.Choice(["with", "without"]), default="with", show_default=True, help="EPA only.")
+@click.option("--name", default="", help="Name for people; else the file's.")
+@click.option("--base", default="", help="A set whose other factors are taken over.")
+@click.option("--activate", "active", is_flag=True, help="Activate the set, too.")
+@json_option
+@with_client
+async def import_factors(
+    client: "AsyncClient",
+    file: Path | None,
+    starter: bool,
+    layout: str | None,
+    margins: str,
+    name: str,
+    base: str,
+    active: bool,
+    as_json: bool,
+) -> None:
+    """Make a factor set of FILE: the project's own CSV, EPA v1.3 (CSV) or DESNZ flat file (XLSX), as published."""
+    from vcci.v1 import factor_service_pb2 as pb
+
+    if starter is bool(file):
+        raise click.UsageError("Give a FILE, or --starter.")
+    spec = pb.FactorSetSpec(
+        display_name=name or (file.name if file else "Starter set"),
+        format=_format(file, layout),
+        margins=pb.Margins.Value(f"MARGINS_{margins.upper()}"),
+        base_factor_set=resource("factorSets", base) if base else "",
+        activate=active,
+    )
+    _print_sets([await client.import_factor_set(spec, file)], as_json)
+
+
+@factors.command("list")
+@click.option("--set", "factor_set", default="", help="The set, `factorSets/3` or `3`; else the active one.")
+@click.option("--source", default="", help="Only this source, for example naics.")
+@click.option("--text", default="", help="Only factors whose key or name has this text.")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@json_option
+@with_client
+async def list_factors(
+    client: "AsyncClient", factor_set: str, source: str, text: str, limit: int, as_json: bool
+) -> None:
+    """List the factors of a set."""
+    name = resource("factorSets", factor_set) if factor_set else ""
+    found = await first(client.list_factors(name, source=source, text=text), limit)
+    shown = found[: limit or None]
+    if as_json:
+        for factor in shown:
+            print_json(factor)
+        return
+    rows = (
+        (f"{item.source}:{item.code}", item.display_name, item.region, str(item.year), f"{item.kg_co2e:g}", item.unit)
+        for item in shown
+    )
+    print_table(("factor", "name", "region", "year", "kg CO2e", "per"), rows, numbers=("kg CO2e",))
+    print_more(found, limit)
+
+
+@factors.command()
+@json_option
+@with_client
+async def sets(client: "AsyncClient", as_json: bool) -> None:
+    """List the factor sets, newest first."""
+    _print_sets([item async for item in client.list_factor_sets()], as_json)
+
+
+@factors.command()
+@click.argument("name")
+@json_option
+@with_client
+async def activate(client: "AsyncClient", name: str, as_json: bool) -> None:
+    """Calculate with the set NAME, `factorSets/3` or `3`, from now on."""
+    _print_sets([await client.activate_factor_set(resource("factorSets", name))], as_json)
+
+
+def _print_sets(found: "list[FactorSet]", as_json: bool) -> None:
+    if as_json:
+        for item in found:
+            print_json(item)
+        return
+    rows = (
+        (
+            item.name,
+            item.display_name,
+            f"{item.factor_count:,}",
+            "active" if item.active else "",
+            item.content_hash[:12],
+        )
+        for item in found
+    )
+    print_table(("set", "active", "name", "factors", "contents"), rows, numbers=("factors",))
+
+
+def _format(file: Path | None, layout: str | None) -> "FactorFormat.ValueType":
+    from vcci.v1.factor_service_pb2 import FactorFormat
+
+    if file is None:
+        return FactorFormat.FACTOR_FORMAT_STARTER
+    return FactorFormat.Value(f"FACTOR_FORMAT_{FORMATS[layout or _told_by_header(file)]}")
+
+
+def _told_by_header(file: Path) -> str:
+    """Return which published layout a file has: a workbook is DESNZ's, an EPA file speaks of NAICS codes."""
+    if file.suffix.lower() in (".xlsx", ".xlsm"):
+        return "desnz"
+    with file.open("rb") as contents:
+        header = contents.readline(4096).decode("utf-8", errors="replace")
+    return "epa" if "NAICS" in header and "GHG" in header else "vcci"

@@ -1,0 +1,70 @@
+"""How results are printed: tables for people, JSON for programs."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """Print a table; the columns in `numbers` are set to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def print_json(item: "Message | dict[str, Any]") -> None:
+    """Print one object on one line."""
+    if not isinstance(item, dict):
+        from google.protobuf.json_format import MessageToDict
+
+        item = MessageToDict(item, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    click.echo(json.dumps(item))
+
+
+async def first(items: AsyncIterator[T], limit: int) -> list[T]:
+    """Return the first items, and one more when there are more; 0 is all."""
+    found = []
+    async for item in items:
+        found.append(item)
+        if limit and len(found) > limit:
+            break
+    return found
+
+
+def print_more(found: Sequence[object], limit: int) -> None:
+    """Say so when a list was cut."""
+    if limit and len(found) > limit:
+        click.echo(f"… and more; --limit 0 prints all, --limit {limit} is what you see", err=True)
+
+
+def tonnes(kg: float) -> str:
+    """Return kg as tonnes, with as many decimals as it takes to tell small amounts apart."""
+    value = kg / 1000
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.3f}"
+
+
+def plain(item: Any) -> dict[str, Any]:
+    """Return a dataclass as a dictionary."""
+    return dataclasses.asdict(item)
+
+
+def counted(reasons: Counter[tuple[str, str]]) -> str:
+    """Return `391 NEGATIVE (quantity), 3 UNKNOWN_FACTOR (factor)`, the most frequent first."""
+    return ", ".join(f"{number:,} {reason} ({field})" for (reason, field), number in reasons.most_common())

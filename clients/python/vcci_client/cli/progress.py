@@ -1,0 +1,38 @@
+"""A progress bar on standard error, where that is a terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from vcci_client.appender import Progress, Stage
+
+Fraction = Callable[[Progress], float]
+
+
+@contextmanager
+def showing_progress(name: str, fraction: Fraction, *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
+    """Show how far an upload is, `fraction` of it; yields what is to be told of it."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[rejected]:,} rejected"),
+        TimeRemainingColumn(compact=True),
+    )
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(name, total=1.0, rows=0, rejected=0)
+
+        def on_progress(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=f"{name}: {progress.problem[:60]}" if progress.stage is Stage.WAITING else name,
+                completed=fraction(progress),
+                rows=progress.rows_committed,
+                rejected=progress.rows_rejected,
+            )
+
+        yield on_progress
