@@ -47,7 +47,7 @@ class RayOptions:
     retries: int = 3  # further attempts on Ray; the last resort is always this process
     max_calls: int = 0  # a worker process is replaced after so many works; 0: never
     kill_after_s: float = 5.0  # a cancelled work is interrupted, and its worker killed so much later
-    start_timeout_s: float = 60.0
+    start_timeout_s: float = 120.0  # four seconds on an idle machine, half a minute on a busy one
 
 
 @dataclass(slots=True)

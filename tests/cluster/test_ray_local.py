@@ -47,7 +47,7 @@ def work(function: Callable[..., R], *args: object, time_limit_s: float | None =
 
 
 async def process_in(marker: Path) -> int:
-    return await until(lambda: marker.exists() and int(marker.read_text()))
+    return await until(lambda: marker.exists() and int(marker.read_text()), timeout_s=60)
 
 
 async def test_results_are_the_same_bits_in_both_places(executor: Executor) -> None:
@@ -154,7 +154,7 @@ async def test_a_lost_driver_costs_no_work_and_comes_back(
     os.kill(driver, signal.SIGKILL)
     assert await asyncio.gather(*callers) == [0, 1, 2]
     assert observed.count(("task", Place.IN_PROCESS, "success")) == 3
-    await until(lambda: executor.ray_is_up, timeout_s=60)
+    await until(lambda: executor.ray_is_up, timeout_s=120)
     assert await executor.run(work(works.process)) not in (os.getpid(), *workers)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"][1:] == ["Ray is back"]
     assert not session(driver)
