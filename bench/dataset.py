@@ -1,7 +1,7 @@
 """Activities to measure with: deterministic, mixed as a large company's are, made one batch at a time.
 
 Rows come in no order: each batch has suppliers and quarters at random, which is the hardest case for sorting and
-cutting. Few suppliers have most rows (a fifth of them has 58 %), and each row has a country's or the world's factor.
+cutting. A fifth of the suppliers has four fifths of the rows, and each row has its country's or the world's factor.
 """
 
 import csv
@@ -21,6 +21,7 @@ Choice = npt.NDArray[np.int64]  # number of the kind, by row
 
 SEED = 20_260_101
 FIRST_YEAR = 2021
+PARETO = 7  # 0.2 ** (1 / 7) = 0.8
 COUNTRIES = ("US", "CN", "DE", "JP", "GB", "FR", "IN", "IT", "KR", "ES", "NL", "PL", "MX", "BR", "SE", "TR")
 
 
@@ -81,7 +82,7 @@ def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED) -> Activitie
 
 
 def _suppliers(random: np.random.Generator, rows: int, suppliers: int) -> tuple[IndexArray, list[int]]:
-    drawn = (suppliers * random.random(rows) ** 3).astype(np.uint32)
+    drawn = (suppliers * random.random(rows) ** PARETO).astype(np.uint32)
     used, index = np.unique(drawn, return_inverse=True)
     return index.astype(np.uint32), used.tolist()
 

@@ -267,19 +267,21 @@ async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 def _server(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
-    return grpc.aio.server(
-        interceptors=[boundary],
-        options=[
-            ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a rival
-            # Twice the limit, so that the boundary can tell those that are somewhat over it what the limit is.
-            ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
-            ("grpc.max_metadata_size", METADATA_BYTES),
-            ("grpc.absolute_max_metadata_size", METADATA_BYTES),
-            ("grpc.keepalive_time_ms", PING_MS),
-            ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
-            ("grpc.http2.min_ping_interval_without_data_ms", PING_TIMEOUT_MS),
-        ],
-    )
+    return grpc.aio.server(interceptors=[boundary], options=grpc_options(settings))
+
+
+def grpc_options(settings: Settings) -> list[tuple[str, int]]:
+    """Return the options of the gRPC server."""
+    return [
+        ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a rival
+        # Twice the limit, so that the boundary can tell those that are somewhat over it what the limit is.
+        ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
+        ("grpc.max_metadata_size", METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+        ("grpc.keepalive_time_ms", PING_MS),
+        ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
+        ("grpc.http2.min_ping_interval_without_data_ms", PING_TIMEOUT_MS),
+    ]
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
