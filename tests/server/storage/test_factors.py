@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from hashlib import sha256
 
 import asyncpg
 import pytest
 from vcci_engine.errors import NotFound, VcciError, WrongState
-from vcci_server.importers import READERS, FactorRecord, starter_factors
+from vcci_server.importers import READERS, FactorRecord, starter_factors, write_csv
 from vcci_server.storage import factors
 from vcci_server.storage.factors import FactorSetRecord
 from vcci_server.storage.pool import Pool
@@ -43,6 +44,8 @@ async def test_a_set_is_read_back_as_it_was_imported(pool: Pool, tenant_id: int)
 
 async def test_the_starter_set_survives_the_store_with_its_hash(pool: Pool, tenant_id: int) -> None:
     first = await _import(pool, tenant_id, *STARTER)
+    ordered = sorted(STARTER, key=lambda record: (record.source, record.code, record.region, record.year))
+    assert first.content_hash == sha256(write_csv(ordered)).hexdigest()
     again = await _import(pool, tenant_id, *await factors.read_set(pool, tenant_id, first.factor_set_id))
     assert again == first
 

@@ -48,12 +48,12 @@ SELECT tenant_id, factor_set_id FROM active_factor_sets WHERE tenant_id = ANY($1
 SELECT * FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint AND factor_id = $3::bigint;
 
 -- name: select_factors
--- Index: emission_factors_tenant_id_factor_set_id_source_code_region_yea_key.
+-- Index: the unique one over set, source, code, region, year.
 SELECT * FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint
 ORDER BY source, code, region, year;
 
 -- name: list_factors
--- Index: emission_factors_tenant_id_factor_set_id_source_code_region_yea_key; a text is looked for in its order.
+-- Index: the unique one over set, source, code, region, year; a text is looked for in its order.
 SELECT * FROM emission_factors
 WHERE tenant_id = $1 AND factor_set_id = $2::bigint
     AND (source, code, region, year) > ($3, $4, $5, $6::bigint)
@@ -63,6 +63,6 @@ ORDER BY source, code, region, year
 LIMIT $9;
 
 -- name: select_factor_table
--- Index: emission_factors_tenant_id_factor_set_id_source_code_region_yea_key.
+-- Index: the unique one over set, source, code, region, year.
 SELECT factor_id, source || ':' || code AS key, region, year, unit, kg_co2e, gsd2
 FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint;
