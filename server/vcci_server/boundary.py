@@ -33,6 +33,7 @@ MAX_REQUEST_ID = 128
 logger = logging.getLogger(__name__)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
@@ -77,9 +78,10 @@ class Boundary(grpc.aio.ServerInterceptor):
             started = perf_counter()
             status = "CANCELLED"
             try:
-                self._identify(context)
+                metadata = context.invocation_metadata() or ()
+                self._identify(context, metadata)
                 if not open_to_all:
-                    await self._authenticate(context)
+                    await self._authenticate(metadata)
                 response = await run(inner, _readable(request, handler.request_streaming), context)
                 status = "OK"
             except grpc.aio.AbortError:
@@ -110,8 +112,7 @@ class Boundary(grpc.aio.ServerInterceptor):
 
         return read
 
-    def _identify(self, context: Context) -> None:
-        metadata = context.invocation_metadata() or ()
+    def _identify(self, context: Context, metadata: Metadata) -> None:
         given = _value(metadata, "x-request-id")
         usable = 0 < len(given) <= MAX_REQUEST_ID and given.isprintable()
         identifier = given if usable else next(self._request_ids)
@@ -121,14 +122,14 @@ class Boundary(grpc.aio.ServerInterceptor):
         if size > MAX_METADATA_BYTES:
             raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
 
-    async def _authenticate(self, context: Context) -> None:
-        scheme, _, token = _value(context.invocation_metadata() or (), "authorization").partition(" ")
+    async def _authenticate(self, metadata: Metadata) -> None:
+        scheme, _, token = _value(metadata, "authorization").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated
         set_caller(self._authenticator.remembered(token) or await self._authenticator.check(token))
 
 
-def _value(metadata: Iterable[tuple[str, str | bytes]], key: str) -> str:
+def _value(metadata: Metadata, key: str) -> str:
     return next((value for name, value in metadata if name == key and isinstance(value, str)), "")
 
 

@@ -15,8 +15,8 @@ from vcci_engine.results import Calculation, RowErrors
 from vcci_server.admission import Admission
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
+from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns, total_of
 from vcci_server.early import EarlyErrors
-from vcci_server.emission_messages import emission_messages, estimate_message, fill_emission_columns, total_of
 from vcci_server.keeping import Keeping
 from vcci_server.messages import (
     activities_from_columns,
@@ -25,6 +25,7 @@ from vcci_server.messages import (
     decode_and_calculate_rows,
 )
 from vcci_server.preparation import COLUMNS_S_PER_ROW, ROWS_S_PER_ROW, row_error_messages
+from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
 from vcci_server.validation import BatchLimits, Problems, check_rows
 
@@ -42,13 +43,17 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         self._admission = admission
         self._keeping = keeping
         self._limits = limits
+        self._recall = Recall()
         self._draining = asyncio.Event()
 
     async def Calculate(self, request: pb.CalculateRequest, context: object) -> pb.CalculateResponse:
-        """Calculate a few activities, all or none, on the event loop: one costs less than a thread's turn."""
+        """Calculate a few activities, all or none, on the event loop: they cost less than a thread's turn."""
         _check(request)
         tenant_id = caller().tenant_id
         table = self._factors.peek(tenant_id) or await self._factors.table(tenant_id)
+        single = len(request.activities) == 1 and not request.keep
+        if single and (known := self._recall.response(request.activities[0], table, request.allow_negative)):
+            return known
         activities, early = decode(request.activities, EarlyErrors())
         calculation = calculate_batch(activities, early, table, request.allow_negative)
         if len(calculation.errors):
@@ -57,6 +62,8 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
             emissions=emission_messages(calculation.emissions, activities, table),
             total=estimate_message(total_of(calculation.emissions, table)),
         )
+        if single:
+            self._recall.remember(request.activities[0], table, activities, calculation.emissions)
         if request.keep:
             upload_id = await self._keeping.keep(tenant_id, request.request_id, activities, calculation)
             response.upload = f"uploads/{upload_id}"

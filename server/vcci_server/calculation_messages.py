@@ -1,0 +1,116 @@
+"""Calculated emissions and their totals, from arrays to the wire."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from vcci import columns as twins
+from vcci.v1 import emission_pb2 as pb
+from vcci_engine.activities import Activities, IndexArray
+from vcci_engine.factors import FactorTable
+from vcci_engine.methods import SUPPLIER_FACTOR
+from vcci_engine.quality import unpack
+from vcci_engine.results import Emissions
+from vcci_engine.totals import estimate, terms_by
+from vcci_engine.uncertainty import Estimate, of_row
+
+FEW_FACTORS = 16  # up to here a scan for each costs less than sorting the table's ids
+
+
+def estimate_message(of: Estimate) -> pb.Estimate:
+    """Return an estimate as the contract has it."""
+    return pb.Estimate(
+        kg_co2e=of.kg_co2e,
+        kg_co2e_low=of.low,
+        kg_co2e_high=of.high,
+        kg_co2e_mean=of.mean,
+        kg_co2e_median=of.median,
+    )
+
+
+def total_of(emissions: Emissions, table: FactorTable) -> Estimate:
+    """Return the sum of emissions that were calculated with the factors of one table."""
+    if len(emissions) == 1:
+        return of_row(float(emissions.kg_co2e[0]), float(emissions.sigma[0]))
+    factors, group = np.unique(emissions.factor, return_inverse=True)
+    terms = terms_by(group, len(factors), emissions.kg_co2e, emissions.quality, emissions.factor)
+    own = factors == 0
+    return estimate(terms, np.where(own, 0.0, table.lookup.sigma2[_positions(table, factors)]))
+
+
+def _positions(table: FactorTable, ids: IndexArray) -> npt.NDArray[np.intp]:
+    """Return where factors stand in the table's lookup, whose last entry is the supplier's own, with the id 0."""
+    known = table.lookup.id
+    if len(ids) <= FEW_FACTORS:
+        return np.array([np.flatnonzero(known == id_)[0] for id_ in ids], np.intp)
+    order = np.argsort(known)
+    return order[np.searchsorted(known, ids, sorter=order)]
+
+
+def emission_messages(emissions: Emissions, activities: Activities, table: FactorTable) -> list[pb.Emission]:
+    """Return one message per emission, of activities that were all calculated."""
+    factor_set = f"factorSets/{table.set_id}"
+    messages = []
+    rows = zip(
+        emissions.kg_co2e.tolist(),
+        emissions.sigma.tolist(),
+        emissions.method.tolist(),
+        emissions.factor.tolist(),
+        emissions.notices.tolist(),
+        strict=True,
+    )
+    for row, (kg_co2e, sigma, method, factor, notices) in enumerate(rows):
+        message = pb.Emission(
+            estimate=estimate_message(of_row(kg_co2e, sigma)),
+            method=method,
+            factor_set=factor_set,
+            notices=[number for number in pb.Notice.values() if notices >> number & 1] if notices else (),
+        )
+        if factor:
+            position = int(np.flatnonzero(table.id == factor)[0])
+            message.factor = f"{factor_set}/factors/{factor}"
+            message.factor_kg_co2e = table.kg_co2e[position]
+            message.factor_unit = table.unit[position]
+        else:
+            message.factor_kg_co2e = _own_factor(activities, row)
+            message.factor_unit = activities.units[activities.unit[row]]
+        messages.append(message)
+    return messages
+
+
+def _own_factor(activities: Activities, row: int) -> float:
+    given = activities.inputs[SUPPLIER_FACTOR.name]
+    return float(given.values[row if given.rows is None else np.searchsorted(given.rows, row)])
+
+
+def fill_emission_columns(message: Any, emissions: Emissions, activities: Activities, table: FactorTable) -> None:
+    """Fill a twin of EmissionColumns with the emissions of one batch."""
+    factors, factor = np.unique(emissions.factor, return_inverse=True)
+    keys = (*table.key, "")
+    message.rows = len(emissions)
+    message.supplier_codes.extend(activities.supplier_codes)
+    message.units.extend(activities.units)
+    message.factors.extend(keys[position] for position in _positions(table, factors))
+    message.supplier = twins.pack(emissions.supplier, "<u4")
+    message.category = twins.pack(emissions.category, "<u4")
+    message.method = twins.pack(emissions.method, "<u4")
+    message.quantity = twins.pack(emissions.quantity, "<f8")
+    message.unit = twins.pack(emissions.unit, "<u4")
+    message.factor = twins.pack(factor, "<u4")
+    message.period = twins.pack(emissions.period, "<i4")
+    message.quality = twins.pack(unpack(emissions.quality), "<u4")
+    message.row = twins.pack(emissions.row, "<u4")
+    message.kg_co2e = twins.pack(emissions.kg_co2e, "<f8")
+    message.gsd2 = twins.pack(np.exp(2 * emissions.sigma), "<f4")
+    message.notices = twins.pack(emissions.notices, "<u4")
+    _fill_optional(message, emissions)
+
+
+def _fill_optional(message: Any, emissions: Emissions) -> None:
+    if emissions.group is not None:
+        message.groups.extend(emissions.groups)
+        message.group = twins.pack(emissions.group, "<u4")
+    message.references.extend(emissions.references)
+    for name, column in emissions.inputs.items():
+        rows = b"" if column.rows is None else twins.pack(column.rows, "<u4")
+        message.inputs.add(name=name, value=twins.pack(column.values, "<f8"), row=rows)
