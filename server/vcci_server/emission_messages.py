@@ -1,116 +1,206 @@
-"""Calculated emissions and their totals, from arrays to the wire."""
+"""Stored emissions as columns of a message: pure functions over segments, for a thread."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from vcci import columns as twins
-from vcci.v1 import emission_pb2 as pb
-from vcci_engine.activities import Activities, IndexArray
-from vcci_engine.factors import FactorTable
-from vcci_engine.methods import SUPPLIER_FACTOR
+from vcci.columns import EmissionColumns, InputColumn, pack
+from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.activities import Positions
+from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
-from vcci_engine.results import Emissions
-from vcci_engine.totals import estimate, terms_by
-from vcci_engine.uncertainty import Estimate, of_row
+from vcci_engine.segments import decode_inputs, decode_strings
 
-FEW_FACTORS = 16  # up to here a scan for each costs less than sorting the table's ids
+from vcci_server.storage.reading import Filter, Position, StoredSegment, selected
 
-
-def estimate_message(of: Estimate) -> pb.Estimate:
-    """Return an estimate as the contract has it."""
-    return pb.Estimate(
-        kg_co2e=of.kg_co2e,
-        kg_co2e_low=of.low,
-        kg_co2e_high=of.high,
-        kg_co2e_mean=of.mean,
-        kg_co2e_median=of.median,
-    )
+ROWS_PER_MESSAGE = 20_000  # as many as a merged segment has; about a megabyte with all columns
 
 
-def total_of(emissions: Emissions, table: FactorTable) -> Estimate:
-    """Return the sum of emissions that were calculated with the factors of one table."""
-    if len(emissions) == 1:
-        return of_row(float(emissions.kg_co2e[0]), float(emissions.sigma[0]))
-    factors, group = np.unique(emissions.factor, return_inverse=True)
-    terms = terms_by(group, len(factors), emissions.kg_co2e, emissions.quality, emissions.factor)
-    own = factors == 0
-    return estimate(terms, np.where(own, 0.0, table.lookup.sigma2[_positions(table, factors)]))
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a segment."""
+
+    segment: StoredSegment
+    rows: Positions
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return the rows' values of a fixed-width column."""
+        return self.segment.column(name)[self.rows]
+
+    def strings(self, name: str) -> list[str]:
+        """Return the rows' strings, empty ones where the segment has none."""
+        if self.segment.columns[name] is None:
+            return [""] * len(self.rows)
+        strings = decode_strings(self.segment.columns[name], self.segment.n)
+        return [strings[row] for row in self.rows.tolist()]
 
 
-def _positions(table: FactorTable, ids: IndexArray) -> npt.NDArray[np.intp]:
-    """Return where factors stand in the table's lookup, whose last entry is the supplier's own, with the id 0."""
-    known = table.lookup.id
-    if len(ids) <= FEW_FACTORS:
-        return np.array([np.flatnonzero(known == id_)[0] for id_ in ids], np.intp)
-    order = np.argsort(known)
-    return order[np.searchsorted(known, ids, sorter=order)]
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What goes into one message, and the position to go on behind."""
+
+    pieces: list[Piece]
+    last: Position
 
 
-def emission_messages(emissions: Emissions, activities: Activities, table: FactorTable) -> list[pb.Emission]:
-    """Return one message per emission, of activities that were all calculated."""
-    factor_set = f"factorSets/{table.set_id}"
-    messages = []
-    rows = zip(
-        emissions.kg_co2e.tolist(),
-        emissions.sigma.tolist(),
-        emissions.method.tolist(),
-        emissions.factor.tolist(),
-        emissions.notices.tolist(),
-        strict=True,
-    )
-    for row, (kg_co2e, sigma, method, factor, notices) in enumerate(rows):
-        message = pb.Emission(
-            estimate=estimate_message(of_row(kg_co2e, sigma)),
-            method=method,
-            factor_set=factor_set,
-            notices=[number for number in pb.Notice.values() if notices >> number & 1] if notices else (),
-        )
-        if factor:
-            position = int(np.flatnonzero(table.id == factor)[0])
-            message.factor = f"{factor_set}/factors/{factor}"
-            message.factor_kg_co2e = table.kg_co2e[position]
-            message.factor_unit = table.unit[position]
+@dataclass(frozen=True, slots=True)
+class Dictionaries:
+    """Suppliers' codes and factors' keys by id."""
+
+    suppliers: Mapping[int, str]
+    factors: Mapping[int, str]
+
+
+def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
+    """Return the rows of a filter in parts of whole segments, up to ROWS_PER_MESSAGE rows where these are small."""
+    found: list[Part] = []
+    for segment in segments:
+        mask = selected(segment, chosen)
+        rows = np.arange(segment.n) if mask is None else np.flatnonzero(mask)
+        if not len(rows):
+            continue
+        pieces = found[-1].pieces if found else []
+        if found and sum(len(piece.rows) for piece in pieces) + len(rows) <= ROWS_PER_MESSAGE:
+            found[-1] = Part([*pieces, Piece(segment, rows)], segment.position)
         else:
-            message.factor_kg_co2e = _own_factor(activities, row)
-            message.factor_unit = activities.units[activities.unit[row]]
-        messages.append(message)
-    return messages
+            found.append(Part([Piece(segment, rows)], segment.position))
+    return found
 
 
-def _own_factor(activities: Activities, row: int) -> float:
-    given = activities.inputs[SUPPLIER_FACTOR.name]
-    return float(given.values[row if given.rows is None else np.searchsorted(given.rows, row)])
+def distinct(found: Sequence[Part], name: str) -> list[int]:
+    """Return the distinct values of a column in all parts."""
+    values = [np.unique(_joined(part.pieces, name)) for part in found]
+    return np.unique(np.concatenate(values)).tolist() if values else []
 
 
-def fill_emission_columns(message: Any, emissions: Emissions, activities: Activities, table: FactorTable) -> None:
-    """Fill a twin of EmissionColumns with the emissions of one batch."""
-    factors, factor = np.unique(emissions.factor, return_inverse=True)
-    keys = (*table.key, "")
-    message.rows = len(emissions)
-    message.supplier_codes.extend(activities.supplier_codes)
-    message.units.extend(activities.units)
-    message.factors.extend(keys[position] for position in _positions(table, factors))
-    message.supplier = twins.pack(emissions.supplier, "<u4")
-    message.category = twins.pack(emissions.category, "<u4")
-    message.method = twins.pack(emissions.method, "<u4")
-    message.quantity = twins.pack(emissions.quantity, "<f8")
-    message.unit = twins.pack(emissions.unit, "<u4")
-    message.factor = twins.pack(factor, "<u4")
-    message.period = twins.pack(emissions.period, "<i4")
-    message.quality = twins.pack(unpack(emissions.quality), "<u4")
-    message.row = twins.pack(emissions.row, "<u4")
-    message.kg_co2e = twins.pack(emissions.kg_co2e, "<f8")
-    message.gsd2 = twins.pack(np.exp(2 * emissions.sigma), "<f4")
-    message.notices = twins.pack(emissions.notices, "<u4")
-    _fill_optional(message, emissions)
+def emission_columns(pieces: Sequence[Piece], wanted: frozenset[int], dictionaries: Dictionaries) -> Any:
+    """Return the twin of EmissionColumns (vcci.columns) with the columns wanted, numbers of EmissionColumn."""
+    message = EmissionColumns(rows=sum(len(piece.rows) for piece in pieces))
+    for column in sorted(wanted):
+        WRITERS[column].write(message, pieces, dictionaries)
+    return message
 
 
-def _fill_optional(message: Any, emissions: Emissions) -> None:
-    if emissions.group is not None:
-        message.groups.extend(emissions.groups)
-        message.group = twins.pack(emissions.group, "<u4")
-    message.references.extend(emissions.references)
-    for name, column in emissions.inputs.items():
-        rows = b"" if column.rows is None else twins.pack(column.rows, "<u4")
-        message.inputs.add(name=name, value=twins.pack(column.values, "<f8"), row=rows)
+def _joined(pieces: Sequence[Piece], name: str) -> npt.NDArray[Any]:
+    return np.concatenate([piece.column(name) for piece in pieces])
+
+
+def _supplier(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    ids, place = np.unique(_joined(pieces, "supplier"), return_inverse=True)
+    message.supplier_codes.extend(dictionaries.suppliers[number] for number in ids.tolist())
+    message.supplier = pack(place, "<u4")
+
+
+def _factor(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    ids, place = np.unique(_joined(pieces, "factor"), return_inverse=True)
+    keys = [dictionaries.factors[number] for number in ids.tolist()]  # one key may be several factors
+    number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+    message.factors.extend(number)
+    message.factor = pack(np.array([number[key] for key in keys])[place], "<u4")
+
+
+def _quantity(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    message.quantity = pack(_joined(pieces, "quantity"), "<f8")
+    number = {unit: n for n, unit in enumerate(dict.fromkeys(unit for piece in pieces for unit in piece.segment.units))}
+    message.units.extend(number)
+    places = [np.array([number[unit] for unit in piece.segment.units])[piece.column("unit")] for piece in pieces]
+    message.unit = pack(np.concatenate(places), "<u4")
+
+
+def _period(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    days = [piece.column("period") + np.int32((piece.segment.position.quarter - EPOCH).days) for piece in pieces]
+    message.period = pack(np.concatenate(days), "<i4")
+
+
+def _quality(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    message.quality = pack(unpack(_joined(pieces, "quality")), "<u4")
+
+
+def _group(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    groups = [group for piece in pieces for group in piece.strings("group")]
+    if any(groups):
+        number = {group: n for n, group in enumerate(dict.fromkeys(groups))}
+        message.groups.extend(number)
+        message.group = pack([number[group] for group in groups], "<u4")
+
+
+def _references(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    references = [reference for piece in pieces for reference in piece.strings("reference")]
+    if any(references):
+        message.references.extend(references)
+
+
+def _inputs(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    found: dict[str, list[tuple[Positions, npt.NDArray[np.float64]]]] = {}
+    start = 0
+    for piece in pieces:
+        for name, rows, values in _inputs_of(piece):
+            found.setdefault(name, []).append((start + rows, values))
+        start += len(piece.rows)
+    for name, given in sorted(found.items()):
+        rows = np.concatenate([rows for rows, _ in given])
+        column = InputColumn(name=name, value=pack(np.concatenate([values for _, values in given]), "<f8"))
+        if len(rows) < message.rows:
+            column.row = pack(rows, "<u4")
+        message.inputs.append(column)
+
+
+def _inputs_of(piece: Piece) -> Iterator[tuple[str, Positions, npt.NDArray[np.float64]]]:
+    """Yield each input: its name, which of the piece's rows have it, and their values."""
+    n = piece.segment.n
+    for name, column in decode_inputs(piece.segment.columns["inputs"], n).items():
+        values = np.full(n, np.nan)
+        values[slice(None) if column.rows is None else column.rows] = column.values
+        chosen = values[piece.rows]
+        rows = np.flatnonzero(~np.isnan(chosen))
+        if len(rows):
+            yield name, rows, chosen[rows]
+
+
+def _row(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    message.row = pack(_joined(pieces, "row"), "<u4")
+    uploads = [piece.segment.position.upload_id for piece in pieces]
+    number = {upload: n for n, upload in enumerate(dict.fromkeys(uploads))}
+    message.uploads.extend(f"uploads/{upload}" for upload in number)
+    message.upload = pack(
+        np.repeat([number[upload] for upload in uploads], [len(piece.rows) for piece in pieces]), "<u4"
+    )
+
+
+def _gsd2(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    message.gsd2 = pack(np.exp(2 * _joined(pieces, "sigma").astype(np.float64)), "<f4")
+
+
+def _as_stored(name: str, dtype: str) -> "Writer":
+    def write(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+        setattr(message, name, pack(_joined(pieces, name), dtype))
+
+    return Writer((name,), write)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A column of the contract: the stored columns that it is made of, and how."""
+
+    stored: tuple[str, ...]
+    write: Callable[[Any, Sequence[Piece], Dictionaries], None]
+
+
+WRITERS: Mapping[int, Writer] = {
+    pb.EMISSION_COLUMN_SUPPLIER: Writer(("supplier",), _supplier),
+    pb.EMISSION_COLUMN_CATEGORY: _as_stored("category", "<u4"),
+    pb.EMISSION_COLUMN_METHOD: _as_stored("method", "<u4"),
+    pb.EMISSION_COLUMN_QUANTITY: Writer(("quantity", "unit"), _quantity),
+    pb.EMISSION_COLUMN_FACTOR: Writer(("factor",), _factor),
+    pb.EMISSION_COLUMN_PERIOD: Writer(("period",), _period),
+    pb.EMISSION_COLUMN_QUALITY: Writer(("quality",), _quality),
+    pb.EMISSION_COLUMN_GROUP: Writer(("group",), _group),
+    pb.EMISSION_COLUMN_REFERENCES: Writer(("reference",), _references),
+    pb.EMISSION_COLUMN_INPUTS: Writer(("inputs",), _inputs),
+    pb.EMISSION_COLUMN_ROW: Writer(("row",), _row),
+    pb.EMISSION_COLUMN_KG_CO2E: _as_stored("kg_co2e", "<f8"),
+    pb.EMISSION_COLUMN_GSD2: Writer(("sigma",), _gsd2),
+    pb.EMISSION_COLUMN_NOTICES: _as_stored("notices", "<u4"),
+}

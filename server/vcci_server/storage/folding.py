@@ -4,18 +4,17 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 from vcci_cluster import Executor
-from vcci_engine.totals import ug_ints, variance_ints
 
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan, snapshot
 from vcci_server.storage.summaries import add_to_summaries
 from vcci_server.storage.summing import Run, on_executor, sum_up
-from vcci_server.storage.sums import Sums, columns_for, month_start
+from vcci_server.storage.sums import Sums, columns_for, month_days
 
 # Below, a query scans the rest in a tenth of a second; each fold writes the summaries of its quarters anew.
 WORTH_FOLDING_ROWS = 2_000_000
@@ -85,11 +84,8 @@ async def _add(db: Connection, run: Run, tenant_id: int, rollups: Sums, supplier
     await add_to_summaries(db, run, tenant_id, suppliers)
 
 
-def _columns(rollups: Sums, part: slice) -> tuple[Sequence[object], ...]:
-    month, category, method, factor = (key[part].tolist() for key in rollups.keys)
+def _columns(rollups: Sums, part: slice) -> Iterator[list[int]]:
+    month, *others = rollups.keys
     terms = rollups.terms
-    return (
-        [month_start(number) for number in month],
-        *(category, method, factor, terms.rows[part].tolist()),
-        *(ug_ints(terms.ug[part]), ug_ints(terms.mean[part]), variance_ints(terms.variance[part])),
-    )
+    for column in (month_days(month), *others, terms.rows, *terms.ug.T, *terms.mean.T, *terms.variance.T):
+        yield column[part].tolist()

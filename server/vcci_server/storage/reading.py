@@ -4,7 +4,7 @@ A reader pins the newest merge version. The segments alive at it stay readable, 
 sweep deletes them an hour later; so a long read takes short transactions and goes on behind its last position.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -80,6 +80,7 @@ class StoredSegment:
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
     """Open one snapshot: rollups, how far they count, and the segments beyond are those of one moment."""
     async with connection(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+        await db.execute(QUERIES["plan_once"])
         yield db
 
 
@@ -96,7 +97,7 @@ async def scan(
     *,
     version: int,
     after: Position = START,
-) -> AsyncIterator[StoredSegment]:
+) -> AsyncGenerator[StoredSegment]:
     """Yield the segments behind `after` that may hold emissions of the filter; `selected` tells which of their rows do.
 
     Needs a transaction; about FETCH_ROWS emissions are in memory at a time.

@@ -122,6 +122,12 @@ def month_number(day: date) -> int:
     return (day.year - FIRST_YEAR) * 12 + day.month - 1
 
 
+def month_days(numbers: Keys) -> Keys:
+    """Return the first days of months by their numbers, as days since 1970-01-01."""
+    months: Keys = (np.datetime64(f"{FIRST_YEAR}-01") + numbers).astype("datetime64[D]").astype(np.int64)
+    return months
+
+
 def month_start(number: int) -> date:
     """Return the first day of a month by its number."""
     return date(FIRST_YEAR + number // 12, number % 12 + 1, 1)

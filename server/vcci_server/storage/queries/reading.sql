@@ -47,37 +47,38 @@ WHERE s.tenant_id = $1
         > ($8::bigint, $9::bigint, $10::bigint, $11::integer, $12::date)
 ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
 
--- name: visible_upload
-SELECT EXISTS (
-    SELECT FROM uploads
-    WHERE tenant_id = $1 AND upload_id = $2
-);
-
 -- name: unfolded_uploads
--- By the partial index uploads_to_fold.
+-- Partial index: uploads_to_fold.
 SELECT upload_id, folded_rows FROM uploads
 WHERE tenant_id = $1 AND state <> 'abandoned' AND NOT merged AND folded_rows < committed_rows
     AND (mode = 'committed' OR state = 'finalized')
 ORDER BY upload_id;
 
 -- name: supplier_ids_of
+-- Index: suppliers_tenant_id_code_key.
 SELECT supplier_id FROM suppliers WHERE tenant_id = $1 AND code = ANY ($2::text[]) ORDER BY supplier_id;
 
 -- name: supplier_codes_of
+-- Index: suppliers_pkey.
 SELECT supplier_id, code FROM suppliers WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]);
 
 -- name: supplier_countries
 SELECT supplier_id, country FROM suppliers WHERE tenant_id = $1 ORDER BY supplier_id;
 
 -- name: factors_of
+-- Index: emission_factors_pkey.
 SELECT factor_id, source || ':' || code AS key, gsd2 FROM emission_factors
-WHERE tenant_id = $1 AND factor_id = ANY ($2::bigint[]);
+WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
 
--- name: rollups_between
-SELECT month, category, method, factor_id, rows, ug_co2e, ug_co2e_mean, variance FROM emission_rollups
-WHERE tenant_id = $1 AND month >= $2::date AND month < $3::date;
-
--- name: supplier_summaries_between
-SELECT quarter, n, supplier, rows, ug_high, ug_low FROM supplier_summaries
-WHERE tenant_id = $1 AND quarter >= $2::date AND quarter < $3::date
-ORDER BY quarter;
+-- name: sum_rollups
+-- By those of the columns that are in $6; the others are NULL. Index: emission_rollups_pkey.
+SELECT
+    CASE WHEN 'month' = ANY ($6::text[]) THEN month END AS month,
+    CASE WHEN 'category' = ANY ($6) THEN category END AS category,
+    CASE WHEN 'method' = ANY ($6) THEN method END AS method,
+    CASE WHEN 'factor' = ANY ($6) THEN factor_id END AS factor,
+    sum(rows)::bigint AS rows, sum(ug_co2e) AS ug_co2e, sum(ug_co2e_mean) AS ug_co2e_mean, sum(variance) AS variance
+FROM emission_rollups
+WHERE tenant_id = $1 AND month >= $2::date AND month < $3::date
+    AND ($4::smallint[] IS NULL OR category = ANY ($4)) AND ($5::smallint[] IS NULL OR method = ANY ($5))
+GROUP BY 1, 2, 3, 4;

@@ -1,0 +1,101 @@
+"""Groups of emissions: how dimensions are made of stored columns, which groups are the largest, their estimates."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from vcci.v1 import emission_service_pb2 as pb
+from vcci.v1.activity_pb2 import Method
+from vcci_engine.activities import Positions
+from vcci_engine.dates import FIRST_YEAR
+from vcci_engine.totals import Terms, estimates, ug_ints
+from vcci_engine.uncertainty import Estimate
+
+from vcci_server.storage.sums import Keys, Sums, grouped, regroup
+
+Chosen = tuple[int, tuple[str, ...]]  # a group's number, and its labels
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A dimension: the column that it is made of, the group's number for each key of it, and a number's label."""
+
+    column: str
+    label: Callable[[int], str] | None = None  # None: looked up
+    number: Callable[[Keys], Keys] = lambda keys: keys
+
+
+def _month(number: int) -> str:
+    return f"{FIRST_YEAR + number // 12}-{number % 12 + 1:02}"
+
+
+def _quarter(number: int) -> str:
+    return f"{FIRST_YEAR + number // 4}-Q{number % 4 + 1}"
+
+
+def _year(number: int) -> str:
+    return str(FIRST_YEAR + number)
+
+
+def _method(number: int) -> str:
+    return Method.Name(number).removeprefix("METHOD_").lower()  # type: ignore[arg-type]
+
+
+DIMENSIONS: Mapping[int, Dimension] = {
+    pb.DIMENSION_SUPPLIER: Dimension("supplier"),
+    pb.DIMENSION_CATEGORY: Dimension("category", str),
+    pb.DIMENSION_MONTH: Dimension("month", _month),
+    pb.DIMENSION_QUARTER: Dimension("month", _quarter, lambda months: months // 3),
+    pb.DIMENSION_YEAR: Dimension("month", _year, lambda months: months // 12),
+    pb.DIMENSION_COUNTRY: Dimension("country"),
+    pb.DIMENSION_METHOD: Dimension("method", _method),
+    pb.DIMENSION_FACTOR: Dimension("factor"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The groups of some terms, and which of them may be among the largest."""
+
+    group: Positions  # [terms], the group of each
+    numbers: tuple[Keys, ...]  # by dimension, [groups]
+    sums: Terms  # [groups]
+    candidates: Positions  # those not smaller than the last that is wanted
+
+
+def rank(numbers: Sequence[Keys], terms: Terms, limit: int) -> Ranking:
+    """Group terms by their numbers in each dimension; find the groups that may be among the `limit` largest."""
+    if not len(terms):
+        return Ranking(np.empty(0, np.intp), tuple(numbers), terms, np.empty(0, np.intp))
+    group, first = grouped(numbers, len(terms))
+    sums = terms.regroup(group, len(first))
+    high, low = sums.ug.T
+    last = np.lexsort((low, high))[::-1][:limit][-1]
+    candidates = np.flatnonzero((high > high[last]) | ((high == high[last]) & (low >= low[last])))
+    return Ranking(group, tuple(column[first] for column in numbers), sums, candidates)
+
+
+def largest(ranking: Ranking, labels: Sequence[Sequence[str]], limit: int) -> list[Chosen]:
+    """Return the largest groups and their labels, equal ones by label; `labels` by dimension, of the candidates."""
+    ug = ug_ints(ranking.sums.ug[ranking.candidates])
+    rows = zip(ranking.candidates.tolist(), ug, zip(*labels, strict=True), strict=True)
+    ordered = sorted(((-value, label, group) for group, value, label in rows))
+    return [(group, label) for _, label, group in ordered[:limit]]
+
+
+def estimates_of(
+    terms: Terms, factor: Keys, sigma2: Mapping[int, float], group: Positions, n_groups: int
+) -> list[Estimate]:
+    """Return the estimate of each group: `group` of each term, -1 for none; `sigma2` of ln(factor) by its id."""
+    kept = Sums((group, factor), terms).where(group >= 0)
+    by_factor = regroup(kept.keys, kept.terms)
+    group, factor = by_factor.keys
+    spread = np.array([sigma2[number] for number in factor.tolist()])
+    return estimates(by_factor.terms, spread, group, n_groups)
+
+
+def place_in(chosen: Sequence[int], n: int) -> Positions:
+    """Return the place of each of the numbers below n in a list of some of them; -1 where it has none."""
+    place = np.full(n, -1, np.intp)
+    place[np.array(chosen, np.intp)] = np.arange(len(chosen))
+    return place

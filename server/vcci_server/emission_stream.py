@@ -1,0 +1,126 @@
+"""Reading emissions page by page: each in a short transaction, all at the merge version of the first."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import sha256
+
+from vcci.v1 import emission_pb2
+from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.dates import EPOCH
+from vcci_engine.errors import InvalidField
+
+from vcci_server.emission_filters import read_filter
+from vcci_server.emission_messages import WRITERS, Dictionaries, Part, distinct, parts
+from vcci_server.storage.labels import Labels
+from vcci_server.storage.pool import Connection, Pool
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import START, Filter, Position, StoredSegment, pin_version, scan, snapshot
+from vcci_server.storage.summing import Run
+from vcci_server.tokens import read_token, write_token
+
+PAGE_ROWS = 100_000  # emissions of one page: what a stream holds in memory
+NEWEST = -1  # the merge version of a stream that has not begun
+_DATES = range((date.min - EPOCH).days + 1, (date.max - EPOCH).days)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream goes on: behind a segment, among those alive at a merge version."""
+
+    version: int = NEWEST
+    behind: Position = START
+
+
+def read_place(request: pb.StreamEmissionsRequest, tenant_id: int) -> Place:
+    """Return the place of a request's resume token, or the beginning."""
+    token = request.resume_token
+    key = read_token(token, _scope(request), tenant_id, default=(NEWEST, 0, 0, 0, 0, 0), field="resume_token")
+    version, upload_id, merge_version, batch_offset, segment, quarter = map(int, key)
+    if version == NEWEST:
+        return Place()
+    if quarter not in _DATES or not 0 <= segment < 1 << 31:
+        raise InvalidField("resume_token", token, "a token of this stream", reason="INVALID_TOKEN")
+    return Place(version, Position(upload_id, merge_version, batch_offset, segment, EPOCH + timedelta(days=quarter)))
+
+
+def write_place(request: pb.StreamEmissionsRequest, tenant_id: int, place: Place) -> str:
+    """Return the resume token of a place, good for the same request of the same tenant."""
+    *key, quarter = place.behind
+    return write_token(_scope(request), tenant_id, (place.version, *key, (quarter - EPOCH).days))
+
+
+def _scope(request: pb.StreamEmissionsRequest) -> str:
+    asked = pb.StreamEmissionsRequest(filter=request.filter, columns=request.columns)
+    return f"emissions/{sha256(asked.SerializeToString(deterministic=True)).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some parts of a stream, and what their ids stand for."""
+
+    version: int
+    parts: list[Part]
+    dictionaries: Dictionaries
+
+
+class EmissionReader:
+    """Reads emissions of a tenant with the columns wanted, numbers of EmissionColumn."""
+
+    def __init__(self, pool: Pool, run: Run, labels: Labels, tenant_id: int, wanted: frozenset[int]) -> None:
+        self._pool = pool
+        self._run = run
+        self._labels = labels
+        self._tenant_id = tenant_id
+        self._wanted = wanted
+
+    async def pages(self, given: emission_pb2.EmissionFilter, place: Place) -> AsyncGenerator[Page]:
+        """Yield the pages behind a place; between two of them no transaction is open."""
+        chosen, more = None, True
+        while more:
+            async with snapshot(self._pool) as db:
+                chosen = chosen or await read_filter(db, self._tenant_id, given)
+                version = await _pin(db, place)
+                segments = await self._read(db, chosen, Place(version, place.behind))
+                found = await self._run(parts, segments, chosen)
+                dictionaries = await self._dictionaries(db, found)
+            if segments:
+                place = Place(version, segments[-1].position)
+            more = sum(segment.n for segment in segments) >= PAGE_ROWS
+            del segments
+            yield Page(version, found, dictionaries)
+
+    async def _read(self, db: Connection, chosen: Filter, place: Place) -> list[StoredSegment]:
+        columns = sorted(chosen.columns.union(*(WRITERS[column].stored for column in self._wanted)))
+        segments: list[StoredSegment] = []
+        rows = 0
+        scanned = scan(db, self._tenant_id, chosen, columns, version=place.version, after=place.behind)
+        async with aclosing(scanned):
+            async for segment in scanned:
+                segments.append(segment)
+                rows += segment.n
+                if rows >= PAGE_ROWS:
+                    break
+        return segments
+
+    async def _dictionaries(self, db: Connection, found: Sequence[Part]) -> Dictionaries:
+        suppliers: dict[int, str] = {}
+        keys: dict[int, str] = {}
+        if pb.EMISSION_COLUMN_SUPPLIER in self._wanted:
+            ids = await self._run(distinct, found, "supplier")
+            suppliers = await self._labels.suppliers(db, self._tenant_id, ids)
+        if pb.EMISSION_COLUMN_FACTOR in self._wanted:
+            ids = await self._run(distinct, found, "factor")
+            labels = await self._labels.factors(db, self._tenant_id, ids)
+            keys = {number: label.key for number, label in labels.items()}
+        return Dictionaries(suppliers, keys)
+
+
+async def _pin(db: Connection, place: Place) -> int:
+    """Return the merge version to read at: the stream's, as long as none of its segments is deleted."""
+    if place.version == NEWEST:
+        return await pin_version(db)
+    if await db.fetchval(QUERIES["version_is_swept"], place.version):
+        raise InvalidField("resume_token", "", "a stream begun less than an hour ago", reason="INVALID_TOKEN")
+    return place.version

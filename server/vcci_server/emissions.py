@@ -1,0 +1,59 @@
+"""EmissionService: reading what is stored, as rows or as sums."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from vcci.columns import StreamEmissionsResponse
+from vcci.v1 import emission_service_pb2 as pb
+from vcci.v1 import emission_service_pb2_grpc
+from vcci_cluster import Executor
+
+from vcci_server.auth import caller
+from vcci_server.calculation_messages import estimate_message
+from vcci_server.emission_filters import check_aggregate, check_stream, read_filter
+from vcci_server.emission_messages import emission_columns
+from vcci_server.emission_stream import EmissionReader, Place, read_place, write_place
+from vcci_server.emission_sums import Group, Summation
+from vcci_server.storage.labels import Labels
+from vcci_server.storage.pool import Pool
+from vcci_server.storage.reading import snapshot
+from vcci_server.storage.summing import on_executor
+
+
+class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
+    """Emissions of the caller's tenant."""
+
+    def __init__(self, pool: Pool, executor: Executor) -> None:
+        self._pool = pool
+        self._run = on_executor(executor)
+        self._labels = Labels()
+
+    async def StreamEmissions(self, request: pb.StreamEmissionsRequest, context: object) -> AsyncIterator[Any]:
+        """Stream emissions as columns; a slow reader costs the memory of a page, and no transaction."""
+        wanted = check_stream(request)
+        tenant_id = caller().tenant_id
+        reader = EmissionReader(self._pool, self._run, self._labels, tenant_id, wanted)
+        async with aclosing(reader.pages(request.filter, read_place(request, tenant_id))) as pages:
+            async for page in pages:
+                for part in page.parts:
+                    columns = await self._run(emission_columns, part.pieces, wanted, page.dictionaries)
+                    token = write_place(request, tenant_id, Place(page.version, part.last))
+                    yield StreamEmissionsResponse(emissions=columns, resume_token=token)
+
+    async def AggregateEmissions(
+        self, request: pb.AggregateEmissionsRequest, context: object
+    ) -> pb.AggregateEmissionsResponse:
+        """Sum emissions by dimensions, in one snapshot."""
+        limit = check_aggregate(request)
+        tenant_id = caller().tenant_id
+        async with snapshot(self._pool) as db:
+            chosen = await read_filter(db, tenant_id, request.filter)
+            totals = await Summation(db, self._run, self._labels, tenant_id, chosen).totals(request.group_by, limit)
+        return pb.AggregateEmissionsResponse(
+            groups=map(_group, totals.groups), total=_group(totals.total), group_count=totals.group_count
+        )
+
+
+def _group(group: Group) -> pb.EmissionGroup:
+    return pb.EmissionGroup(keys=group.keys, rows=group.rows, estimate=estimate_message(group.estimate))

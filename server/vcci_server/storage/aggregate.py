@@ -1,0 +1,93 @@
+"""Sums of a tenant's emissions, exact at the moment of the snapshot: from the rollups where they answer, and from the
+segments that these do not count yet; else from the segments alone.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+
+import numpy as np
+from vcci_engine.totals import Terms, ug_limbs, variance_limbs
+
+from vcci_server.storage.pool import Connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan
+from vcci_server.storage.summaries import read_summaries
+from vcci_server.storage.summing import Run, sum_up
+from vcci_server.storage.sums import Countries, Sums, columns_for, combine, month_number
+
+ROLLED_UP = ("month", "category", "method", "factor")
+
+
+async def sums_by(
+    db: Connection, run: Run, tenant_id: int, chosen: Filter, by: Sequence[str], countries: Countries | None = None
+) -> Sums:
+    """Return the sums of a filter's emissions by columns, those of `sum_segments`; `country` needs the countries."""
+    if set(by) <= {*ROLLED_UP} and chosen.upload_id is None and chosen.suppliers is None and _whole_months(chosen):
+        rolled_up = await _rolled_up(db, tenant_id, chosen, by)
+        return await run(combine, [rolled_up, await _not_folded(db, run, tenant_id, chosen, by)])
+    segments = scan(db, tenant_id, chosen, columns_for(chosen, by), version=await pin_version(db))
+    (sums,) = await sum_up(run, segments, chosen, [by], countries)
+    return sums
+
+
+def is_summarised(chosen: Filter) -> bool:
+    """Tell whether the supplier summaries answer for a filter: it restricts nothing but whole quarters."""
+    quarters = {1, 4, 7, 10}
+    edges = [day for day in (chosen.start, chosen.end) if day is not None]
+    return not chosen.columns - {"period"} and chosen.upload_id is None and all(
+        day.day == 1 and day.month in quarters for day in edges
+    )
+
+
+async def sums_by_supplier(db: Connection, run: Run, tenant_id: int, chosen: Filter) -> Sums:
+    """Return rows and calculated values by supplier, without the terms of the spread; the filter is summarised."""
+    kept = await read_summaries(db, tenant_id, chosen.start or date.min, chosen.end or date.max)
+    return await run(combine, [*kept, await _not_folded(db, run, tenant_id, chosen, ("supplier",))])
+
+
+async def read_countries(db: Connection, tenant_id: int) -> Countries:
+    """Return the country of every supplier."""
+    rows = await db.fetch(QUERIES["supplier_countries"], tenant_id)
+    names = sorted({row["country"] for row in rows})
+    number = {name: n for n, name in enumerate(names)}
+    return Countries(
+        np.array([row["supplier_id"] for row in rows], np.int32),
+        np.array([number[row["country"]] for row in rows], np.int32),
+        tuple(names),
+    )
+
+
+async def _not_folded(db: Connection, run: Run, tenant_id: int, chosen: Filter, by: Sequence[str]) -> Sums:
+    (sums,) = await sum_up(run, _tails(db, tenant_id, chosen, by), chosen, [by])
+    return sums
+
+
+async def _tails(db: Connection, tenant_id: int, chosen: Filter, by: Sequence[str]) -> AsyncIterator[StoredSegment]:
+    """Yield what each upload has beyond its folded rows; none of it is merged."""
+    version = await pin_version(db)
+    for upload_id, folded_rows in await db.fetch(QUERIES["unfolded_uploads"], tenant_id):
+        tail = Filter(upload_id, start=chosen.start, end=chosen.end)
+        after = Position(upload_id, 0, folded_rows)
+        async for segment in scan(db, tenant_id, tail, columns_for(chosen, by), version=version, after=after):
+            yield segment
+
+
+async def _rolled_up(db: Connection, tenant_id: int, chosen: Filter, by: Sequence[str]) -> Sums:
+    rows = await db.fetch(
+        QUERIES["sum_rollups"],
+        *(tenant_id, chosen.start or date.min, chosen.end or date.max, chosen.categories, chosen.methods, [*by]),
+    )
+    columns = {name: np.array([row[name] for row in rows], np.int64) for name in by if name != "month"}
+    if "month" in by:
+        columns["month"] = np.array([month_number(row["month"]) for row in rows], np.int64)
+    terms = Terms(
+        np.array([row["rows"] for row in rows], np.int64),
+        ug_limbs([int(row["ug_co2e"]) for row in rows]),
+        ug_limbs([int(row["ug_co2e_mean"]) for row in rows]),
+        variance_limbs([int(row["variance"]) for row in rows]),
+    )
+    return Sums(tuple(columns[name] for name in by), terms)
+
+
+def _whole_months(chosen: Filter) -> bool:
+    return all(day is None or day.day == 1 for day in (chosen.start, chosen.end))
