@@ -15,6 +15,7 @@ import pytest
 from vcci_engine.errors import Unavailable, WrongState
 from vcci_server.storage.binaries import Account, Binaries, choose, readable_by, system_binaries, wheel_binaries
 from vcci_server.storage.embedded import EmbeddedServer, embedded_database
+from vcci_server.storage.file_locks import is_held
 
 from tests.waiting import until
 
@@ -35,6 +36,11 @@ async def _ask(url: str, statement: str) -> object:
         return await connection.fetchval(statement)
     finally:
         await connection.close()
+
+
+async def _ask_embedded(state_dir: Path) -> object:
+    async with embedded_database(state_dir) as url:
+        return await _ask(url, "SELECT 1")
 
 
 def _data(state_dir: Path) -> Path:
@@ -61,15 +67,14 @@ async def _kill(state_dir: Path, url: str) -> None:
 
 
 @contextmanager
-def _service(state_dir: Path, binaries: Binaries) -> Iterator[subprocess.Popen[str]]:
+def _service(state_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that uses the server until it is killed or its input ends."""
     code = (
-        "import sys; from pathlib import Path; from vcci_server.storage.binaries import Binaries;"
-        "from vcci_server.storage.embedded import EmbeddedServer;"
-        "server = EmbeddedServer(Path(sys.argv[1]), Binaries(Path(sys.argv[2]), sys.argv[3]));"
+        "import sys; from pathlib import Path; from vcci_server.storage.embedded import EmbeddedServer;"
+        "server = EmbeddedServer(Path(sys.argv[1]));"
         "print('ready', flush=True); sys.stdin.read(); server.stop()"
     )
-    command = [sys.executable, "-c", code, str(state_dir), str(binaries.folder), binaries.version]
+    command = [sys.executable, "-c", code, str(state_dir)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -96,9 +101,9 @@ async def test_it_is_durable_and_listens_on_a_private_socket_only(state_dir: Pat
         assert _data(state_dir).stat().st_mode & 0o077 == 0
 
 
-async def test_two_users_share_it_and_the_last_one_stops_it(state_dir: Path, binaries: Binaries) -> None:
-    with _service(state_dir, binaries) as other:
-        async with embedded_database(state_dir, binaries=binaries) as url:
+async def test_two_users_share_it_and_the_last_one_stops_it(state_dir: Path) -> None:
+    with _service(state_dir) as other:
+        async with embedded_database(state_dir) as url:
             pass
         assert await _ask(url, "SELECT 1") == 1
         other.communicate()
@@ -106,12 +111,21 @@ async def test_two_users_share_it_and_the_last_one_stops_it(state_dir: Path, bin
         await _ask(url, "SELECT 1")
 
 
-async def test_the_server_of_a_killed_service_is_adopted(state_dir: Path, binaries: Binaries) -> None:
-    with _service(state_dir, binaries) as killed:
+async def test_a_start_that_is_cancelled_leaves_no_server(state_dir: Path) -> None:
+    starting = asyncio.create_task(_ask_embedded(state_dir))
+    await until((state_dir / "postgres" / "change").exists)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not is_held(state_dir / "postgres" / "running")
+
+
+async def test_the_server_of_a_killed_service_is_adopted(state_dir: Path) -> None:
+    with _service(state_dir) as killed:
         postmaster = _postmaster(state_dir)
         killed.kill()
         killed.wait()
-    async with embedded_database(state_dir, binaries=binaries) as url:
+    async with embedded_database(state_dir) as url:
         assert await _ask(url, "SELECT 1") == 1
         assert _postmaster(state_dir) == postmaster
 
