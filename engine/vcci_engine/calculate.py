@@ -5,6 +5,7 @@ comes from the same operations in the same order whatever batch it is in, so res
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -20,6 +21,7 @@ from vcci_engine.inputs import amounts, multipliers
 from vcci_engine.methods import METHODS
 from vcci_engine.quality import VARIANCE, pack
 from vcci_engine.results import Calculation, Emissions, Reason, RowErrors
+from vcci_engine.segment_codec import COLUMNS
 from vcci_engine.units import parse
 
 MAX_KG_CO2E = 5e11  # so that totals stay exact: its micrograms fit into two limbs (totals.py)
@@ -34,7 +36,7 @@ def calculate(activities: Activities, factors: FactorTable, *, allow_negative: b
         given = multipliers(activities.inputs)
         scales = find_scales(activities, units, given, factors, choice.factor)
         amount = _scaled(amounts(activities.quantity, given), scales)
-        kg_co2e = _emissions(choice, amount, factor_values(activities, factors.lookup, choice))
+        kg_co2e = _computed(choice, amount, factor_values(activities, factors.lookup, choice))
         findings = chain(
             check_suppliers(activities),
             check_numbers(activities, allow_negative),
@@ -47,28 +49,8 @@ def calculate(activities: Activities, factors: FactorTable, *, allow_negative: b
             _check_result(activities, kg_co2e),
         )
         errors = row_errors(findings)
-        sigma = np.sqrt(VARIANCE.take(quality, mode="clip") + factors.lookup.sigma2.take(choice.factor)).astype(
-            np.float32
-        )
-        every = Emissions(
-            row=np.arange(len(activities), dtype=np.uint32),
-            supplier=activities.supplier,
-            category=activities.category.astype(np.uint8),
-            method=choice.method,
-            period=activities.period,
-            quantity=activities.quantity,
-            unit=activities.unit,
-            factor=factors.lookup.id.take(choice.factor),
-            quality=quality,
-            kg_co2e=kg_co2e,
-            sigma=sigma,
-            notices=choice.notices,
-            groups=activities.groups,
-            group=activities.group,
-            references=activities.references,
-            inputs=dict(activities.inputs),
-        )
-    return Calculation(_without(every, errors) if len(errors) else every, errors, factors.set_id)
+        emissions = _emissions(activities, factors, choice, quality, kg_co2e)
+    return Calculation(_without(emissions, errors) if len(errors) else emissions, errors, factors.set_id)
 
 
 def _packed_quality(activities: Activities) -> npt.NDArray[np.uint16]:
@@ -83,7 +65,7 @@ def _scaled(amount: FloatArray, scales: Scales) -> FloatArray:
     return amount * scales.scale.take(scales.index)
 
 
-def _emissions(choice: Choice, amount: FloatArray, factor: FloatArray) -> FloatArray:
+def _computed(choice: Choice, amount: FloatArray, factor: FloatArray) -> FloatArray:
     """Apply each row's method; rows without one get what they have."""
     kg_co2e = amount
     for method in METHODS:
@@ -93,6 +75,35 @@ def _emissions(choice: Choice, amount: FloatArray, factor: FloatArray) -> FloatA
         if rows.any():
             kg_co2e = np.where(rows, method.emissions(amount, factor), kg_co2e)
     return kg_co2e
+
+
+def _emissions(
+    activities: Activities,
+    factors: FactorTable,
+    choice: Choice,
+    quality: npt.NDArray[np.uint16],
+    kg_co2e: FloatArray,
+) -> Emissions:
+    """Return all rows as emissions, the wrong ones too."""
+    variance = VARIANCE.take(quality, mode="clip") + factors.lookup.sigma2.take(choice.factor)
+    return Emissions(
+        row=np.arange(len(activities), dtype=np.uint32),
+        supplier=activities.supplier,
+        category=activities.category.astype(np.uint8),
+        method=choice.method,
+        period=activities.period,
+        quantity=activities.quantity,
+        unit=activities.unit,
+        factor=factors.lookup.id.take(choice.factor),
+        quality=quality,
+        kg_co2e=kg_co2e,
+        sigma=np.sqrt(variance).astype(np.float32),
+        notices=choice.notices,
+        groups=activities.groups,
+        group=activities.group,
+        references=activities.references,
+        inputs=dict(activities.inputs),
+    )
 
 
 def _check_result(activities: Activities, kg_co2e: FloatArray) -> Iterator[Finding]:
@@ -107,22 +118,11 @@ def _without(emissions: Emissions, errors: RowErrors) -> Emissions:
     right = np.ones(len(emissions), np.bool_)
     right[errors.row] = False
     kept = np.flatnonzero(right)
-    return Emissions(
-        row=emissions.row[kept],
-        supplier=emissions.supplier[kept],
-        category=emissions.category[kept],
-        method=emissions.method[kept],
-        period=emissions.period[kept],
-        quantity=emissions.quantity[kept],
-        unit=emissions.unit[kept],
-        factor=emissions.factor[kept],
-        quality=emissions.quality[kept],
-        kg_co2e=emissions.kg_co2e[kept],
-        sigma=emissions.sigma[kept],
-        notices=emissions.notices[kept],
-        groups=emissions.groups,
-        group=None if emissions.group is None else emissions.group[kept],
-        references=tuple([emissions.references[row] for row in kept.tolist()]) if emissions.references else (),
+    return replace(
+        emissions,
+        **{name: getattr(emissions, name).take(kept) for name, _ in COLUMNS},
+        group=None if emissions.group is None else emissions.group.take(kept),
+        references=tuple(map(emissions.references.__getitem__, kept.tolist())) if emissions.references else (),
         inputs={name: _kept(column, right, kept) for name, column in emissions.inputs.items()},
     )
 

@@ -23,6 +23,7 @@ MAX_CODE_BYTES = 128
 
 _CATEGORY = f"1 to {CATEGORIES}"
 _METHOD = "0 (the best possible), " + ", ".join(f"{method.number} ({method.name})" for method in METHODS)
+_INPUT = "an input that a method knows, like distance, days or share (docs/methods.md)"
 _UNIT = "a unit, like kg, kWh, tonne*km or m3, or an ISO 4217 currency"
 _PERIOD = f"a day from {EPOCH + timedelta(FIRST_DAY)} to {EPOCH + timedelta(LAST_DAY)}"
 
@@ -94,7 +95,7 @@ def check_inputs(inputs: Mapping[str, InputColumn], rows: int) -> Iterator[Findi
     for name, column in sorted(inputs.items()):
         if name not in INPUTS:
             every = np.ones(len(column.values), np.bool_)
-            yield _input(name, column, every, rows, Reason.UNKNOWN_INPUT, f"one of {', '.join(INPUTS)}")
+            yield _input(name, column, every, rows, Reason.UNKNOWN_INPUT, _INPUT)
         else:
             yield from _check_input(INPUTS[name], column, rows)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -59,26 +60,19 @@ def factor_values(batch: Activities, lookup: FactorLookup, choice: Choice) -> Fl
 
 def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
     """Find rows whose factor does not exist, or not for their region, and rows that no method can calculate."""
-    unknown = np.array([bool(key) and key not in table.index for key in batch.factors], np.bool_)
+    key = partial(_key, batch)
+    unknown = np.array([bool(text) and text not in table.index for text in batch.factors], np.bool_)
     if batch.factor is not None and unknown.any():
         expected = "the key of a factor in the active set, like naics:331110"
-        yield Finding(unknown[batch.factor], Reason.UNKNOWN_FACTOR, "factor", lambda row: _key(batch, row), expected)
+        yield Finding(unknown[batch.factor], Reason.UNKNOWN_FACTOR, "factor", key, expected)
     impossible = choice.method == 0
     if not impossible.any():
         return
-    keyless = np.array([not key for key in batch.factors], np.bool_)[batch.factor] if batch.factor is not None else True
-    yield Finding(impossible & keyless, Reason.MISSING_INPUT, "factor", lambda row: "", lambda row: _needed(batch, row))
+    needed = partial(_needed, batch)
+    yield Finding(impossible & _keyless(batch), Reason.MISSING_INPUT, "factor", key, needed)
     nowhere = impossible & (choice.factor == len(table))
-    yield Finding(
-        nowhere,
-        Reason.NO_FACTOR_FOR_REGION,
-        "factor",
-        lambda row: _key(batch, row),
-        lambda row: _regions(batch, table, row),
-    )
-    yield Finding(
-        impossible, Reason.MISSING_INPUT, "factor", lambda row: _key(batch, row), lambda row: _needed(batch, row)
-    )
+    yield Finding(nowhere, Reason.NO_FACTOR_FOR_REGION, "factor", key, partial(_regions, batch, table))
+    yield Finding(impossible, Reason.MISSING_INPUT, "factor", key, needed)
 
 
 def _factors(batch: Activities, lookup: FactorLookup) -> tuple[Positions, npt.NDArray[np.uint16]]:
@@ -100,6 +94,12 @@ def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:
 
 def _at(column: InputColumn) -> slice | npt.NDArray[np.uint32]:
     return slice(None) if column.rows is None else column.rows
+
+
+def _keyless(batch: Activities) -> npt.NDArray[np.bool_]:
+    if batch.factor is None:
+        return np.ones(len(batch), np.bool_)
+    return np.array([not text for text in batch.factors], np.bool_)[batch.factor]
 
 
 def _key(batch: Activities, row: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import FloatArray, InputColumn, Positions
+from vcci_engine.activities import FloatArray, IndexArray, InputColumn, Positions
 from vcci_engine.dates import DAY_OF_QUARTER, QUARTER, QUARTER_START, day_index
 from vcci_engine.results import Emissions
 from vcci_engine.segment_codec import (
@@ -86,8 +86,8 @@ def cut(
         "sigma": emissions.sigma.take(order),
         "notices": emissions.notices.take(order),
     }
-    groups = [] if emissions.group is None else [emissions.groups[n] for n in emissions.group.take(order).tolist()]
-    references = [emissions.references[row] for row in order.tolist()] if emissions.references else []
+    groups = [] if emissions.group is None else _picked(emissions.groups, emissions.group.take(order))
+    references = _picked(emissions.references, order) if emissions.references else []
     inputs = {name: _dense(column, len(emissions)).take(order) for name, column in emissions.inputs.items()}
     rows = _Rows(quarter.take(order), columns, dictionary, groups, references, inputs)
     return list(_segments(rows, rows_per_segment))
@@ -125,8 +125,8 @@ def _joined(parts: Sequence[Segment]) -> _Rows:
         quarter=QUARTER.take(day_index(np.full(len(order), parts[0].quarter, np.int32))),
         columns={name: column.take(order) for name, column in columns.items()},
         units=units,
-        groups=[groups[row] for row in order.tolist()] if groups else [],
-        references=[references[row] for row in order.tolist()] if references else [],
+        groups=_picked(groups, order) if groups else [],
+        references=_picked(references, order) if references else [],
         inputs={name: _dense_of_parts(name, inputs, parts).take(order) for name in sorted(set().union(*inputs))},
     )
 
@@ -198,6 +198,10 @@ def _used(units: tuple[str, ...], column: npt.NDArray[np.uint16]) -> tuple[tuple
     if len(used) < len(units):
         units, column = tuple(units[n] for n in used), np.searchsorted(used, column).astype(np.uint16)
     return units, column.astype(DTYPE["unit"], copy=False).view(np.uint8).data
+
+
+def _picked(strings: Sequence[str], rows: Positions | IndexArray) -> list[str]:
+    return list(map(strings.__getitem__, rows.tolist()))
 
 
 def _dense(column: InputColumn, n: int) -> FloatArray:
