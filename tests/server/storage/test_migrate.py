@@ -35,13 +35,14 @@ async def test_processes_that_migrate_at_once_apply_each_file_once(
 
 
 async def test_a_migration_that_fails_leaves_nothing(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "0001_wrong.sql").write_text("CREATE TABLE half (); SELECT 1 / 0;")
     monkeypatch.setattr(migrations, "FOLDER", tmp_path)
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(database)
+    await connection.execute("CREATE SCHEMA empty; SET search_path TO empty")
     with pytest.raises(asyncpg.DivisionByZeroError):
         await migrate(connection)
     assert await connection.fetchval("SELECT to_regclass('half')") is None
-    await connection.execute("DROP TABLE schema_migrations")
+    assert await connection.fetchval("SELECT count(*) FROM schema_migrations") == 0
     await connection.close()
