@@ -57,22 +57,22 @@ def blocks(stream: pa.NativeFile) -> Iterator[bytes]:
 def check_text(path: Path, encoding: str) -> bool:
     """Raise FileProblem unless the whole file is text of this encoding; return whether its quotes come in pairs."""
     file = TextFile(path)
-    quotes = 0
-    at = 0
+    quotes, line = 0, 1
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         for block in blocks(file.stream()):
             quotes += block.count(b'"')
             decoder.decode(block)
-            at += len(block)
+            line += block.count(b"\n")
         decoder.decode(b"", final=True)
     except LookupError:
         raise FileProblem(f"{encoding!r} is not an encoding that is known; for example utf-8, cp1252, utf-16") from None
     except UnicodeDecodeError as error:
         found = error.object[error.start : error.start + 1].hex()
+        line += error.object[: error.start].count(b"\n")
         raise FileProblem(
-            f"{path.name} is not {encoding}: byte 0x{found} near byte {at + error.start:,}. When it was saved by an "
-            'old spreadsheet, say encoding = "cp1252" under [file] of a mapping (--map).'
+            f"{path.name} is not {encoding}: byte 0x{found} in line {line:,}. When it was saved by an old "
+            'spreadsheet, say encoding = "cp1252" under [file] of a mapping (--map).'
         ) from None
     finally:
         file.close()

@@ -31,7 +31,7 @@ class WorkbookReader:
         names = ["" if cell is None else str(cell).strip() for cell in found]
         self.header: Sequence[str] = named(names, path, form.header_line)
         self.total_rows: int | None = None
-        self._last_line = self._sheet.max_row  # of the sheet's own statement; some programs leave it out
+        self._lines = (self._sheet.max_row or 0) - form.header_line  # as the sheet says; some programs leave it out
 
     def chunks(self, columns: Sequence[str], rows: int) -> Iterator[Chunk]:
         """Yield all rows, formulas as the values that were saved with them."""
@@ -39,7 +39,7 @@ class WorkbookReader:
 
     def fraction_read(self) -> float | None:
         """Return how much was read, 0 to 1; None when the workbook does not say how long it is."""
-        return min(self._rows_read / self._last_line, 1.0) if self._last_line else None
+        return min(self._rows_read / self._lines, 1.0) if self._lines > 0 else None
 
     def close(self) -> None:
         """Close the file."""
