@@ -15,6 +15,7 @@ from vcci_cluster import Executor, Place, RayOptions, TimeLimitExceeded, Work, o
 
 from tests.cluster import works
 from tests.cluster.processes import alive, children, session
+from tests.engine.samples import FACTORS, TABLE, Row, batch
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,6 +58,21 @@ async def test_results_are_the_same_bits_in_both_places(executor: Executor) -> N
     assert {name: column.tobytes() for name, column in there.items()} == {
         name: column.tobytes() for name, column in here.items()
     }
+
+
+async def test_the_engine_calculates_the_same_bits_in_both_places(executor: Executor) -> None:
+    rows = [Row(quantity=n / 7, quality=n % 5, country="DE", factor=FACTORS[n % 5][1]) for n in range(5_000)]
+    activities = batch(*rows)
+    there, here = [
+        await executor.run(Work("task", works.inventory, (activities,), estimated_s, 5_000, shared=(TABLE,)))
+        for estimated_s in (60.0, 0.0)
+    ]
+    assert [place for _, place, _ in observed] == [Place.RAY, Place.IN_PROCESS]
+    assert len(here.errors.row) < len(rows), "some rows are right"
+    for name in ("kg_co2e", "sigma", "factor", "method", "quality", "quantity"):
+        assert getattr(there.emissions, name).tobytes() == getattr(here.emissions, name).tobytes()
+    assert there.errors.row.tobytes() == here.errors.row.tobytes()
+    assert (there.errors.reason, there.errors.value) == (here.errors.reason, here.errors.value)
 
 
 async def test_works_run_in_processes_of_their_own(executor: Executor) -> None:

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from vcci_engine.activities import Activities
+from vcci_engine.calculate import calculate
+from vcci_engine.factors import FactorTable
+from vcci_engine.results import Calculation
 
 Arrays = dict[str, NDArray[np.float64]]
 
@@ -25,6 +29,11 @@ def simulate(seed: int, rows: int) -> Arrays:
     """Draw from a counter-based generator: the same bits wherever it runs."""
     draws = np.random.Generator(np.random.Philox(key=seed)).lognormal(size=(rows, 16))
     return {"mean": draws.mean(axis=1), "gsd": np.exp(np.log(draws).std(axis=1))}
+
+
+def inventory(factors: FactorTable, activities: Activities) -> Calculation:
+    """Calculate with a shared factor table."""
+    return calculate(activities, factors)
 
 
 def look_up(table: Arrays, index: NDArray[np.int64]) -> NDArray[np.float64]:
