@@ -38,7 +38,8 @@ mcf = 1000 * cf
 """
 
 # Spellings of business files that pint does not know or takes for something else: bbl is not a dry barrel, kilos are
-# not kiloseconds, kt not a knot, MT not a megatesla, pc not a parsec, unit not a micronit.
+# not kiloseconds, kt not a knot, MT not a megatesla, mt not a millitonne, pc not a parsec, unit not a micronit. Those
+# that mean nothing here would be wrong without a word: gr is a gram or a grain, NM a nautical mile or a nanometre.
 _SPELLINGS = {
     "barrel": "oil_barrel",
     "barrels": "oil_barrel",
@@ -46,6 +47,7 @@ _SPELLINGS = {
     "cbm": "m3",
     "count": "item",
     "ea": "item",
+    "gr": "",
     "gwh": "GWh",
     "kilo": "kg",
     "kilos": "kg",
@@ -53,7 +55,9 @@ _SPELLINGS = {
     "kwh": "kWh",
     "ltr": "litre",
     "MT": "tonne",
+    "mt": "tonne",
     "mwh": "MWh",
+    "nm": "",
     "pc": "item",
     "pcs": "item",
     "people": "person",
@@ -144,6 +148,8 @@ def _named(name: str) -> Unit | None:
         return parse(_SPELLINGS[name])
     if readings := _REGISTRY.parse_unit_name(name):
         prefix, unit, _ = readings[0]
+        if unit == "ton" and "short_ton" not in name:
+            return None  # a tonne to some, a short ton to others, a tenth apart
         return _root(prefix + unit)
     return _named(name.lower()) if name != name.lower() else None
 
