@@ -67,6 +67,7 @@ class Admission:
             turn, size = self._queue.popleft()
             if not turn.done():
                 self._free_bytes -= size
+                self._metrics.bytes.inc(size)
                 turn.set_result(None)
         self._metrics.bytes_in_flight.set(self._max_bytes - self._free_bytes)
 

@@ -12,6 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 CALL_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
+FORMS = {"calculate_columns": "columns", "calculate_rows": "rows"}  # the works that calculate a batch
+FORMS = {"calculate": "columns", "decode_rows": "rows"}  # of a batch, by the work that calculates it
+
 
 class Metrics:
     """All that the server measures."""
@@ -53,8 +56,10 @@ class Metrics:
         self.accepted = self.rows.labels("accepted")
         self.rejected = self.rows.labels("rejected")
         self.duplicate = self.rows.labels("duplicate")
-        self.bytes = Counter("vcci_ingest_bytes_total", "Bytes of the batches of uploads.", registry=registry)
-        self.batches = Counter("vcci_ingest_batches_total", "Batches committed.", ("place", "form"), registry=registry)
+        self.bytes = Counter(
+            "vcci_ingest_bytes_total", "Bytes of batches taken in, of uploads and calculations.", registry=registry
+        )
+        self.batches = Counter("vcci_ingest_batches_total", "Batches calculated.", ("place", "form"), registry=registry)
         self.commit_seconds = Histogram(
             "vcci_ingest_commit_seconds",
             "Duration of the transactions that store batches.",
@@ -74,6 +79,10 @@ class Metrics:
         """Count one attempt of a work; the form that `open_executor(observe=)` asks for."""
         self.tasks.labels(name, status).inc()
         self.task_seconds.labels(name).observe(seconds)
+        if status == "success" and name in FORMS:
+            self.batches.labels(place, FORMS[name]).inc()
+        if status == "success" and name in FORMS:
+            self.batches.labels(place, FORMS[name]).inc()
 
 
 class CallMeter:

@@ -79,7 +79,7 @@ class Preparation:
         if append.WhichOneof("payload") == "columns":
             rows = len(append.columns.quantity)
             columns = Work(
-                name="calculate",
+                name="calculate_columns",
                 function=_decode_and_calculate_columns,
                 args=(append, self.limits, self.allow_negative),
                 shared=(table,),
@@ -93,7 +93,7 @@ class Preparation:
             expected = f"at most {self.limits.max_rows} rows"
             raise InvalidBatch("rows.activities", rows, expected, reason="LIMIT_EXCEEDED")
         decoded = Work(
-            name="decode_rows",
+            name="calculate_rows",
             function=decode_and_calculate_rows,
             args=(append.rows.SerializeToString(), self.allow_negative),
             shared=(table,),
