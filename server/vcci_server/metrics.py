@@ -13,7 +13,6 @@ CALL_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 FORMS = {"calculate_columns": "columns", "calculate_rows": "rows"}  # the works that calculate a batch
-FORMS = {"calculate": "columns", "decode_rows": "rows"}  # of a batch, by the work that calculates it
 
 
 class Metrics:
@@ -79,8 +78,6 @@ class Metrics:
         """Count one attempt of a work; the form that `open_executor(observe=)` asks for."""
         self.tasks.labels(name, status).inc()
         self.task_seconds.labels(name).observe(seconds)
-        if status == "success" and name in FORMS:
-            self.batches.labels(place, FORMS[name]).inc()
         if status == "success" and name in FORMS:
             self.batches.labels(place, FORMS[name]).inc()
 
