@@ -66,6 +66,12 @@ _SPELLINGS = {
     "units": "item",
 }
 
+_DIMENSION_NAMES = {
+    (("[length]", 2),): "area",
+    (("[length]", 3),): "volume",
+    (("[length]", 2), ("[mass]", 1), ("[time]", -2)): "energy",
+}
+
 _SYMBOLS = str.maketrans({"\u00b2": "2", "\u00b3": "3", "\u00b7": "*", "\u00d7": "*", "\u03bc": "\u00b5"})
 _TERM = re.compile(r"([A-Za-z\u00b5_%]+)(?:(?:\*\*|\^)?(-?[1-9]))?")
 _OPERATOR = re.compile(r" *([*/.\-]) *| +")
@@ -86,6 +92,8 @@ class Unit:
 
     def __str__(self) -> str:
         """Its dimension for people: `mass x length`."""
+        if self.dimensions in _DIMENSION_NAMES:
+            return _DIMENSION_NAMES[self.dimensions]
         return " x ".join(_dimension_name(name, power) for name, power in self.dimensions) or "a plain number"
 
 

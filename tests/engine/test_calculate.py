@@ -159,6 +159,7 @@ def test_a_wrong_row_is_told_its_reason_field_and_value(row: Row, told: tuple[Re
 
 def test_an_incompatible_unit_is_told_what_would_fit() -> None:
     assert error(Row(unit="kWh"))[3] == "a unit of mass, like kg"
+    assert error(Row(factor="grid:electricity"))[3] == "a unit of energy, like kWh"
     freight = Row(unit="kg", factor="freight:truck", inputs={"days": 1.0})
     assert error(freight)[3] == "a unit of length x mass, like tonne*km, together with days (day)"
 
