@@ -49,11 +49,9 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start, and return when it serves."""
-        command = [sys.executable, "-m", "vcci_server", "serve", "--state-dir", str(self.state_dir)]
-        command += ["--listen", self.listening, "--metrics-listen", "127.0.0.1:0", *self.args]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **self.env}
+                self._command(), stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **self.env}
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -62,6 +60,12 @@ class ServerProcess:
             raise AssertionError(f"the server did not start:\n{self.log.read_text()[-4_000:]}")
         where = json.loads(line)
         self.listening, self.metrics = where["listening"], where["metrics"]
+
+    def run_to_end(self, *args: str) -> "subprocess.CompletedProcess[str]":
+        """Run one that is expected to fail, with further flags; return its status and what it wrote."""
+        env = {**os.environ, **self.env}
+        command = [*self._command(), *args]
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=STOP_S, check=False)
 
     def terminate(self, timeout_s: float = STOP_S) -> int:
         """Send SIGTERM; return the exit status when it has ended."""
@@ -79,6 +83,10 @@ class ServerProcess:
     def log(self) -> Path:
         """What it wrote to stderr, of all its runs."""
         return self.state_dir / "server.log"
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "vcci_server", "serve", "--state-dir", str(self.state_dir)]
+        return [*command, "--listen", self.listening, "--metrics-listen", "127.0.0.1:0", *self.args]
 
     def _ended(self, timeout_s: float) -> int:
         assert self.process is not None

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -102,12 +102,14 @@ async def opened(settings: Settings) -> AsyncIterator["Service"]:
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         metrics_host, metrics_port = split_address(settings.metrics_listen)
-        metrics_port = stack.enter_context(serve_metrics(metrics, metrics_host, metrics_port))
+        with _taken("VCCI_METRICS_LISTEN", settings.metrics_listen):
+            metrics_port = stack.enter_context(serve_metrics(metrics, metrics_host, metrics_port))
         parts = await _make(settings, metrics, stack)
         service = Service(settings, parts)
         await stack.enter_async_context(service.health.watch())
         host, port = split_address(settings.listen)
-        port = _bind(service.server, host, port)
+        with _taken("VCCI_LISTEN", settings.listen):
+            port = service.server.add_insecure_port(_address(host, port))
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
         service.listening = Listening(_address(host, port), _address(metrics_host, metrics_port))
@@ -284,13 +286,12 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+@contextmanager
+def _taken(name: str, address: str) -> Iterator[None]:
     try:
-        return server.add_insecure_port(_address(host, port))
-    except RuntimeError as error:
-        raise SettingsError(
-            f"VCCI_LISTEN: cannot listen on {_address(host, port)}; is another server there?"
-        ) from error
+        yield
+    except (OSError, RuntimeError) as error:
+        raise SettingsError(f"{name}: cannot listen on {address}: is it taken?") from error
 
 
 def _address(host: str, port: int) -> str:

@@ -24,7 +24,7 @@ class Health:
         self.servicer = aio.HealthServicer()
         self._check = check
         self._services = ["", *services]
-        self._serving: bool | None = None
+        self.serving: bool | None = None  # None: not checked yet
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[None]:
@@ -48,9 +48,9 @@ class Health:
 
     async def _update(self) -> None:
         serving = await self._is_serving()
-        if serving == self._serving:
+        if serving == self.serving:
             return
-        self._serving = serving
+        self.serving = serving
         status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
         for service in self._services:
             await self.servicer.set(service, status)
@@ -60,7 +60,7 @@ class Health:
             async with asyncio.timeout(CHECK_WITHIN_S):
                 await self._check()
         except (VcciError, TimeoutError) as error:
-            if self._serving is not False:
+            if self.serving is not False:
                 logger.warning("not serving: %s", str(error) or "the database does not answer in time")
             return False
         return True

@@ -15,6 +15,8 @@ from vcci_server.storage.embedded import EmbeddedServer
 from vcci_server.storage.migrate import migrate
 from vcci_server.storage.pool import Pool, open_pool
 
+from tests.server_process import ServerProcess, running_server
+
 
 @pytest.fixture(scope="session")
 def state_folders() -> Iterator[Path]:
@@ -31,6 +33,13 @@ def state_dir(state_folders: Path) -> Path:
     folder = state_folders / uuid4().hex
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(state_folders: Path) -> Iterator[ServerProcess]:
+    """The service as a process of its own, shared by the tests that only call it; each takes a tenant of its own."""
+    with running_server(Path(tempfile.mkdtemp(dir=state_folders))) as process:
+        yield process
 
 
 @pytest.fixture(scope="session")
