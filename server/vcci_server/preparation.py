@@ -13,7 +13,7 @@ from vcci.v1 import error_pb2
 from vcci.v1 import upload_service_pb2 as pb
 from vcci_cluster.placement import Executor, Work
 from vcci_engine.activities import Activities
-from vcci_engine.errors import InvalidBatch, InvalidField, InvalidInput, VcciError
+from vcci_engine.errors import InvalidField, InvalidInput, VcciError
 from vcci_engine.factors import FactorTable
 from vcci_engine.results import Calculation
 from vcci_engine.segments import Segment, cut
@@ -27,7 +27,7 @@ from vcci_server.messages import (
 )
 from vcci_server.storage.ingest import PreparedBatch
 from vcci_server.storage.suppliers import SupplierStore
-from vcci_server.validation import BatchLimits
+from vcci_server.validation import BatchLimits, check_rows
 
 COLUMNS_S_PER_ROW = 0.12e-6  # CPU of decoding, checking and calculating a row of columns
 ROWS_S_PER_ROW = 4e-6  # CPU of a message per row, nearly all of it decoding in Python
@@ -89,9 +89,7 @@ class Preparation:
             )
             return await self.executor.run(columns)
         rows = len(append.rows.activities)
-        if rows > self.limits.max_rows:
-            expected = f"at most {self.limits.max_rows} rows"
-            raise InvalidBatch("rows.activities", rows, expected, reason="LIMIT_EXCEEDED")
+        check_rows(append.rows, self.limits)
         decoded = Work(
             name="calculate_rows",
             function=decode_and_calculate_rows,
