@@ -47,7 +47,7 @@ def resolve(
 ) -> tuple[Positions, npt.NDArray[np.uint16]]:
     """Return each row's factor (F: none) and bits of notices, for its key, its region and its day (dates.day_index).
 
-    The region is exact, else the world; a key with one region stands for all. The year is exact, else the nearest
+    The region is exact, else the world; a key with one region only stands for every other too. The year is exact, else the nearest
     earlier, else the earliest.
     """
     pair = key * np.intp(lookup.group.shape[1]) + region
@@ -116,9 +116,10 @@ def _region_tables(
         next_group += len(by_region)
         if len(of_region) == 1 or WORLD in of_region:
             group[key] = of_region.get(WORLD, next_group - 1)
-        if len(of_region) > 1:
-            exact = {regions[name]: number for name, number in of_region.items() if name != WORLD}
-            notice[key] = (WORLD in of_region) << Notice.WORLD_FACTOR
+        exact = {regions[name]: number for name, number in of_region.items() if name != WORLD}
+        if exact:
+            told = Notice.WORLD_FACTOR if WORLD in of_region else Notice.OTHER_REGION_FACTOR
+            notice[key] = (group[key] < count) * np.uint16(1 << told)
             notice[key, list(exact)] = 0
             group[key, list(exact)] = list(exact.values())
     return group, notice

@@ -36,6 +36,7 @@ class Notice(IntEnum):
     WORLD_FACTOR = 4
     EARLIER_FACTOR_YEAR = 5
     LATER_FACTOR_YEAR = 6
+    OTHER_REGION_FACTOR = 7
 
 
 @dataclass(frozen=True, slots=True)

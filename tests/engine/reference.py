@@ -74,6 +74,8 @@ def _factor(
     region = country
     if len(regions) == 1:
         region = min(regions)
+        if region not in ("", country):
+            notices.add(Notice.OTHER_REGION_FACTOR)
     elif not country or country not in regions:
         if "" not in regions:
             return None, frozenset()

@@ -207,17 +207,18 @@ def test_the_suppliers_own_factor_is_per_whatever_the_quantity_is_in() -> None:
         (Row(method=1), {Notice.AVERAGE_DATA_INSTEAD_OF_SUPPLIER_SPECIFIC, Notice.LATER_FACTOR_YEAR}),
         (
             Row(method=1, unit="USD", factor="naics:331110", period="2022-03-03"),
-            {Notice.SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC},
+            {Notice.SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC, Notice.OTHER_REGION_FACTOR},
         ),
         (
             Row(method=2, unit="USD", factor="naics:331110", period="2022-03-03"),
-            {Notice.SPEND_BASED_INSTEAD_OF_AVERAGE_DATA},
+            {Notice.SPEND_BASED_INSTEAD_OF_AVERAGE_DATA, Notice.OTHER_REGION_FACTOR},
         ),
         (Row(unit="kWh", factor="grid:electricity", country="DEU", period="2023-01-01"), set()),
         (Row(unit="kWh", factor="grid:electricity", country="DE", period="2022-12-31"), {Notice.EARLIER_FACTOR_YEAR}),
         (Row(unit="kWh", factor="grid:electricity", country="FR", period="2021-12-31"), {Notice.LATER_FACTOR_YEAR}),
         (Row(unit="kWh", factor="grid:electricity", country="IT", period="2021-12-31"), {Notice.WORLD_FACTOR}),
-        (Row(unit="USD", factor="naics:331110", country="DE", period="2022-06-30"), set()),
+        (Row(unit="USD", factor="naics:331110", country="DE", period="2022-06-30"), {Notice.OTHER_REGION_FACTOR}),
+        (Row(unit="USD", factor="naics:331110", country="US", period="2022-06-30"), set()),
     ],
 )
 def test_what_was_done_otherwise_than_asked_is_told(row: Row, told: set[Notice]) -> None:

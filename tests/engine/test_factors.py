@@ -35,6 +35,8 @@ def slowly(identities: list[tuple[str, str, int]], key: str, country: str, year:
     of_key = [(region, at, number) for number, (k, region, at) in enumerate(identities, 1) if k == key]
     regions = {region for region, _, _ in of_key}
     notices: set[Notice] = set()
+    if len(regions) == 1 and not regions & {"", country}:
+        notices.add(Notice.OTHER_REGION_FACTOR)
     if len(regions) > 1:
         wanted = country if country and country in regions else ""
         if wanted == "" and "" in regions:

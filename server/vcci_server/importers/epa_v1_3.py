@@ -90,7 +90,7 @@ def _record(code: str, sector: _Sector, margins: str) -> FactorRecord:
         source="naics",
         code=code,
         name=sector.title,
-        region="",  # an economy-wide average of the US, which stands in for every country that has none of its own
+        region="US",
         year=PRICE_YEAR,
         unit="USD",
         kg_co2e=math.fsum([*co2e_only, *(amount * gwp[gas] for gas, amount in gases.items())]),

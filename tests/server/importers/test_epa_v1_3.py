@@ -21,7 +21,7 @@ STEEL = '331110,Iron and Steel Mills,All GHGs,"kg CO2e/2022 USD, purchaser price
 
 def test_co2e_file_gives_one_factor_a_sector() -> None:
     [record] = epa_v1_3.read((HEADER + STEEL).encode())
-    assert (record.key, record.name, record.region) == ("naics:331110", "Iron and Steel Mills", "")
+    assert (record.key, record.name, record.region) == ("naics:331110", "Iron and Steel Mills", "US")
     assert (record.unit, record.kg_co2e, record.gases) == ("USD", 1.0, {})
     assert (record.price_year, record.price_basis, record.margins) == (2022, "purchaser", "with")
     assert "10.23719/1531143" in record.source_note
