@@ -141,6 +141,6 @@ def _starter_keys() -> dict[tuple[str, str], list[str]]:
         regions[line["source"], line["unit"], line["code"]].add(line["region"])
     keys: dict[tuple[str, str], list[str]] = defaultdict(list, {("", ""): [""]})
     for (source, unit, code), known in regions.items():
-        if "" in known or known.issuperset(COUNTRIES):
+        if "" in known or len(known) == 1 or known.issuperset(COUNTRIES):  # one region is for all
             keys[source, unit].append(f"{source}:{code}")
     return keys

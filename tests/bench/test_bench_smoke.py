@@ -1,0 +1,30 @@
+"""The benchmarks still run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.sizes import QUICK
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ["one_caller", "many_callers", "open_loop", "ingest", "kernel", "memory"]
+
+
+def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--quick", f"--results={tmp_path}"]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+    measured = json.loads((tmp_path / "latest.json").read_text())
+    assert [benchmark["name"] for benchmark in measured["benchmarks"]] == BENCHMARKS
+    for benchmark in measured["benchmarks"]:
+        speeds = [
+            summary["median"]
+            for figures in benchmark["contenders"].values()
+            for name, summary in figures.items()
+            if name.endswith("/s")
+        ]
+        assert speeds
+        assert min(speeds) > 0
+        assert all(len(result["values"]) == QUICK.rounds for result in benchmark["results"])
+    assert (tmp_path / "latest.md").read_text().startswith("# Benchmark results")
