@@ -7,7 +7,7 @@ pay two.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,10 +60,18 @@ class _Rolling:
 class Keeping:
     """Stores calculations of all tenants."""
 
-    def __init__(self, pool: Pool, partitions: PartitionKeeper, suppliers: SupplierStore) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        partitions: PartitionKeeper,
+        suppliers: SupplierStore,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._pool = pool
         self._partitions = partitions
         self._suppliers = suppliers
+        self._clock = clock
         self._tenants: dict[int, _Tenant] = {}
 
     async def keep(self, tenant_id: int, request_id: str, activities: Activities, calculation: Calculation) -> int:
@@ -72,7 +80,7 @@ class Keeping:
             tenant_id, activities.supplier_codes, activities.supplier_names, activities.supplier_countries
         )
         kept = asyncio.get_running_loop().create_future()
-        tenant = self._tenants.setdefault(tenant_id, _Tenant(tenant_id, self._pool, self._partitions))
+        tenant = self._tenants.setdefault(tenant_id, _Tenant(tenant_id, self._pool, self._partitions, self._clock))
         tenant.add(_Call(request_id, activities, calculation, supplier_ids, kept))
         upload_id: int = await kept
         return upload_id
@@ -89,10 +97,11 @@ class Keeping:
 class _Tenant:
     """The calls of one tenant that wait to be kept, and its upload."""
 
-    def __init__(self, tenant_id: int, pool: Pool, partitions: PartitionKeeper) -> None:
+    def __init__(self, tenant_id: int, pool: Pool, partitions: PartitionKeeper, clock: Callable[[], float]) -> None:
         self._tenant_id = tenant_id
         self._pool = pool
         self._partitions = partitions
+        self._clock = clock
         self._waiting: list[_Call] = []
         self._worker: asyncio.Task[None] | None = None
         self._rolling: _Rolling | None = None
@@ -158,7 +167,7 @@ class _Tenant:
         return upload.upload_id
 
     async def _current(self) -> _Rolling:
-        hour = int(time.time() // ROLL_S)
+        hour = int(self._clock() // ROLL_S)
         if self._rolling is None or self._rolling.hour != hour:
             await self._finalize()
             opened = await self._open(hour)
