@@ -33,8 +33,14 @@ def main() -> None:
     try:
         commands(prog_name="python -m vcci_server")
     except (SettingsError, VcciError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except asyncpg.PostgresError as error:
+        _fail(f"the database refuses: {error}")
+
+
+def _fail(message: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)
 
 
 @click.group()

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from grpc_health.v1.health import aio
 from grpc_health.v1.health_pb2 import HealthCheckResponse
-from vcci_engine.errors import VcciError
 
 CHECK_EVERY_S = 2.0
 CHECK_WITHIN_S = 5.0
@@ -59,7 +58,7 @@ class Health:
         try:
             async with asyncio.timeout(CHECK_WITHIN_S):
                 await self._check()
-        except (VcciError, TimeoutError) as error:
+        except Exception as error:  # whatever it is: a watch that has ended would go on saying SERVING
             if self.serving is not False:
                 logger.warning("not serving: %s", str(error) or "the database does not answer in time")
             return False

@@ -181,6 +181,12 @@ def test_a_database_that_does_not_answer_is_told(state_dir: Path) -> None:
     assert "error: The database does not answer" in failed.stderr
 
 
+def test_a_database_that_refuses_is_told(state_dir: Path, database_url: str) -> None:
+    failed = _serve(state_dir, {"VCCI_DATABASE_URL": urlsplit(database_url)._replace(path="/no_such").geturl()})
+    assert failed.returncode == 1
+    assert 'error: the database refuses: database "no_such" does not exist' in failed.stderr
+
+
 def _serve(state_dir: Path, env: dict[str, str], *args: str) -> "subprocess.CompletedProcess[str]":
     """Start a server that is expected to fail."""
     server = ServerProcess(state_dir, env)
