@@ -16,6 +16,10 @@ demo: env ## Start a service, upload a sample, print the result, stop
 	$(BIN)/vcci demo $(ARGS)
 
 serve: env ## Run a service on 127.0.0.1:50051
+	@echo 'Once it says where it listens, talk to it from another terminal; Ctrl-C stops it:'
+	@echo '  $(BIN)/vcci --help'
+	@echo '  $(BIN)/vcci upload out/sample.csv     (`make demo` makes that file)'
+	@echo '  grpcurl -plaintext -H "authorization: Bearer $$($(BIN)/vcci token)" 127.0.0.1:50051 list'
 	$(BIN)/vcci serve $(ARGS)
 
 test: env ## Run every test
