@@ -10,6 +10,7 @@ again and goes on at the server's offset.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -24,6 +25,8 @@ from vcci_client.errors import BatchRefused, ServerError, Unavailable, UploadInt
 from vcci_client.window import BatchesFrom, Window
 
 ANSWER_TIMEOUT_S = 60.0  # a server that is silent for so long, with batches unanswered, is taken for dead
+STATUS_TIMEOUT_S = 1.0
+STATUS_POLL_S = 0.01
 REFUSALS_IN_A_ROW = 3  # of a batch that may be right when it is sent again
 MENDABLE = (ErrorReason.ERROR_REASON_OFFSET_MISMATCH, ErrorReason.ERROR_REASON_CHECKSUM_MISMATCH)
 METHOD = "/vcci.v1.UploadService/AppendActivities"
@@ -147,8 +150,17 @@ class Appender:
 async def _write(call: Any, request: bytes) -> None:
     try:
         await call.write(request)
-    except asyncio.InvalidStateError:  # the call has ended: reading says why
+    except (asyncio.InvalidStateError, grpc.aio.AioRpcError):  # the call has ended: reading says why
+        await _settle(call)
         await _read(call)
+
+
+async def _settle(call: Any) -> None:
+    """Wait for the server's own status: a write that comes too late sets INTERNAL, until that one is received."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STATUS_TIMEOUT_S):
+            while await call.code() is grpc.StatusCode.INTERNAL:  # noqa: ASYNC110  gRPC has no event for it
+                await asyncio.sleep(STATUS_POLL_S)
 
 
 async def _read(call: Any) -> pb.AppendActivitiesResponse:

@@ -124,4 +124,6 @@ def is_passing(error: ServerError) -> bool:
     """Whether the same call may succeed later."""
     if isinstance(error, Overloaded):  # the same code says that a message is too large for gRPC
         return error.reason == "OVERLOADED" or error.retry_after_s is not None
-    return isinstance(error, Unavailable) or error.code is grpc.StatusCode.CANCELLED
+    if error.code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED):  # a fault of the server has a reason
+        return not error.reason
+    return isinstance(error, Unavailable)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 T = TypeVar("T")
+WIDTH_ELSE = 140  # columns, where the output is not a terminal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
 
@@ -26,7 +27,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, number
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDTH_ELSE
+    console.print(table)
 
 
 def print_json(item: "Message | dict[str, Any]") -> None:

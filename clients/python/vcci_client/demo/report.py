@@ -9,11 +9,10 @@ import click
 from vcci.v1.activity_pb2 import Category
 from vcci.v1.emission_service_pb2 import EmissionGroup
 
-from vcci_client.cli.output import counted, plain, print_table, tonnes
+from vcci_client.cli.output import plain, print_table, tonnes
 from vcci_client.demo.run import Outcome
 
-LARGEST = 10
-SUMS = ("rows", "kg_co2e", "kg_co2e_low", "kg_co2e_high")
+SUMS = ("rows", "kg_co2e", "kg_co2e_median", "kg_co2e_low", "kg_co2e_high")
 
 
 def write(outcome: Outcome, out: Path) -> None:
@@ -33,42 +32,40 @@ def _write_groups(path: Path, key: str, groups: Iterable[EmissionGroup]) -> None
         writer = csv.writer(file)
         writer.writerow((key, *SUMS))
         for group in groups:
-            sums = group.estimate
-            writer.writerow((group.keys[0], group.rows, sums.kg_co2e, sums.kg_co2e_low, sums.kg_co2e_high))
+            numbers = (getattr(group.estimate, name) for name in SUMS[1:])
+            writer.writerow((group.keys[0], group.rows, *numbers))
 
 
 def show(outcome: Outcome, out: Path) -> None:
     """Print what a newcomer wants to see."""
     summary = outcome.summary
-    click.echo(
-        f"\n{summary.committed:,} rows are stored, {summary.rejected:,} are rejected: {counted(outcome.reasons)}."
-    )
+    click.echo(f"\n{summary.committed:,} rows are stored, {summary.rejected:,} are rejected:")
+    for (reason, field), number in outcome.reasons.most_common():
+        click.echo(f"  {number:>5,}  {reason} {field}".rstrip())
     click.echo(f"{out / 'rejected.csv'} lists each of them.\n")
     groups = sorted(outcome.by_category.groups, key=lambda group: int(group.keys[0]))
     rows = [_cells(_category(group.keys[0]), group) for group in groups]
-    rows.append(_cells("all", outcome.by_category.total))
-    _print("category", rows)
-    click.echo()
-    _print("largest suppliers", [_cells(group.keys[0], group) for group in outcome.by_supplier.groups[:LARGEST]])
+    _print("category", [*rows, _cells("all", outcome.by_category.total)])
+    click.echo("t CO2e adds up the rows' medians; the interval is around the median of their sum, which is higher.\n")
+    _print("largest suppliers", [_cells(outcome.names[group.keys[0]], group) for group in outcome.largest])
     click.echo(f"\n{summary.rows:,} rows in {summary.seconds:.1f} s: {summary.rows_per_second:,.0f} rows/s, durable.")
-    places = sorted(outcome.batches.items())
-    click.echo(
-        "Batches: " + ", ".join(f"{number} of {form} {_PLACES[where]}" for (form, where), number in places) + "."
-    )
-    click.echo(f"Results are in {out}: " + ", ".join(sorted(path.name for path in out.iterdir())) + ".")
+    batches = [f"{number} of {form} {_PLACES[where]}" for (form, where), number in sorted(outcome.batches.items())]
+    click.echo(f"Batches: {', '.join(batches)}.")
+    click.echo(f"Results are in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}.")
 
 
-_PLACES = {"in_process": "in the server process", "ray": "on Ray"}
+_PLACES = {"in_process": "in the server's process", "ray": "on Ray"}
+_NUMBERS = ("rows", "t CO2e", "median", "95 % interval")
 
 
 def _print(title: str, rows: Iterable[Sequence[str]]) -> None:
-    print_table((title, "rows", "t CO2e", "95 % interval"), rows, numbers=("rows", "t CO2e", "95 % interval"))
+    print_table((title, *_NUMBERS), rows, numbers=_NUMBERS)
 
 
 def _cells(name: str, group: EmissionGroup) -> Sequence[str]:
     sums = group.estimate
     interval = f"{tonnes(sums.kg_co2e_low)} to {tonnes(sums.kg_co2e_high)}"
-    return (name, f"{group.rows:,}", tonnes(sums.kg_co2e), interval)
+    return (name, f"{group.rows:,}", tonnes(sums.kg_co2e), tonnes(sums.kg_co2e_median), interval)
 
 
 def _category(number: str) -> str:

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vcci.v1 import emission_service_pb2 as emission_pb
 from vcci.v1 import factor_service_pb2 as factor_pb
 from vcci.v1.emission_pb2 import EmissionFilter
+from vcci.v1.emission_service_pb2 import EmissionGroup
 
 from vcci_client import row_errors
 from vcci_client.activities import Activities
@@ -21,9 +22,10 @@ from vcci_client.export import export_emissions
 from vcci_client.upload import UploadOptions, UploadSummary, run_upload
 
 BATCH_ROWS = 6_000
-SMALL_CLIENT_ROWS = 8_000  # the last rows go as a message per row: enough work for Ray to pay
-SMALL_CLIENT_BATCH_ROWS = 8_000
+SMALL_CLIENT_ROWS = 16_000  # the last rows go as a message per row, in batches so large that Ray pays
+SMALL_CLIENT_BATCH_ROWS = 12_000
 SUPPLIERS_LISTED = 10_000
+LARGEST = 10
 BATCHES = re.compile(r'^vcci_ingest_batches_total\{form="(\w+)",place="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -36,7 +38,13 @@ class Outcome:
     reasons: Counter[tuple[str, str]]
     by_category: emission_pb.AggregateEmissionsResponse
     by_supplier: emission_pb.AggregateEmissionsResponse
+    names: dict[str, str]  # of the largest suppliers, by code
     batches: dict[tuple[str, str], int]  # by form and place
+
+    @property
+    def largest(self) -> Sequence[EmissionGroup]:
+        """The suppliers with the most emissions."""
+        return self.by_supplier.groups[:LARGEST]
 
 
 async def run_demo(
@@ -48,12 +56,15 @@ async def run_demo(
     summary = await _upload(client, sample, rows, on_progress)
     await row_errors.write_csv(client, summary.upload, out / "rejected.csv")
     await export_emissions(client, out / "emissions.parquet", EmissionFilter(upload=summary.upload))
+    by_supplier = await client.aggregate_emissions([emission_pb.DIMENSION_SUPPLIER], limit=SUPPLIERS_LISTED)
+    largest = [await client.get_supplier(f"suppliers/{group.keys[0]}") for group in by_supplier.groups[:LARGEST]]
     return Outcome(
         summary=summary,
         factor_set=factor_set,
         reasons=await row_errors.count_by_reason(client, summary.upload),
         by_category=await client.aggregate_emissions([emission_pb.DIMENSION_CATEGORY]),
-        by_supplier=await client.aggregate_emissions([emission_pb.DIMENSION_SUPPLIER], limit=SUPPLIERS_LISTED),
+        by_supplier=by_supplier,
+        names={supplier.code: supplier.display_name for supplier in largest},
         batches=batches_by_place(service.read_metrics()),
     )
 

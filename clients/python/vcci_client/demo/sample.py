@@ -148,8 +148,8 @@ def _row(random: Random, number: int, supplier: int, kind: Kind) -> Row:
     }
     if kind.input_name:
         row[kind.input_name] = _amount(random, kind.input_median, kind.input_sigma)
-    if number % 3:  # a third of the rows say nothing of their quality
-        row |= {score: str(random.randint(1, 5)) for score in SCORES}
+    if number % 10:  # the others say nothing of their quality
+        row |= dict(zip(SCORES, random.choices("12345", (30, 35, 20, 10, 5), k=len(SCORES)), strict=True))
     return row
 
 
