@@ -75,6 +75,7 @@ def steel(**changes: Any) -> activity_pb2.Activity:
     """Steel for 10 USD, with changes."""
     fields: dict[str, Any] = {
         "supplier_code": "S1",
+        "country": "US",
         "category": 1,
         "quantity": 10.0,
         "unit": "USD",
