@@ -23,6 +23,7 @@ from vcci_server.storage.queries import QUERIES
 
 log = structlog.get_logger(__name__)
 
+NAME = "vcci background"  # of the connection, in pg_stat_activity
 LEADER_LOCK = 0x7663_6369_0003  # advisory lock of the leader
 POLL_S = 1.0  # how often a leader looks for work, and others whether there is a leader: one indexed query
 SLOWEST_RETRY_S = 60.0
@@ -70,7 +71,7 @@ class Background:
     async def _stand(self) -> NoReturn:
         """Wait until nobody leads, then lead, until the connection is lost."""
         with storage_errors():
-            connection = await asyncpg.connect(self._database_url)
+            connection = await asyncpg.connect(self._database_url, server_settings={"application_name": NAME})
             try:
                 while True:
                     if await connection.fetchval(QUERIES["try_to_lead"], LEADER_LOCK):

@@ -1,0 +1,163 @@
+"""EmissionService on a port, over uploads at every stage; and what it should say."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import grpc
+import grpc.aio
+import numpy as np
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from vcci.v1 import emission_pb2
+from vcci.v1 import emission_service_pb2 as pb
+from vcci.v1 import emission_service_pb2_grpc as rpc
+from vcci_engine.dates import EPOCH
+from vcci_engine.quality import unpack
+from vcci_server.auth import Authenticator, make_token
+from vcci_server.boundary import Boundary
+from vcci_server.emissions import EmissionServicer
+from vcci_server.metrics import Metrics
+from vcci_server.storage import tenants
+from vcci_server.storage.pool import Pool
+
+from tests.server.stages import Stages, mixed_stages
+from tests.server.stored_emissions import Row, StoredEmissions
+
+SECRET = "a secret of the tests, long enough"
+DIMENSIONS: dict[int, Callable[[Row], str]] = {
+    pb.DIMENSION_SUPPLIER: lambda row: row.supplier,
+    pb.DIMENSION_CATEGORY: lambda row: str(row.category),
+    pb.DIMENSION_MONTH: lambda row: f"{row.period:%Y-%m}",
+    pb.DIMENSION_QUARTER: lambda row: f"{row.period.year}-Q{(row.period.month + 2) // 3}",
+    pb.DIMENSION_YEAR: lambda row: str(row.period.year),
+    pb.DIMENSION_COUNTRY: lambda row: row.country,
+    pb.DIMENSION_METHOD: lambda row: ("", "supplier_specific", "average_data", "spend_based")[row.method],
+    pb.DIMENSION_FACTOR: lambda row: row.factor,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A caller of the service, and what the service should say."""
+
+    stages: Stages
+    stub: "rpc.EmissionServiceAsyncStub"
+
+    @property
+    def store(self) -> StoredEmissions:
+        return self.stages.store
+
+    def metadata(self, tenant: str = "") -> Sequence[tuple[str, str]]:
+        token = make_token(SECRET, tenant or self.store.tenant, "tester", 600)
+        return (("authorization", f"Bearer {token}"),)
+
+    def stream(self, tenant: str = "", **request: Any) -> AsyncIterator[pb.StreamEmissionsResponse]:
+        return aiter(self.stub.StreamEmissions(pb.StreamEmissionsRequest(**request), metadata=self.metadata(tenant)))
+
+    async def rows(self, **request: Any) -> list[Row]:
+        return [row async for response in self.stream(**request) for row in rows_of(response.emissions)]
+
+    async def totals(self, tenant: str = "", **request: Any) -> pb.AggregateEmissionsResponse:
+        message = pb.AggregateEmissionsRequest(**request)
+        return await self.stub.AggregateEmissions(message, metadata=self.metadata(tenant))
+
+    def expected(self, dimensions: Sequence[int], rows: Sequence[Row]) -> list[tuple[tuple[str, ...], int, float]]:
+        """Return the groups of rows, largest first: keys, number of rows, kg."""
+        groups: dict[tuple[str, ...], list[Row]] = {}
+        for row in rows:
+            groups.setdefault(tuple(DIMENSIONS[dimension](row) for dimension in dimensions), []).append(row)
+        ordered = sorted((-sum(row.terms[0] for row in group), keys) for keys, group in groups.items())
+        return [(keys, len(groups[keys]), -ug / 10**9) for ug, keys in ordered]
+
+
+@asynccontextmanager
+async def serve_emissions(pool: Pool) -> AsyncIterator[Reader]:
+    """Serve behind the boundary, on a port."""
+
+    async def tenant_id(name: str) -> int | None:
+        return await tenants.tenant_id(pool, name)
+
+    async with mixed_stages(pool) as stages:
+        server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), Metrics(), 4 << 20)])
+        rpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, stages.executor), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Reader(stages, rpc.EmissionServiceStub(channel))
+        await server.stop(None)
+
+
+def rows_of(columns: emission_pb2.EmissionColumns) -> list[Row]:
+    """Return a message of all columns as rows; sigma is left out, since gsd2 is compared apart."""
+    inputs: list[dict[str, float]] = [{} for _ in range(columns.rows)]
+    for column in columns.inputs:
+        for row, value in zip(column.row or range(columns.rows), column.value, strict=True):
+            inputs[row][column.name] = value
+    return [
+        Row(
+            upload_id=int(columns.uploads[columns.upload[n]].removeprefix("uploads/")),
+            row=columns.row[n],
+            supplier=columns.supplier_codes[columns.supplier[n]],
+            country="",
+            category=columns.category[n],
+            method=columns.method[n],
+            period=date.fromordinal(EPOCH.toordinal() + columns.period[n]),
+            quantity=columns.quantity[n],
+            unit=columns.units[columns.unit[n]],
+            factor_id=0,
+            factor=columns.factors[columns.factor[n]],
+            quality=columns.quality[n],
+            kg_co2e=columns.kg_co2e[n],
+            sigma=columns.gsd2[n],
+            notices=columns.notices[n],
+            group=columns.groups[columns.group[n]] if columns.group else "",
+            reference=columns.references[n] if columns.references else "",
+            inputs=inputs[n],
+        )
+        for n in range(columns.rows)
+    ]
+
+
+def as_sent(rows: Sequence[Row]) -> list[Row]:
+    """Return rows as a client sees them, by upload and row."""
+    sent = []
+    for row in rows:
+        values = {name: getattr(row, name) for name in Row.__slots__}
+        quality = int(unpack(np.array([row.quality], np.uint16))[0])
+        gsd2 = float(np.float32(np.exp(2 * row.sigma)))
+        sent.append(Row(**{**values, "country": "", "factor_id": 0, "quality": quality, "sigma": gsd2}))
+    return by_key(sent)
+
+
+def by_key(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.upload_id, row.row))
+
+
+async def status_of(call: Awaitable[object]) -> tuple[str, status_pb2.Status]:
+    """Return the code and details of a call that fails."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    details = dict(raised.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert isinstance(details, bytes)
+    return raised.value.code().name, status_pb2.Status.FromString(details)
+
+
+async def refusal(call: Awaitable[object]) -> tuple[str, str]:
+    """Return the code and reason of a call that fails."""
+    code, status = await status_of(call)
+    info = error_details_pb2.ErrorInfo()
+    assert any(detail.Unpack(info) for detail in status.details)
+    return code, info.reason
+
+
+async def problem(call: Awaitable[object]) -> tuple[str, str]:
+    """Return the field and reason of a call that is refused for one field."""
+    code, status = await status_of(call)
+    assert code == "INVALID_ARGUMENT"
+    request = error_details_pb2.BadRequest()
+    assert any(detail.Unpack(request) for detail in status.details)
+    (violation,) = request.field_violations
+    return violation.field, violation.reason

@@ -1,0 +1,115 @@
+"""Folding adds each batch to the rollups once, and unfolding takes it out again to the last microgram."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from vcci_server.storage import folding
+from vcci_server.storage.pool import Pool, transaction
+
+from tests.server.stages import AT_ONCE, Stages, mixed_stages
+from tests.server.stored_emissions import Row, sums_of
+from tests.waiting import until
+
+
+@pytest.fixture
+async def stages(pool: Pool) -> AsyncIterator[Stages]:
+    """Uploads at every stage."""
+    async with mixed_stages(pool) as stages:
+        yield stages
+
+
+def _rollup_key(row: Row) -> tuple[date, int, int, int]:
+    return row.period.replace(day=1), row.category, row.method, row.factor_id
+
+
+async def _rollups(stages: Stages) -> dict[Any, tuple[int, ...]]:
+    rows = await stages.store.pool.fetch("SELECT * FROM emission_rollups WHERE tenant_id = $1", stages.store.tenant_id)
+    return {
+        (row["month"], row["category"], row["method"], row["factor_id"]): (
+            row["rows"],
+            *(int(row[name]) for name in ("ug_co2e", "ug_co2e_mean", "variance")),
+        )
+        for row in rows
+    }
+
+
+async def _summaries(stages: Stages) -> int:
+    query = "SELECT count(*) FROM supplier_summaries WHERE tenant_id = $1"
+    count: int = await stages.store.pool.fetchval(query, stages.store.tenant_id)
+    return count
+
+
+async def _folded(stages: Stages, upload_id: int) -> int:
+    folded: int = await stages.store.pool.fetchval("SELECT folded_rows FROM uploads WHERE upload_id = $1", upload_id)
+    return folded
+
+
+async def _due(stages: Stages, idle: timedelta) -> list[int]:
+    due = await folding.due(stages.store.pool, idle=idle)
+    return [upload_id for tenant_id, upload_id in due if tenant_id == stages.store.tenant_id]
+
+
+async def test_rollups_are_the_sums_of_the_visible_rows(stages: Stages) -> None:
+    await stages.fold(1_000)
+    assert await _rollups(stages) == sums_of(stages.store.visible, _rollup_key)
+
+
+async def test_a_stream_is_folded_when_it_pauses_and_a_pending_upload_when_it_is_finalized(stages: Stages) -> None:
+    _, pending, going_on = stages.uploads
+    assert await _due(stages, timedelta(hours=1)) == []
+    assert await _due(stages, AT_ONCE) == [going_on]
+    await stages.store.finalize(pending)
+    assert await _due(stages, timedelta(hours=1)) == [pending]
+
+
+async def test_much_at_once_is_folded_while_the_stream_goes_on(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "WORTH_FOLDING_ROWS", 40)
+    assert await _due(stages, timedelta(hours=1)) == [stages.uploads[2]]
+
+
+async def test_a_step_folds_whole_batches(stages: Stages) -> None:
+    upload_id = stages.uploads[2]
+    for seed in range(4):
+        await stages.store.append(upload_id, 30, seed=seed)
+    reached = [await _folded(stages, upload_id)]
+    while await _due(stages, AT_ONCE):
+        await stages.fold(35)
+        reached.append(await _folded(stages, upload_id))
+    assert reached == sorted({*reached})
+    assert len(reached) > 4
+
+
+async def test_abandoning_leaves_nothing_of_the_upload_in_the_rollups(stages: Stages) -> None:
+    merged, pending, going_on = stages.uploads
+    await stages.store.abandon(merged)
+    await stages.fold(1_000)
+    assert await _rollups(stages) == sums_of(stages.store.rows[going_on], _rollup_key)
+    await stages.store.abandon(going_on)
+    await stages.store.abandon(pending)
+    assert (await _rollups(stages), await _summaries(stages)) == ({}, 0)
+
+
+async def test_two_that_fold_the_same_rows_count_them_once(stages: Stages) -> None:
+    upload_id = stages.uploads[2]
+    arguments = (stages.store.pool, stages.executor, stages.store.tenant_id, upload_id)
+    await asyncio.gather(folding.fold(*arguments), folding.fold(*arguments))
+    assert await _rollups(stages) == sums_of(stages.store.visible, _rollup_key)
+
+
+async def test_an_upload_abandoned_while_it_is_folded_is_not_counted(stages: Stages) -> None:
+    upload_id, pool = stages.uploads[2], stages.store.pool
+    async with transaction(pool) as db:
+        await folding.unfold(db, stages.store.tenant_id, upload_id)
+        fold = asyncio.create_task(folding.fold(pool, stages.executor, stages.store.tenant_id, upload_id))
+        await until(lambda: _waits_for_a_lock(pool))
+        await db.execute("UPDATE uploads SET state = 'abandoned' WHERE upload_id = $1", upload_id)
+    await fold
+    assert await _rollups(stages) == sums_of(stages.store.rows[stages.uploads[0]], _rollup_key)
+
+
+async def _waits_for_a_lock(pool: Pool) -> bool:
+    waits: bool = await pool.fetchval("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')")
+    return waits
