@@ -15,10 +15,11 @@ from typing import Protocol
 from vcci.v1 import upload_service_pb2 as pb
 from vcci_engine.errors import InvalidField, InvalidInput, OffsetMismatch
 
-from vcci_server.preparation import Preparation, Prepared, refusal
+from vcci_server.preparation import Preparation, Prepared, refusal, row_count
 from vcci_server.storage.ingest import PreparedBatch
 
 GROUP_ROWS = 200_000  # rows of one transaction; a longer one gains nothing and delays its acknowledgements
+MAX_ROWS = 1 << 32  # of an upload: rows are numbered in 32 bits
 
 Answer = pb.BatchAck | pb.BatchRefusal
 Send = Callable[[pb.AppendActivitiesResponse], Awaitable[None]]
@@ -51,12 +52,16 @@ class Room(Protocol):
 
 @dataclass(slots=True)
 class _Batch:
-    """A batch in the order of its arrival; `prepared` is None when it was not the next one when it came."""
+    """A batch in the order of its arrival.
+
+    It is being prepared when it was the next one as it came, and none before it was refused since.
+    """
 
     offset: int
-    rows: int
-    size: int  # bytes of room taken
-    prepared: asyncio.Future[Prepared | InvalidInput] | None
+    rows: int = 0
+    size: int = 0  # bytes of room taken
+    prepared: asyncio.Task[Prepared | InvalidInput] | None = None
+    error: InvalidInput | None = None  # wrong wherever it stands
 
     @property
     def ready(self) -> bool:
@@ -105,7 +110,7 @@ class Intake:
         await self._slots.acquire()
         while (request := await self._next_request(requests)) is not None:
             if isinstance(request, InvalidInput):
-                self._take_unreadable(request)
+                self._queue(_Batch(self._received, error=request))
             elif request.WhichOneof("request") == "append":
                 await self._take(request.append, tasks)
             else:
@@ -120,24 +125,19 @@ class Intake:
         except InvalidInput as error:  # this message cannot be read; the next one may
             return error
 
-    def _take_unreadable(self, error: InvalidInput) -> None:
-        prepared = asyncio.get_running_loop().create_future()
-        prepared.set_result(error)
-        self._queue(_Batch(self._received, 1, 0, prepared))
-
     def _end(self, reader: asyncio.Task[None]) -> None:
         self._ended = True
         self._arrived.set()
 
     async def _take(self, append: pb.AppendBatch, tasks: asyncio.TaskGroup) -> None:
-        rows = len(append.columns.quantity) + len(append.rows.activities)
-        batch = _Batch(append.offset, rows, 0, None)
-        if rows and append.offset == self._received:
-            size = append.ByteSize()
-            await self._room.take(size)
-            batch.size = size
+        batch = _Batch(append.offset, row_count(append), append.ByteSize())
+        await self._room.take(batch.size)
+        if not 0 <= batch.offset <= MAX_ROWS - batch.rows:
+            expected = f"0 to {MAX_ROWS - batch.rows}, as an upload has at most {MAX_ROWS} rows"
+            batch.error = InvalidField("offset", batch.offset, expected, reason="OUT_OF_RANGE")
+        elif batch.rows and batch.offset == self._received:
             batch.prepared = tasks.create_task(self._preparation.prepare(append))
-            self._received += rows
+            self._received += batch.rows
         self._queue(batch)
 
     def _queue(self, batch: _Batch) -> None:
@@ -184,23 +184,30 @@ class Intake:
 
     def _judge(self, batch: _Batch, group: list[PreparedBatch]) -> Answer:
         """Add the batch to the group when it is the next one and right; return its answer."""
+        if batch.error is not None:
+            return refusal(batch.offset, self._next, batch.error)
         if batch.rows == 0:
             return pb.BatchAck(offset=batch.offset)
         if batch.offset + batch.rows <= self._next:
             self._writer.count_duplicate(batch.rows)
             return pb.BatchAck(offset=batch.offset, duplicate=True)
-        outcome = self._outcome(batch)
-        if isinstance(outcome, Prepared):
-            group.append(outcome.batch)
-            self._next += batch.rows
-            return outcome.ack()
-        self._received = self._next  # the batches behind this one are ahead now: they are refused one by one
-        return refusal(batch.offset, self._next, outcome)
+        if batch.prepared is None:
+            return refusal(batch.offset, self._next, OffsetMismatch(batch.offset, self._next))
+        outcome = batch.prepared.result()
+        if isinstance(outcome, InvalidInput):
+            self._turn_back(batch)
+            return refusal(batch.offset, self._next, outcome)
+        group.append(outcome.batch)
+        self._next += batch.rows
+        return outcome.ack()
 
-    def _outcome(self, batch: _Batch) -> Prepared | InvalidInput | OffsetMismatch:
-        if batch.offset != self._next or batch.prepared is None:
-            return OffsetMismatch(batch.offset, self._next)
-        return batch.prepared.result()
+    def _turn_back(self, refused: _Batch) -> None:
+        """Expect a refused batch again; what was taken behind it is ahead now, and is refused in its turn."""
+        self._received = refused.offset
+        for batch in self._waiting:
+            if batch.prepared is not None and batch.offset > refused.offset:
+                batch.prepared.cancel()
+                batch.prepared = None
 
     async def _say(self, response: pb.AppendActivitiesResponse) -> None:
         async with self._writing:

@@ -33,6 +33,11 @@ COLUMNS_S_PER_ROW = 0.12e-6  # CPU of decoding, checking and calculating a row o
 ROWS_S_PER_ROW = 4e-6  # CPU of a message per row, nearly all of it decoding in Python
 CUT_S_PER_ROW = 0.15e-6
 
+PARALLEL_COLUMNS = (
+    *("quantity", "supplier", "category", "unit", "period"),
+    *("method", "factor", "quality", "group", "references", "malformed"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -75,31 +80,17 @@ class Preparation:
             return error
 
     async def _calculate(self, append: pb.AppendBatch) -> tuple[Activities, Calculation]:
-        table = await self.factors.table(self.tenant_id)
-        if append.WhichOneof("payload") == "columns":
-            rows = len(append.columns.quantity)
-            columns = Work(
-                name="calculate_columns",
-                function=_decode_and_calculate_columns,
-                args=(append, self.limits, self.allow_negative),
-                shared=(table,),
-                estimated_s=rows * COLUMNS_S_PER_ROW,
-                rows=rows,
-                lane="intake",
-            )
-            return await self.executor.run(columns)
-        rows = len(append.rows.activities)
-        check_rows(append.rows, self.limits)
-        decoded = Work(
-            name="calculate_rows",
-            function=decode_and_calculate_rows,
-            args=(append.rows.SerializeToString(), self.allow_negative),
-            shared=(table,),
-            estimated_s=rows * ROWS_S_PER_ROW,
+        rows, of_columns = row_count(append), append.WhichOneof("payload") == "columns"
+        work = Work(
+            name="calculate_columns" if of_columns else "calculate_rows",
+            function=_decode_and_calculate,
+            args=(append, self.limits, self.allow_negative),
+            shared=(await self.factors.table(self.tenant_id),),
+            estimated_s=rows * (COLUMNS_S_PER_ROW if of_columns else ROWS_S_PER_ROW),
             rows=rows,
             lane="intake",
         )
-        return await self.executor.run(decoded)
+        return await self.executor.run(work)
 
     async def _cut(self, offset: int, activities: Activities, calculation: Calculation) -> PreparedBatch:
         emissions = calculation.emissions
@@ -187,9 +178,20 @@ def row_error_messages(
     ]
 
 
-def _decode_and_calculate_columns(
+def row_count(append: pb.AppendBatch) -> int:
+    """Return how many rows a batch has; of columns of unequal length, the longest's: it is no heartbeat."""
+    if append.WhichOneof("payload") == "rows":
+        return max(len(append.rows.activities), len(append.rows.malformed))
+    return max(len(getattr(append.columns, name)) for name in PARALLEL_COLUMNS)
+
+
+def _decode_and_calculate(
     factors: FactorTable, append: pb.AppendBatch, limits: BatchLimits, allow_negative: bool
 ) -> tuple[Activities, Calculation]:
+    """Decode and calculate a batch; a function of the module, so that Ray can run it."""
+    if append.WhichOneof("payload") == "rows":
+        check_rows(append.rows, limits)
+        return decode_and_calculate_rows(factors, append.rows, allow_negative)
     if append.HasField("crc32c"):
         check_crc32c(append.columns, append.crc32c)
     activities, early = activities_from_columns(append.columns, limits)

@@ -72,6 +72,8 @@ def _check_dictionaries(batch: Activities, limits: BatchLimits) -> None:
 
 
 def _check_columns(batch: Activities) -> None:
+    if not len(batch):
+        _check_length("quantity", 0, len(batch.supplier), "supplier")
     for name in ("supplier", "category", "unit", "period", "method", "factor", "quality", "group"):
         column = getattr(batch, name)
         if column is not None:
