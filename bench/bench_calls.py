@@ -3,8 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import psutil
 import pytest
 from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2
@@ -13,6 +14,7 @@ from vcci.v1.calculation_service_pb2 import CalculateRequest
 from bench import echo
 from bench.harness import Figures, Harness, Turn
 from bench.load import Load, Method, run, single
+from bench.processes import CpuMeter
 from bench.service import Service
 from bench.sizes import Sizes
 
@@ -34,8 +36,16 @@ REQUEST = CalculateRequest(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A method and the process that answers it."""
+
+    method: Method
+    process: psutil.Process
+
+
 @pytest.fixture(scope="module")
-def methods(service: Service) -> Iterator[dict[str, Method]]:
+def callees(service: Service) -> Iterator[dict[str, Callee]]:
     """The service's method and the echo's, with messages of the same sizes."""
     ours = Method(service.address, CALCULATE, REQUEST.SerializeToString(), service.metadata)
     answer = single(ours)
@@ -43,32 +53,36 @@ def methods(service: Service) -> Iterator[dict[str, Method]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        yield {"service": ours, "echo": replace(ours, target=f"127.0.0.1:{port}", path=echo.PATH)}
+        theirs = replace(ours, target=f"127.0.0.1:{port}", path=echo.PATH)
+        yield {"service": Callee(ours, service.process), "echo": Callee(theirs, psutil.Process(server.pid))}
         server.terminate()
 
 
-def test_one_caller(harness: Harness, methods: dict[str, Method], sizes: Sizes) -> None:
+def test_one_caller(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """What does one calculation cost a caller who waits for each answer, against an echo of as many bytes?"""
-    _compare(harness, methods, Load(sizes.call_s), sizes)
+    _compare(harness, callees, Load(sizes.call_s), sizes)
 
 
-def test_many_callers(harness: Harness, methods: dict[str, Method], sizes: Sizes) -> None:
+def test_many_callers(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """How many single calculations per second does the service answer at saturation, against such an echo?"""
-    _compare(harness, methods, Load(sizes.call_s, sizes.callers, sizes.connections), sizes)
+    _compare(harness, callees, Load(sizes.call_s, sizes.callers, sizes.connections), sizes)
 
 
-def test_open_loop(harness: Harness, methods: dict[str, Method], sizes: Sizes) -> None:
+def test_open_loop(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """How long do calls take that arrive at a given rate, whatever the answers do, against such an echo?"""
-    _compare(harness, methods, Load(sizes.call_s, connections=sizes.connections, rate=sizes.rate), sizes)
+    _compare(harness, callees, Load(sizes.call_s, connections=sizes.connections, rate=sizes.rate), sizes)
 
 
-def _compare(harness: Harness, methods: dict[str, Method], load: Load, sizes: Sizes) -> None:
-    harness.take_turns({name: _turn(load, method) for name, method in methods.items()}, sizes.rounds)
+def _compare(harness: Harness, callees: dict[str, Callee], load: Load, sizes: Sizes) -> None:
+    harness.take_turns({name: _turn(load, callee) for name, callee in callees.items()}, sizes.rounds)
     harness.ratio("calls/s" if load.rate is None else "p50 ms", "service", "echo")
 
 
-def _turn(load: Load, method: Method) -> Turn:
+def _turn(load: Load, callee: Callee) -> Turn:
     def turn() -> Figures:
-        return run(load, method).figures()
+        meter = CpuMeter({"server": callee.process})
+        outcome = run(load, callee.method)
+        calls = len(outcome.latencies_s)
+        return {**outcome.figures(), "server CPU us/call": meter.read()["server"] / calls * 1e6}
 
     return turn
