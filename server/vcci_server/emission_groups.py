@@ -57,7 +57,6 @@ DIMENSIONS: Mapping[int, Dimension] = {
 class Ranking:
     """The groups of some terms, and which of them may be among the largest."""
 
-    group: Positions  # [terms], the group of each
     numbers: tuple[Keys, ...]  # by dimension, [groups]
     sums: Terms  # [groups]
     candidates: Positions  # those not smaller than the last that is wanted
@@ -66,13 +65,13 @@ class Ranking:
 def rank(numbers: Sequence[Keys], terms: Terms, limit: int) -> Ranking:
     """Group terms by their numbers in each dimension; find the groups that may be among the `limit` largest."""
     if not len(terms):
-        return Ranking(np.empty(0, np.intp), tuple(numbers), terms, np.empty(0, np.intp))
+        return Ranking(tuple(numbers), terms, np.empty(0, np.intp))
     group, first = grouped(numbers, len(terms))
     sums = terms.regroup(group, len(first))
     high, low = sums.ug.T
     last = np.lexsort((low, high))[::-1][:limit][-1]
     candidates = np.flatnonzero((high > high[last]) | ((high == high[last]) & (low >= low[last])))
-    return Ranking(group, tuple(column[first] for column in numbers), sums, candidates)
+    return Ranking(tuple(column[first] for column in numbers), sums, candidates)
 
 
 def largest(ranking: Ranking, labels: Sequence[Sequence[str]], limit: int) -> list[Chosen]:
@@ -94,8 +93,14 @@ def estimates_of(
     return estimates(by_factor.terms, spread, group, n_groups)
 
 
-def place_in(chosen: Sequence[int], n: int) -> Positions:
-    """Return the place of each of the numbers below n in a list of some of them; -1 where it has none."""
-    place = np.full(n, -1, np.intp)
-    place[np.array(chosen, np.intp)] = np.arange(len(chosen))
-    return place
+def places(ranking: Ranking, chosen: Sequence[Chosen], numbers: Sequence[Keys]) -> Positions:
+    """Return the place among the chosen groups of sums with these numbers, by dimension; -1 where it has none."""
+    groups = np.array([number for number, _ in chosen], np.intp)
+    pairs = zip(ranking.numbers, numbers, strict=True)
+    columns = [np.concatenate((of_groups[groups], keys)) for of_groups, keys in pairs]
+    if not len(columns[0]):
+        return np.empty(0, np.intp)
+    group, first = grouped(columns, len(columns[0]))
+    place = np.full(len(first), -1, np.intp)
+    place[group[: len(groups)]] = np.arange(len(groups))
+    return place[group[len(groups) :]]

@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.totals import Terms
 from vcci_engine.uncertainty import Estimate
 
-from vcci_server.emission_groups import DIMENSIONS, Chosen, Ranking, estimates_of, largest, place_in, rank
+from vcci_server.emission_groups import DIMENSIONS, Chosen, Ranking, estimates_of, largest, places, rank
 from vcci_server.storage.aggregate import is_summarised, read_countries, sums_by, sums_by_supplier
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.reading import Filter
 from vcci_server.storage.summing import Run
-from vcci_server.storage.sums import Keys, Sums
+from vcci_server.storage.sums import Countries, Keys, Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ class Totals:
     group_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Sums with their keys by column."""
+
+    keys: Mapping[str, Keys]
+    terms: Terms
+
+    @classmethod
+    def of(cls, columns: Sequence[str], sums: Sums) -> "_Table":
+        return cls(dict(zip(columns, sums.keys, strict=True)), sums.terms)
+
+
 class Summation:
     """One question of a tenant, answered in one snapshot."""
 
@@ -43,68 +56,82 @@ class Summation:
         self._labels = labels
         self._tenant_id = tenant_id
         self._chosen = chosen
+        self._countries: Countries | None = None
         self._names: dict[int, Sequence[str]] = {}  # by dimension, where its numbers are places in a list
 
     async def totals(self, dimensions: Sequence[int], limit: int) -> Totals:
         """Return the sums by dimensions."""
-        if [*dimensions] == [pb.DIMENSION_SUPPLIER] and is_summarised(self._chosen):
-            return await self._by_supplier(limit)
-        columns = [*dict.fromkeys((*(DIMENSIONS[number].column for number in dimensions), "factor"))]
-        sums = await self._sums(columns)
-        keys = dict(zip(columns, sums.keys, strict=True))
-        sigma2 = await self._sigma2(keys["factor"])
-        total = await self._total(sums, keys["factor"], sigma2)
+        columns = [*dict.fromkeys(DIMENSIONS[dimension].column for dimension in dimensions)]
+        with_factor = [*dict.fromkeys((*columns, "factor"))]
+        if "supplier" in columns:
+            sums, by_factor = await self._without_factors(columns)
+        else:
+            (sums,) = await self._sums([with_factor])
+            by_factor = sums
+        total = await self._total(by_factor)
         if not dimensions:
             return Totals([], total, 0)
-        numbers = [await self._numbers(dimension, keys) for dimension in dimensions]
+        numbers = await self._numbers(dimensions, sums)
         ranking = await self._run(rank, numbers, sums.terms, limit)
         chosen = await self._largest(dimensions, ranking, limit)
-        group = place_in([number for number, _ in chosen], len(ranking.sums))[ranking.group]
-        estimates = await self._run(estimates_of, sums.terms, keys["factor"], sigma2, group, len(chosen))
-        return Totals(_groups(chosen, ranking, estimates), total, len(ranking.sums))
+        if "supplier" in columns:
+            (sums,) = await self._sums([with_factor], of=_suppliers(ranking, chosen, dimensions))
+            numbers = await self._numbers(dimensions, sums)
+        group = await self._run(places, ranking, chosen, numbers)
+        return Totals(await self._groups(ranking, chosen, sums, group), total, len(ranking.sums))
 
-    async def _by_supplier(self, limit: int) -> Totals:
-        """Rank by the supplier summaries; scan only the rows of the largest, for their uncertainty.
+    async def _without_factors(self, columns: Sequence[str]) -> tuple[_Table, _Table]:
+        """Return sums that rank groups by supplier, and the sums by factor for the total.
 
-        So memory grows with the suppliers, not with the pairs of supplier and factor.
+        The terms of the spread, by supplier and factor, are many: they are summed for the largest groups only.
         """
-        by_factor = await self._sums(["factor"])
-        total = await self._total(by_factor, by_factor.keys[0], await self._sigma2(by_factor.keys[0]))
-        suppliers = await sums_by_supplier(self._db, self._run, self._tenant_id, self._chosen)
-        ranking = await self._run(rank, suppliers.keys, suppliers.terms, limit)
-        chosen = await self._largest([pb.DIMENSION_SUPPLIER], ranking, limit)
-        ids = ranking.numbers[0][[number for number, _ in chosen]]
-        order = np.argsort(ids)
-        self._chosen = replace(self._chosen, suppliers=ids[order].astype(np.int32))
-        rows = await self._sums(["supplier", "factor"])
-        group = order[np.searchsorted(ids[order], rows.keys[0])]
-        sigma2 = await self._sigma2(rows.keys[1])
-        estimates = await self._run(estimates_of, rows.terms, rows.keys[1], sigma2, group, len(chosen))
-        return Totals(_groups(chosen, ranking, estimates), total, len(ranking.sums))
+        if columns == ["supplier"] and is_summarised(self._chosen):
+            (by_factor,) = await self._sums([["factor"]])
+            sums = await sums_by_supplier(self._db, self._run, self._tenant_id, self._chosen)
+            return _Table.of(columns, sums), by_factor
+        ranked, by_factor = await self._sums([columns, ["factor"]])
+        return ranked, by_factor
 
-    async def _sums(self, columns: Sequence[str]) -> Sums:
-        countries = await read_countries(self._db, self._tenant_id) if "country" in columns else None
-        if countries is not None:
-            self._names[pb.DIMENSION_COUNTRY] = countries.names
-        return await sums_by(self._db, self._run, self._tenant_id, self._chosen, columns, countries)
+    async def _sums(self, groupings: Sequence[Sequence[str]], of: Sequence[int] | None = None) -> list[_Table]:
+        """Sum by groupings, `of` some suppliers only."""
+        if self._countries is None and any("country" in by for by in groupings):
+            self._countries = await read_countries(self._db, self._tenant_id)
+            self._names[pb.DIMENSION_COUNTRY] = self._countries.names
+        chosen = self._chosen if of is None else replace(self._chosen, suppliers=np.array(of, np.int32))
+        sums = await sums_by(self._db, self._run, self._tenant_id, chosen, groupings, self._countries)
+        return [_Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
 
-    async def _sigma2(self, factor: Keys) -> dict[int, float]:
-        factors = await self._labels.factors(self._db, self._tenant_id, np.unique(factor).tolist())
-        return {number: label.sigma2 for number, label in factors.items()}
-
-    async def _total(self, sums: Sums, factor: Keys, sigma2: Mapping[int, float]) -> Group:
-        group = np.zeros(len(sums), np.intp)
-        (estimate,) = await self._run(estimates_of, sums.terms, factor, sigma2, group, 1)
+    async def _total(self, sums: _Table) -> Group:
+        (estimate,) = await self._estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
         return Group((), int(sums.terms.rows.sum()), estimate)
 
-    async def _numbers(self, dimension: int, keys: Mapping[str, Keys]) -> Keys:
-        """Return the number of each term's group in a dimension."""
-        if dimension != pb.DIMENSION_FACTOR:
-            return DIMENSIONS[dimension].number(keys[DIMENSIONS[dimension].column])
-        ids, place = np.unique(keys["factor"], return_inverse=True)
+    async def _groups(self, ranking: Ranking, chosen: Sequence[Chosen], sums: _Table, group: Keys) -> list[Group]:
+        estimates = await self._estimates(sums, group, len(chosen))
+        pairs = zip(chosen, estimates, strict=True)
+        return [Group(labels, int(ranking.sums.rows[number]), estimate) for (number, labels), estimate in pairs]
+
+    async def _estimates(self, sums: _Table, group: Keys, n_groups: int) -> list[Estimate]:
+        factor = sums.keys["factor"]
+        factors = await self._labels.factors(self._db, self._tenant_id, np.unique(factor).tolist())
+        sigma2 = {number: label.sigma2 for number, label in factors.items()}
+        return await self._run(estimates_of, sums.terms, factor, sigma2, group, n_groups)
+
+    async def _numbers(self, dimensions: Sequence[int], sums: _Table) -> list[Keys]:
+        """Return the number of each sum's group, by dimension."""
+        numbers = []
+        for dimension in dimensions:
+            keys = sums.keys[DIMENSIONS[dimension].column]
+            if dimension == pb.DIMENSION_FACTOR:
+                numbers.append(await self._key_numbers(keys))
+            else:
+                numbers.append(DIMENSIONS[dimension].number(keys))
+        return numbers
+
+    async def _key_numbers(self, factor: Keys) -> Keys:
+        """Number factors by their keys: those of several regions, years or sets are one group."""
+        ids, place = np.unique(factor, return_inverse=True)
         factors = await self._labels.factors(self._db, self._tenant_id, ids.tolist())
-        names = sorted({label.key for label in factors.values()})
-        self._names[dimension] = names
+        names = self._names.setdefault(pb.DIMENSION_FACTOR, sorted({label.key for label in factors.values()}))
         number = {name: n for n, name in enumerate(names)}
         return np.array([number[factors[factor].key] for factor in ids.tolist()], np.int64)[place]
 
@@ -121,7 +148,7 @@ class Summation:
         return [label(number) for number in numbers]
 
 
-def _groups(chosen: Sequence[Chosen], ranking: Ranking, estimates: Sequence[Estimate]) -> list[Group]:
-    rows = ranking.sums.rows
-    pairs = zip(chosen, estimates, strict=True)
-    return [Group(keys, int(rows[number]), estimate) for (number, keys), estimate in pairs]
+def _suppliers(ranking: Ranking, chosen: Sequence[Chosen], dimensions: Sequence[int]) -> list[int]:
+    """Return the suppliers of the chosen groups, ascending."""
+    suppliers = ranking.numbers[list(dimensions).index(pb.DIMENSION_SUPPLIER)]
+    return sorted({int(suppliers[number]) for number, _ in chosen})

@@ -3,6 +3,7 @@ segments that these do not count yet; else from the segments alone.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -15,19 +16,24 @@ from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run, sum_up
 from vcci_server.storage.sums import Countries, Sums, columns_for, combine, month_number
 
-ROLLED_UP = ("month", "category", "method", "factor")
+ROLLED_UP = frozenset({"month", "category", "method", "factor"})
 
 
 async def sums_by(
-    db: Connection, run: Run, tenant_id: int, chosen: Filter, by: Sequence[str], countries: Countries | None = None
-) -> Sums:
-    """Return the sums of a filter's emissions by columns, those of `sum_segments`; `country` needs the countries."""
-    if set(by) <= {*ROLLED_UP} and chosen.upload_id is None and chosen.suppliers is None and _whole_months(chosen):
-        rolled_up = await _rolled_up(db, tenant_id, chosen, by)
-        return await run(combine, [rolled_up, await _not_folded(db, run, tenant_id, chosen, by)])
-    segments = scan(db, tenant_id, chosen, columns_for(chosen, by), version=await pin_version(db))
-    (sums,) = await sum_up(run, segments, chosen, [by], countries)
-    return sums
+    db: Connection,
+    run: Run,
+    tenant_id: int,
+    chosen: Filter,
+    groupings: Sequence[Sequence[str]],
+    countries: Countries | None = None,
+) -> list[Sums]:
+    """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country` needs countries."""
+    if _is_rolled_up(chosen, groupings):
+        counted = [await _rolled_up(db, tenant_id, chosen, by) for by in groupings]
+        not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
+        return [await run(combine, parts) for parts in zip(counted, not_yet, strict=True)]
+    segments = scan(db, tenant_id, chosen, _columns(chosen, groupings), version=await pin_version(db))
+    return await sum_up(run, segments, chosen, groupings, countries)
 
 
 def is_summarised(chosen: Filter) -> bool:
@@ -42,7 +48,7 @@ def is_summarised(chosen: Filter) -> bool:
 async def sums_by_supplier(db: Connection, run: Run, tenant_id: int, chosen: Filter) -> Sums:
     """Return rows and calculated values by supplier, without the terms of the spread; the filter is summarised."""
     kept = await read_summaries(db, tenant_id, chosen.start or date.min, chosen.end or date.max)
-    return await run(combine, [*kept, await _not_folded(db, run, tenant_id, chosen, ("supplier",))])
+    return await run(combine, kept + await _not_folded(db, run, tenant_id, chosen, [["supplier"]]))
 
 
 async def read_countries(db: Connection, tenant_id: int) -> Countries:
@@ -57,18 +63,22 @@ async def read_countries(db: Connection, tenant_id: int) -> Countries:
     )
 
 
-async def _not_folded(db: Connection, run: Run, tenant_id: int, chosen: Filter, by: Sequence[str]) -> Sums:
-    (sums,) = await sum_up(run, _tails(db, tenant_id, chosen, by), chosen, [by])
-    return sums
+async def _not_folded(
+    db: Connection, run: Run, tenant_id: int, chosen: Filter, groupings: Sequence[Sequence[str]]
+) -> list[Sums]:
+    tails = _tails(db, tenant_id, chosen, _columns(chosen, groupings))
+    return await sum_up(run, tails, chosen, groupings)
 
 
-async def _tails(db: Connection, tenant_id: int, chosen: Filter, by: Sequence[str]) -> AsyncIterator[StoredSegment]:
+async def _tails(
+    db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str]
+) -> AsyncIterator[StoredSegment]:
     """Yield what each upload has beyond its folded rows; none of it is merged."""
     version = await pin_version(db)
     for upload_id, folded_rows in await db.fetch(QUERIES["unfolded_uploads"], tenant_id):
-        tail = Filter(upload_id, start=chosen.start, end=chosen.end)
+        tail = replace(chosen, upload_id=upload_id)
         after = Position(upload_id, 0, folded_rows)
-        async for segment in scan(db, tenant_id, tail, columns_for(chosen, by), version=version, after=after):
+        async for segment in scan(db, tenant_id, tail, columns, version=version, after=after):
             yield segment
 
 
@@ -89,5 +99,11 @@ async def _rolled_up(db: Connection, tenant_id: int, chosen: Filter, by: Sequenc
     return Sums(tuple(columns[name] for name in by), terms)
 
 
-def _whole_months(chosen: Filter) -> bool:
-    return all(day is None or day.day == 1 for day in (chosen.start, chosen.end))
+def _is_rolled_up(chosen: Filter, groupings: Sequence[Sequence[str]]) -> bool:
+    whole_months = all(day is None or day.day == 1 for day in (chosen.start, chosen.end))
+    columns = {name for by in groupings for name in by}
+    return whole_months and columns <= ROLLED_UP and chosen.upload_id is None and chosen.suppliers is None
+
+
+def _columns(chosen: Filter, groupings: Sequence[Sequence[str]]) -> list[str]:
+    return columns_for(chosen, [name for by in groupings for name in by])

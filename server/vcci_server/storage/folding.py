@@ -67,7 +67,7 @@ async def _batches(
     db: Connection, tenant_id: int, upload_id: int, start: int, stop: int
 ) -> AsyncIterator[StoredSegment]:
     """Yield the segments of the batches [start, stop). Merged ones count as batch 0: only what is folded is merged."""
-    columns = sorted({*columns_for(Filter(), ROLLUPS), *columns_for(Filter(), SUMMARIES)})
+    columns = columns_for(Filter(), ROLLUPS + SUMMARIES)
     chosen, after = Filter(upload_id=upload_id), Position(upload_id, 0, start)
     version = await pin_version(db)
     async for segment in scan(db, tenant_id, chosen, columns, version=version, after=after):

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from vcci_cluster import Executor, Work
+from vcci_engine.errors import InvalidField
 
 from vcci_server.storage.reading import Filter, StoredSegment
 from vcci_server.storage.sums import Countries, Sums, combine, nothing, sum_segments
 
 CHUNK_ROWS = 200_000  # enough for NumPy to be at full speed, and 20 ms of work
 CPU_S_PER_ROW = 0.1e-6
-MOST_GROUPS_OF_PARTS = 500_000  # not combined yet: about 50 MB
+COMBINE_GROUPS = 500_000  # of parts: about 50 MB
+MOST_GROUPS = 2_000_000  # of one sum
 
 R = TypeVar("R")
 
@@ -80,13 +82,17 @@ class _Total:
     def __init__(self, run: Run, columns: int) -> None:
         self._run = run
         self._parts = [nothing(columns)]
-        self._most_groups = MOST_GROUPS_OF_PARTS
+        self._combine_at = COMBINE_GROUPS
 
     async def add(self, part: Sums) -> None:
         self._parts.append(part)
-        if sum(map(len, self._parts)) > self._most_groups:
+        if sum(map(len, self._parts)) > self._combine_at:
             self._parts = [await self._run(combine, self._parts)]
-            self._most_groups = max(MOST_GROUPS_OF_PARTS, 2 * len(self._parts[0]))
+            groups = len(self._parts[0])
+            if groups > MOST_GROUPS:
+                expected = f"at most {MOST_GROUPS} sums: fewer dimensions, or a narrower filter"
+                raise InvalidField("group_by", f"{groups} sums and more", expected, reason="LIMIT_EXCEEDED")
+            self._combine_at = max(COMBINE_GROUPS, 2 * groups)
 
     async def get(self) -> Sums:
         return await self._run(combine, self._parts)

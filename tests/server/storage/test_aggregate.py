@@ -51,7 +51,7 @@ async def _check(
 ) -> None:
     async with snapshot(store.pool) as db:
         countries = await read_countries(db, store.tenant_id)
-        sums = await sums_by(db, on_executor(executor), store.tenant_id, chosen, by, countries)
+        (sums,) = await sums_by(db, on_executor(executor), store.tenant_id, chosen, [by], countries)
     keys = _keys(store, countries.names)
     assert _exact(sums) == sums_of(rows, lambda row: tuple(keys[name](row) for name in by))
 
@@ -122,7 +122,8 @@ async def test_a_filter_by_upload_or_supplier_reads_segments(mixed: Stages) -> N
 async def test_another_tenant_sees_nothing(mixed: Stages, pool: Pool, tenant_id: int) -> None:
     async with snapshot(pool) as db:
         for chosen in (Filter(), Filter(upload_id=mixed.uploads[0])):
-            assert not len(await sums_by(db, on_executor(mixed.executor), tenant_id, chosen, ("factor",)))
+            (sums,) = await sums_by(db, on_executor(mixed.executor), tenant_id, chosen, [["factor"]])
+            assert not len(sums)
 
 
 def test_summaries_answer_for_whole_quarters_only() -> None:
