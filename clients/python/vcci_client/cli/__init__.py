@@ -1,7 +1,5 @@
 """The `vcci` command: one module per group of commands. What is slow to import is imported where it is needed."""
 
-import sys
-
 import click
 
 from vcci_client.cli.calculate import calculate
@@ -12,9 +10,6 @@ from vcci_client.cli.server import doctor, migrate, serve, token
 from vcci_client.cli.suppliers import suppliers
 from vcci_client.cli.upload import upload
 from vcci_client.cli.uploads import uploads
-
-ERROR = 1
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,11 +30,4 @@ for command in (demo, serve, migrate, doctor, token, upload, uploads, factors, s
 
 def main() -> None:
     """Run the command; an error is one clear paragraph, never a traceback."""
-    try:
-        vcci(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
+    vcci(prog_name="vcci")

@@ -25,7 +25,7 @@ def factors() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--starter", is_flag=True, help="Import the starter set that comes with the server.")
 @click.option("--format", "layout", type=click.Choice(list(FORMATS)), help="Layout; else told by the header.")
-@click.option("--margins", type=click.Choice(["with", "without"]), default="with", show_default=True, help="EPA only.")
+@click.option("--margins", type=click.Choice(["with", "without"]), help="EPA only; else with.")
 @click.option("--name", default="", help="Name for people; else the file's.")
 @click.option("--base", default="", help="A set whose other factors are taken over.")
 @click.option("--activate", "active", is_flag=True, help="Activate the set, too.")
@@ -36,7 +36,7 @@ async def import_factors(
     file: Path | None,
     starter: bool,
     layout: str | None,
-    margins: str,
+    margins: str | None,
     name: str,
     base: str,
     active: bool,
@@ -50,7 +50,7 @@ async def import_factors(
     spec = pb.FactorSetSpec(
         display_name=name or (file.name if file else "Starter set"),
         format=_format(file, layout),
-        margins=pb.Margins.Value(f"MARGINS_{margins.upper()}"),
+        margins=pb.Margins.Value(f"MARGINS_{(margins or 'unspecified').upper()}"),
         base_factor_set=resource("factorSets", base) if base else "",
         activate=active,
     )

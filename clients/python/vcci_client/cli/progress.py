@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from vcci_client.appender import Progress, Stage
+from vcci_client.appender import Progress
 
 Fraction = Callable[[Progress], float]
 
@@ -27,9 +27,10 @@ def showing_progress(name: str, fraction: Fraction, *, quiet: bool = False) -> I
         task = bar.add_task(name, total=1.0, rows=0, rejected=0)
 
         def on_progress(progress: Progress) -> None:
+            if progress.problem:
+                console.print(f"{name}: waiting, since {progress.problem}", markup=False, highlight=False)
             bar.update(
                 task,
-                description=f"{name}: {progress.problem[:60]}" if progress.stage is Stage.WAITING else name,
                 completed=fraction(progress),
                 rows=progress.rows_committed,
                 rejected=progress.rows_rejected,

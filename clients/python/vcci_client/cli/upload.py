@@ -1,5 +1,6 @@
 """`vcci upload`: a file of activities, stored once."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,14 +94,22 @@ async def _upload(
     client: "AsyncClient", file: "ActivityFile", options: "UploadOptions", resume: bool, again: bool, as_json: bool
 ) -> "UploadSummary":
     from vcci_client.cli.progress import showing_progress
-    from vcci_client.errors import AlreadyStarted
+    from vcci_client.errors import AlreadyStarted, BatchRefused, UploadInterrupted
 
+    way_on = "--again --resume" if again else "--resume"
     try:
         with showing_progress(file.path.name, lambda _: file.fraction_read() or 0.0, quiet=as_json) as on_progress:
             summary = await client.upload_file(file, options, resume=resume, again=again, on_progress=on_progress)
     except AlreadyStarted as error:
-        way = "--again --resume" if again else "--resume"
-        raise click.ClickException(f"{error}. {way} goes on with it; --again stores the file once more.") from None
+        raise click.ClickException(f"{error}. {way_on} goes on with it; --again stores the file once more.") from None
+    except UploadInterrupted as error:
+        raise click.ClickException(f"{error}. {way_on} goes on with it.") from None
+    except BatchRefused as error:
+        hint = f"`vcci uploads abandon {error.upload}` removes what was stored before it"
+        raise click.ClickException(f"{error}. {hint}.") from None
+    except asyncio.CancelledError:
+        click.echo(f"Interrupted; {way_on} goes on with it.", err=True)
+        raise
     if as_json:
         seconds = {"seconds": round(summary.seconds, 3), "rows_per_second": round(summary.rows_per_second)}
         print_json({name: getattr(summary, name) for name in PRINTED} | seconds)
