@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help env demo serve test lint bench protos constraints clean
+.PHONY: help env demo serve test lint bench docs protos constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -35,6 +35,9 @@ lint: env ## Check style, types, imports, protos and pins
 
 bench: env ## Measure; results go to bench/results
 	$(BIN)/python -m bench $(ARGS)
+
+docs: env ## Write the tables of docs/methods.md and docs/settings.md again, from the code
+	$(BIN)/python docs/write_tables.py
 
 protos: .venv/installed ## Make the stubs of protos/vcci/v1 again
 	$(BIN)/python protos/build_stubs.py

@@ -4,7 +4,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,6 @@ def from_environment(environment: Mapping[str, str], flags: Mapping[str, object 
 def variable(setting: "Field[Any]") -> str:
     """Return the name of a setting's environment variable."""
     return PREFIX + setting.name.upper()
-
-
-def default_text(setting: "Field[Any]") -> str:
-    """Return a setting's default as docs/settings.md has it."""
-    if setting.default is MISSING:
-        return "(of the machine)"
-    return {"": "(empty)", "False": "no", "True": "yes"}.get(str(setting.default), str(setting.default))
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Settings from the environment and flags; docs/settings.md is held to them."""
+"""Settings from the environment and flags."""
 
 import os
 from dataclasses import fields
@@ -8,14 +8,11 @@ import pytest
 from vcci_server.settings import (
     Settings,
     SettingsError,
-    default_text,
     from_environment,
     split_address,
     state_dir,
     variable,
 )
-
-from tests.data_files import ROOT
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -98,18 +95,3 @@ def test_the_state_folder_is_not_in_a_roots_home(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere/state")
     assert state_dir() == Path("/somewhere/state/vcci")
-
-
-def test_the_table_in_the_docs_is_complete() -> None:
-    rows = [
-        f"| `{variable(setting)}` | {_flag(setting.name, setting.metadata['secret'])} | {default_text(setting)} |"
-        f" {setting.metadata['unit']} | {setting.metadata['why']} |"
-        for setting in fields(Settings)
-    ]
-    text = (ROOT / "docs" / "settings.md").read_text()
-    documented = [line for line in text.splitlines() if line.startswith("| `VCCI_")]
-    assert documented == rows, "docs/settings.md should have:\n" + "\n".join(rows)
-
-
-def _flag(name: str, secret: bool) -> str:
-    return "none: a secret" if secret else f"`--{name.replace('_', '-')}`"

@@ -1,0 +1,186 @@
+"""Write the tables of methods.md and settings.md anew, from the code: `make docs`.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; the text around it is written by hand.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from google.type.date_pb2 import Date
+from vcci.v1 import activity_pb2
+from vcci_engine.calculate import calculate
+from vcci_engine.factors import build_table
+from vcci_engine.methods import CATEGORIES, DOWNGRADES, INPUTS, METHODS
+from vcci_engine.methods.method import Method
+from vcci_engine.quality import GSD2_OF_SCORE, SCORES
+from vcci_server.early import EarlyErrors
+from vcci_server.row_messages import decode
+from vcci_server.settings import Settings, variable
+
+FOLDER = Path(__file__).parent
+PAGES = (FOLDER / "methods.md", FOLDER / "settings.md")
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Row = Sequence[object]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An activity, its factor, and what it shows."""
+
+    what: str
+    category: int
+    quantity: float
+    unit: str
+    factor: float = 0.0  # kg CO2e per unit
+    per: str = ""  # the factor's unit; none: the supplier's own
+    inputs: Mapping[str, float] = field(default_factory=dict)
+
+
+EXAMPLES = (
+    Example("steel by weight", 1, 3, "tonne", 1.9, "kg"),
+    Example("purchases by spend", 1, 10_000, "USD", 0.75, "USD"),
+    Example("the supplier's own factor", 1, 500, "item", inputs={"supplier_factor": 4.2}),
+    Example("road freight", 4, 12, "tonne", 0.105, "tonne*km", {"distance": 300}),
+    Example("storage", 4, 20, "m3", 0.01, "m3*day", {"days": 30}),
+    Example("waste by treatment", 5, 8, "tonne", 21.3, "tonne", {"share": 0.4}),
+    Example("a flight", 6, 1_100, "km", 0.15, "passenger*km", {"passengers": 3}),
+    Example("a hotel stay", 6, 2, "room", 10.4, "room*night", {"nights": 3}),
+    Example("commuting, both ways on 220 days", 7, 14, "km", 0.17, "passenger*km", {"passengers": 1, "trips": 440}),
+    Example("use of a sold product", 11, 1_000, "item", 0.35, "kWh", {"uses": 500, "energy_per_use": 0.8}),
+    Example("part of a tenant's emissions", 13, 250, "tonne", inputs={"supplier_factor": 1_000, "share": 0.25}),
+)
+
+
+def methods() -> list[Row]:
+    """The registry of methods, best data first."""
+    return [
+        ("No.", "Method", "Version", "kg CO2e", "Needs", "Categories", "Source"),
+        *((m.number, f"`{m.name}`", m.version, _formula(m), m.without, _categories(m), m.source) for m in METHODS),
+    ]
+
+
+def downgrades() -> list[Row]:
+    """What is told when the wanted method was not possible."""
+    names = {method.number: f"`{method.name}`" for method in METHODS}
+    pairs = sorted(DOWNGRADES.items())
+    return [
+        ("Wanted", "Used", "Notice", "Bit"),
+        *((names[wanted], names[used], f"`{notice.name}`", int(notice)) for (wanted, used), notice in pairs),
+    ]
+
+
+def inputs() -> list[Row]:
+    """The registry of inputs."""
+    return [
+        ("Input", "Unit", "From", "To", "What"),
+        *(
+            (f"`{known.name}`", known.unit or "a number", f"{known.minimum:g}", f"{known.maximum:g}", known.what)
+            for known in INPUTS.values()
+        ),
+    ]
+
+
+def examples() -> list[Row]:
+    """Activities as the engine calculates them."""
+    return [("Category", "What", "Quantity", "Inputs", "Factor", "Method", "kg CO2e"), *map(_example, EXAMPLES)]
+
+
+def scores() -> list[Row]:
+    """The pedigree matrix."""
+    return [
+        ("Score", *map(str, range(1, 6))),
+        *((name, *(f"{gsd2:g}" for gsd2 in of_score)) for name, of_score in zip(SCORES, GSD2_OF_SCORE, strict=True)),
+    ]
+
+
+def settings() -> list[Row]:
+    """Everything that an operator can change."""
+    return [
+        ("Variable", "Flag", "Default", "Unit", "What for"),
+        *(
+            (f"`{variable(of)}`", _flag(of), _default(of), of.metadata["unit"], of.metadata["why"])
+            for of in fields(Settings)
+        ),
+    ]
+
+
+TABLES: Mapping[str, Callable[[], list[Row]]] = {
+    table.__name__: table for table in (methods, downgrades, inputs, examples, scores, settings)
+}
+
+
+def rewritten(page: str) -> str:
+    """Return a page with its tables as the code has them."""
+    return _TABLE.sub(lambda match: match[1] + _markdown(TABLES[match[2]]()) + match[3], page)
+
+
+def _markdown(rows: Sequence[Row]) -> str:
+    header, *body = ("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return "\n".join((header, "|" + "---|" * len(rows[0]), *body, ""))
+
+
+def _formula(method: Method) -> str:
+    """The formula, which stands in the docstring of the function that computes it."""
+    return (method.emissions.__doc__ or "").partition(": ")[2].rstrip(".").replace(" x ", " × ")
+
+
+def _categories(method: Method) -> str:
+    if len(method.categories) == CATEGORIES:
+        return "all"
+    return ", ".join(map(str, sorted(method.categories)))
+
+
+def _example(example: Example) -> Row:
+    given = " ".join(f"`{name}` {value:g}" for name, value in example.inputs.items() if name != "supplier_factor")
+    own = example.inputs.get("supplier_factor")
+    factor = f"{example.factor:g} per {example.per}" if own is None else f"`supplier_factor` {own:g}"
+    method, kg_co2e = _calculated(example)
+    quantity = f"{example.quantity:g} {example.unit}"
+    return example.category, example.what, quantity, given, factor, f"`{method}`", f"{kg_co2e:g}"
+
+
+def _calculated(example: Example) -> tuple[str, float]:
+    """Return the name of the method used, and kg CO2e."""
+    key = "example:factor"
+    table = build_table(
+        *(1, ""),
+        ids=[1],
+        keys=[key],
+        regions=[""],
+        years=[2024],
+        units=[example.per],
+        kg_co2e=[example.factor],
+        gsd2=[1.05],
+    )
+    activity = activity_pb2.Activity(
+        supplier_code="S1",
+        category=example.category,  # type: ignore[arg-type]  # its number
+        quantity=example.quantity,
+        unit=example.unit,
+        factor=key if example.per else "",
+        reporting_period=Date(year=2024, month=1, day=1),
+        inputs=example.inputs,
+    )
+    activities, _ = decode([activity], EarlyErrors())
+    emissions = calculate(activities, table).emissions
+    (method,) = (method for method in METHODS if method.number == emissions.method[0])
+    return method.name, float(emissions.kg_co2e[0])
+
+
+def _flag(setting: "Field[Any]") -> str:
+    return "none: a secret" if setting.metadata["secret"] else f"`--{setting.name.replace('_', '-')}`"
+
+
+def _default(setting: "Field[Any]") -> str:
+    if setting.default is MISSING:
+        return "(of the machine)"
+    return {"": "(empty)", "False": "no", "True": "yes"}.get(str(setting.default), str(setting.default))
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(rewritten(path.read_text()))
