@@ -10,6 +10,8 @@ class RayUnavailable(VcciError):
 class TimeLimitExceeded(VcciError):
     """The work took longer than its limit."""
 
+    reason = "TIME_LIMIT_EXCEEDED"
+
 
 class RayLost(Exception):
     """Ray lost a work: its worker, node or the whole cluster went. Never leaves this package: the work runs again."""

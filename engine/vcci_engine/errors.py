@@ -12,6 +12,7 @@ VcciError
 ├── WriterFenced              another writer took over: ABORTED
 ├── Unauthenticated           who are you
 ├── Overloaded                try again after a delay
+├── TimeLimitExceeded         of vcci_cluster.errors: DEADLINE_EXCEEDED
 └── Unavailable               the database does not answer, or the server drains: try again
 
 A class's docstring is its default message; `reason` is a name of ErrorReason in protos/vcci/v1/error.proto.

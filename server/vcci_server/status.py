@@ -6,6 +6,7 @@ import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from vcci_cluster import TimeLimitExceeded
 from vcci_engine.errors import (
     FieldProblem,
     InvalidField,
@@ -27,6 +28,7 @@ STATUS: dict[type[VcciError], grpc.StatusCode] = {
     WriterFenced: grpc.StatusCode.ABORTED,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TimeLimitExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     VcciError: grpc.StatusCode.INTERNAL,
 }
