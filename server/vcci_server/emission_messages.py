@@ -13,7 +13,7 @@ from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
 from vcci_engine.segments import decode_inputs, decode_strings
 
-from vcci_server.storage.reading import Filter, Position, StoredSegment, selected
+from vcci_server.storage.reading import Filter, StoredSegment, selected
 
 ROWS_PER_MESSAGE = 20_000  # as many as a merged segment has; about a megabyte with all columns
 
@@ -37,12 +37,7 @@ class Piece:
         return [strings[row] for row in self.rows.tolist()]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What goes into one message, and the position to go on behind."""
-
-    pieces: list[Piece]
-    last: Position
+Part = list[Piece]  # what goes into one message; the next goes on behind its last segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +51,27 @@ class Dictionaries:
 def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
     """Return the rows of a filter in parts of whole segments, up to ROWS_PER_MESSAGE rows where these are small."""
     found: list[Part] = []
+    room = 0
     for segment in segments:
         mask = selected(segment, chosen)
         rows = np.arange(segment.n) if mask is None else np.flatnonzero(mask)
         if not len(rows):
             continue
-        pieces = found[-1].pieces if found else []
-        if found and sum(len(piece.rows) for piece in pieces) + len(rows) <= ROWS_PER_MESSAGE:
-            found[-1] = Part([*pieces, Piece(segment, rows)], segment.position)
-        else:
-            found.append(Part([Piece(segment, rows)], segment.position))
+        if len(rows) > room:
+            found.append([])
+            room = ROWS_PER_MESSAGE
+        found[-1].append(Piece(segment, rows))
+        room -= len(rows)
     return found
 
 
 def distinct(found: Sequence[Part], name: str) -> list[int]:
     """Return the distinct values of a column in all parts."""
-    values = [np.unique(_joined(part.pieces, name)) for part in found]
+    values = [np.unique(_joined(part, name)) for part in found]
     return np.unique(np.concatenate(values)).tolist() if values else []
 
 
-def emission_columns(pieces: Sequence[Piece], wanted: frozenset[int], dictionaries: Dictionaries) -> Any:
+def emission_columns(pieces: Part, wanted: frozenset[int], dictionaries: Dictionaries) -> Any:
     """Return the twin of EmissionColumns (vcci.columns) with the columns wanted, numbers of EmissionColumn."""
     message = EmissionColumns(rows=sum(len(piece.rows) for piece in pieces))
     for column in sorted(wanted):
@@ -83,17 +79,17 @@ def emission_columns(pieces: Sequence[Piece], wanted: frozenset[int], dictionari
     return message
 
 
-def _joined(pieces: Sequence[Piece], name: str) -> npt.NDArray[Any]:
+def _joined(pieces: Part, name: str) -> npt.NDArray[Any]:
     return np.concatenate([piece.column(name) for piece in pieces])
 
 
-def _supplier(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _supplier(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     ids, place = np.unique(_joined(pieces, "supplier"), return_inverse=True)
     message.supplier_codes.extend(dictionaries.suppliers[number] for number in ids.tolist())
     message.supplier = pack(place, "<u4")
 
 
-def _factor(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _factor(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     ids, place = np.unique(_joined(pieces, "factor"), return_inverse=True)
     keys = [dictionaries.factors[number] for number in ids.tolist()]  # one key may be several factors
     number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
@@ -101,7 +97,7 @@ def _factor(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -
     message.factor = pack(np.array([number[key] for key in keys])[place], "<u4")
 
 
-def _quantity(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _quantity(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     message.quantity = pack(_joined(pieces, "quantity"), "<f8")
     number = {unit: n for n, unit in enumerate(dict.fromkeys(unit for piece in pieces for unit in piece.segment.units))}
     message.units.extend(number)
@@ -109,16 +105,16 @@ def _quantity(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries)
     message.unit = pack(np.concatenate(places), "<u4")
 
 
-def _period(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _period(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     days = [piece.column("period") + np.int32((piece.segment.position.quarter - EPOCH).days) for piece in pieces]
     message.period = pack(np.concatenate(days), "<i4")
 
 
-def _quality(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _quality(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     message.quality = pack(unpack(_joined(pieces, "quality")), "<u4")
 
 
-def _group(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _group(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     groups = [group for piece in pieces for group in piece.strings("group")]
     if any(groups):
         number = {group: n for n, group in enumerate(dict.fromkeys(groups))}
@@ -126,13 +122,13 @@ def _group(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) ->
         message.group = pack([number[group] for group in groups], "<u4")
 
 
-def _references(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _references(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     references = [reference for piece in pieces for reference in piece.strings("reference")]
     if any(references):
         message.references.extend(references)
 
 
-def _inputs(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _inputs(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     found: dict[str, list[tuple[Positions, npt.NDArray[np.float64]]]] = {}
     start = 0
     for piece in pieces:
@@ -159,7 +155,7 @@ def _inputs_of(piece: Piece) -> Iterator[tuple[str, Positions, npt.NDArray[np.fl
             yield name, rows, chosen[rows]
 
 
-def _row(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _row(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     message.row = pack(_joined(pieces, "row"), "<u4")
     uploads = [piece.segment.position.upload_id for piece in pieces]
     number = {upload: n for n, upload in enumerate(dict.fromkeys(uploads))}
@@ -169,12 +165,12 @@ def _row(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> N
     )
 
 
-def _gsd2(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+def _gsd2(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     message.gsd2 = pack(np.exp(2 * _joined(pieces, "sigma").astype(np.float64)), "<f4")
 
 
 def _as_stored(name: str, dtype: str) -> "Writer":
-    def write(message: Any, pieces: Sequence[Piece], dictionaries: Dictionaries) -> None:
+    def write(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
         setattr(message, name, pack(_joined(pieces, name), dtype))
 
     return Writer((name,), write)
@@ -185,7 +181,7 @@ class Writer:
     """A column of the contract: the stored columns that it is made of, and how."""
 
     stored: tuple[str, ...]
-    write: Callable[[Any, Sequence[Piece], Dictionaries], None]
+    write: Callable[[Any, Part, Dictionaries], None]
 
 
 WRITERS: Mapping[int, Writer] = {

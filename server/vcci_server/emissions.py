@@ -37,8 +37,8 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         async with aclosing(reader.pages(request.filter, read_place(request, tenant_id))) as pages:
             async for page in pages:
                 for part in page.parts:
-                    columns = await self._run(emission_columns, part.pieces, wanted, page.dictionaries)
-                    token = write_place(request, tenant_id, Place(page.version, part.last))
+                    columns = await self._run(emission_columns, part, wanted, page.dictionaries)
+                    token = write_place(request, tenant_id, Place(page.version, part[-1].segment.position))
                     yield StreamEmissionsResponse(emissions=columns, resume_token=token)
 
     async def AggregateEmissions(

@@ -24,6 +24,7 @@ from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
 
 K = TypeVar("K", bound=Hashable)
+Factors = Mapping[int, tuple[str, float]]  # key and sigma2, by id; 0 is the suppliers' own
 
 CODES = tuple(f"S{number:02}" for number in range(12))
 COUNTRIES = ("DE", "FR", "", "DE", "US", "FR", "DE", "GB", "", "US", "DE", "FR")
@@ -77,7 +78,7 @@ class StoredEmissions:
     keeper: PartitionKeeper
     supplier_ids: np.ndarray
     factor_set_id: int
-    factors: Mapping[int, tuple[str, float]]  # key and sigma2, by id; 0 is the suppliers' own
+    factors: Factors
     uploads: dict[int, ledger.UploadRecord] = field(default_factory=dict)
     rows: dict[int, list[Row]] = field(default_factory=dict)
 
@@ -117,13 +118,13 @@ class StoredEmissions:
     async def append(self, upload_id: int, n: int, seed: int, *, rejected: int = 2) -> None:
         """Store a batch of n random emissions, and of some rejected rows that leave gaps in the row numbers."""
         offset = (await ledger.get(self.pool, self.tenant_id, upload_id)).committed_rows
-        emissions = self._random(n, np.random.default_rng(seed), rejected)
+        emissions = random_emissions(n, seed, self.factors, rejected)
         segments = cut(emissions, self.supplier_ids, UNITS, offset, ROWS_PER_SEGMENT)
         errors = RowErrors(np.empty(0, np.uint32))
         batch = PreparedBatch(offset, n + rejected, n, rejected, self.factor_set_id, segments, errors)
         epoch = self.uploads[upload_id].epoch
         await commit_batches(self.pool, self.keeper, self.tenant_id, upload_id, epoch, [batch])
-        self.rows[upload_id] += [self._row(upload_id, offset, emissions, place) for place in range(n)]
+        self.rows[upload_id] += [row_of(emissions, place, upload_id, offset, self.factors) for place in range(n)]
 
     async def finalize(self, upload_id: int) -> None:
         """Close an upload."""
@@ -132,58 +133,6 @@ class StoredEmissions:
     async def abandon(self, upload_id: int) -> None:
         """Remove an upload."""
         self.uploads[upload_id] = await ledger.abandon(self.pool, self.tenant_id, upload_id, folding.unfold)
-
-    def _random(self, n: int, rng: np.random.Generator, rejected: int) -> Emissions:
-        factor_ids = np.array(sorted(self.factors), np.uint32)
-        days = ((FIRST_DAY - EPOCH).days, (LAST_DAY - EPOCH).days)
-        kg = rng.lognormal(3, 3, n) * rng.choice([1, 1, 1, -1], n)
-        distance = np.flatnonzero(rng.random(n) < 0.5).astype(np.uint32)
-        return Emissions(
-            row=np.sort(rng.permutation(n + rejected)[:n]).astype(np.uint32),
-            supplier=rng.integers(0, len(CODES), n).astype(np.uint32),
-            category=rng.integers(1, 16, n).astype(np.uint8),
-            method=rng.integers(1, 4, n).astype(np.uint8),
-            period=rng.integers(*days, n, endpoint=True).astype(np.int32),
-            quantity=rng.lognormal(2, 2, n),
-            unit=rng.integers(0, len(UNITS), n).astype(np.uint32),
-            factor=rng.choice(factor_ids, n),
-            quality=rng.choice(np.array([0, 0o11111, 0o12345, 0o55555], np.uint16), n),
-            kg_co2e=kg,
-            sigma=rng.random(n).astype(np.float32),
-            notices=rng.choice(np.array([0, 2, 48], np.uint16), n),
-            groups=GROUPS,
-            group=rng.integers(0, len(GROUPS), n).astype(np.uint32),
-            references=tuple(f"Zeile {number}" if number % 3 else "" for number in range(n)),
-            inputs={
-                "days": InputColumn(rng.random(n)),
-                "distance": InputColumn(rng.random(len(distance)), distance),
-            },
-        )
-
-    def _row(self, upload_id: int, offset: int, emissions: Emissions, place: int) -> Row:
-        supplier = int(emissions.supplier[place])
-        factor_id = int(emissions.factor[place])
-        assert emissions.group is not None
-        return Row(
-            upload_id=upload_id,
-            row=offset + int(emissions.row[place]),
-            supplier=CODES[supplier],
-            country=COUNTRIES[supplier],
-            category=int(emissions.category[place]),
-            method=int(emissions.method[place]),
-            period=EPOCH + timedelta(days=int(emissions.period[place])),
-            quantity=float(emissions.quantity[place]),
-            unit=UNITS[emissions.unit[place]],
-            factor_id=factor_id,
-            factor=self.factors[factor_id][0],
-            quality=int(emissions.quality[place]),
-            kg_co2e=float(emissions.kg_co2e[place]),
-            sigma=float(emissions.sigma[place]),
-            notices=int(emissions.notices[place]),
-            group=GROUPS[emissions.group[place]],
-            reference=emissions.references[place],
-            inputs={name: value for name, column in emissions.inputs.items() for value in _value_at(column, place)},
-        )
 
     def estimate(self, rows: Iterable[Row]) -> Estimate:
         """Return the total of rows, by the formulas: by factor first, then the factors as independent."""
@@ -196,6 +145,62 @@ class StoredEmissions:
             variances.append(exp(s2) * (variance * exp(s2) + mean * mean * (exp(s2) - 1)))
         ug = sum(terms[1] for terms in by_factor.values())
         return of_moments(ug / 10**9, fsum(means), fsum(variances))
+
+
+def random_emissions(n: int, seed: int, factor_ids: Iterable[int], rejected: int = 0) -> Emissions:
+    """Return n emissions of a batch that had `rejected` more rows."""
+    rng = np.random.default_rng(seed)
+    days = ((FIRST_DAY - EPOCH).days, (LAST_DAY - EPOCH).days)
+    kg = rng.lognormal(3, 3, n) * rng.choice([1, 1, 1, -1], n)
+    distance = np.flatnonzero(rng.random(n) < 0.5).astype(np.uint32)
+    return Emissions(
+        row=np.sort(rng.permutation(n + rejected)[:n]).astype(np.uint32),
+        supplier=rng.integers(0, len(CODES), n).astype(np.uint32),
+        category=rng.integers(1, 16, n).astype(np.uint8),
+        method=rng.integers(1, 4, n).astype(np.uint8),
+        period=rng.integers(*days, n, endpoint=True).astype(np.int32),
+        quantity=rng.lognormal(2, 2, n),
+        unit=rng.integers(0, len(UNITS), n).astype(np.uint32),
+        factor=rng.choice(np.array(sorted(factor_ids), np.uint32), n),
+        quality=rng.choice(np.array([0, 0o11111, 0o12345, 0o55555], np.uint16), n),
+        kg_co2e=kg,
+        sigma=rng.random(n).astype(np.float32),
+        notices=rng.choice(np.array([0, 2, 48], np.uint16), n),
+        groups=GROUPS,
+        group=rng.integers(0, len(GROUPS), n).astype(np.uint32),
+        references=tuple(f"Zeile {number}" if number % 3 else "" for number in range(n)),
+        inputs={
+            "days": InputColumn(rng.random(n)),
+            "distance": InputColumn(rng.random(len(distance)), distance),
+        },
+    )
+
+
+def row_of(emissions: Emissions, place: int, upload_id: int, offset: int, factors: Factors) -> Row:
+    """Return one of a batch's emissions as a row."""
+    supplier = int(emissions.supplier[place])
+    factor_id = int(emissions.factor[place])
+    assert emissions.group is not None
+    return Row(
+        upload_id=upload_id,
+        row=offset + int(emissions.row[place]),
+        supplier=CODES[supplier],
+        country=COUNTRIES[supplier],
+        category=int(emissions.category[place]),
+        method=int(emissions.method[place]),
+        period=EPOCH + timedelta(days=int(emissions.period[place])),
+        quantity=float(emissions.quantity[place]),
+        unit=UNITS[emissions.unit[place]],
+        factor_id=factor_id,
+        factor=factors[factor_id][0],
+        quality=int(emissions.quality[place]),
+        kg_co2e=float(emissions.kg_co2e[place]),
+        sigma=float(emissions.sigma[place]),
+        notices=int(emissions.notices[place]),
+        group=GROUPS[emissions.group[place]],
+        reference=emissions.references[place],
+        inputs={name: value for name, column in emissions.inputs.items() for value in _value_at(column, place)},
+    )
 
 
 def sums_of(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, tuple[int, int, int, int]]:

@@ -162,5 +162,5 @@ def _pages(reader: Reader) -> AsyncGenerator[Page]:
 
 
 def _page_rows(page: Page) -> list[Row]:
-    messages = [emission_columns(part.pieces, ALL, page.dictionaries).SerializeToString() for part in page.parts]
+    messages = [emission_columns(part, ALL, page.dictionaries).SerializeToString() for part in page.parts]
     return [row for message in messages for row in rows_of(emission_pb2.EmissionColumns.FromString(message))]

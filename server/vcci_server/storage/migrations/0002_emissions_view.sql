@@ -1,5 +1,5 @@
 -- The store stays open: segments as rows, for a person with psql. Values are decoded byte by byte in SQL, about
--- a thousand times slower than the columns are read (docs/storage.md).
+-- a hundred times slower than the columns are read (docs/storage.md).
 
 CREATE FUNCTION vcci_u2(data bytea, i integer) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN get_byte(data, 2 * i) + (get_byte(data, 2 * i + 1) << 8);
