@@ -9,7 +9,7 @@ import pytest
 from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2
 from vcci.v1 import emission_service_pb2 as pb
-from vcci_server.storage import summing
+from vcci_server.storage import aggregate, summing
 from vcci_server.storage.pool import Pool
 
 from tests.server.emission_reader import DIMENSIONS, Reader, as_sent, by_key, problem, refusal, serve_emissions
@@ -111,7 +111,7 @@ async def test_without_dimensions_there_is_only_the_total(reader: Reader) -> Non
 
 async def test_more_sums_than_memory_should_hold_are_refused(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summing, "COMBINE_GROUPS", 10)
-    monkeypatch.setattr(summing, "MOST_GROUPS", 70)
+    monkeypatch.setattr(aggregate, "MOST_GROUPS", 70)
     asked = [pb.DIMENSION_SUPPLIER, pb.DIMENSION_MONTH]
     assert await problem(reader.totals(group_by=asked)) == ("group_by", "LIMIT_EXCEEDED")
     assert (await reader.totals(group_by=[pb.DIMENSION_SUPPLIER])).group_count == len(CODES)

@@ -16,6 +16,7 @@ from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run, sum_up
 from vcci_server.storage.sums import Countries, Sums, columns_for, combine, month_number
 
+MOST_GROUPS = 2_000_000  # of one sum: half a gigabyte while parts are combined
 ROLLED_UP = frozenset({"month", "category", "method", "factor"})
 
 
@@ -33,7 +34,7 @@ async def sums_by(
         not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
         return [await run(combine, parts) for parts in zip(counted, not_yet, strict=True)]
     segments = scan(db, tenant_id, chosen, _columns(chosen, groupings), version=await pin_version(db))
-    return await sum_up(run, segments, chosen, groupings, countries)
+    return await sum_up(run, segments, chosen, groupings, countries, most_groups=MOST_GROUPS)
 
 
 def is_summarised(chosen: Filter) -> bool:
@@ -67,7 +68,7 @@ async def _not_folded(
     db: Connection, run: Run, tenant_id: int, chosen: Filter, groupings: Sequence[Sequence[str]]
 ) -> list[Sums]:
     tails = _tails(db, tenant_id, chosen, _columns(chosen, groupings))
-    return await sum_up(run, tails, chosen, groupings)
+    return await sum_up(run, tails, chosen, groupings, most_groups=MOST_GROUPS)
 
 
 async def _tails(

@@ -16,11 +16,11 @@ from vcci_server.storage.summaries import add_to_summaries
 from vcci_server.storage.summing import Run, on_executor, sum_up
 from vcci_server.storage.sums import Sums, columns_for, month_days
 
-# Below, a query scans the rest in a tenth of a second; each fold writes the summaries of its quarters anew.
+# Below, a query scans the rest in a tenth of a second; and each fold writes the summaries of its quarters anew.
 WORTH_FOLDING_ROWS = 2_000_000
-FOLD_ROWS = 2_000_000  # of one transaction: half a second of work
-IDLE = timedelta(seconds=3)  # a stream that pauses longer has most likely ended, or is slow enough not to mind
-UPSERT_ROWS = 10_000  # rollups of one statement: its arguments are encoded on the event loop, in some 30 ms
+FOLD_ROWS = 2_000_000  # of one step: a second of work
+IDLE = timedelta(seconds=5)  # a stream that pauses longer has most likely ended
+UPSERT_ROWS = 10_000  # rollups of one statement: its arguments are encoded on the event loop, in some 20 ms
 
 ROLLUPS = ("month", "category", "method", "factor")
 SUMMARIES = ("quarter", "supplier")
@@ -34,7 +34,7 @@ async def due(pool: Pool, *, idle: timedelta = IDLE) -> list[tuple[int, int]]:
 
 
 async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *, rows: int = FOLD_ROWS) -> int:
-    """Fold up to about `rows` rows of an upload; return how far it is folded.
+    """Fold up to about `rows` rows of an upload that is seen; return how far it is folded, 0 when it is not seen.
 
     The rows are read and summed before the transaction, which so holds the upload's row for milliseconds only.
     """

@@ -13,7 +13,6 @@ from vcci_server.storage.sums import Countries, Sums, combine, nothing, sum_segm
 CHUNK_ROWS = 200_000  # enough for NumPy to be at full speed, and 20 ms of work
 CPU_S_PER_ROW = 0.1e-6
 COMBINE_GROUPS = 500_000  # of parts: about 50 MB
-MOST_GROUPS = 2_000_000  # of one sum
 
 R = TypeVar("R")
 
@@ -40,9 +39,14 @@ async def sum_up(
     chosen: Filter,
     groupings: Sequence[Sequence[str]],
     countries: Countries | None = None,
+    *,
+    most_groups: int | None = None,
 ) -> list[Sums]:
-    """Return the sums of the rows of a filter by each of several groupings (the columns of `sum_segments`)."""
-    totals = [_Total(run, len(by)) for by in groupings]
+    """Return the sums of the rows of a filter by each of several groupings (the columns of `sum_segments`).
+
+    Raises InvalidField when a grouping has about `most_groups` groups or more.
+    """
+    totals = [_Total(run, len(by), most_groups) for by in groupings]
     running: asyncio.Future[list[Sums]] | None = None
     try:
         async for chunk in _chunks(segments):
@@ -79,8 +83,9 @@ async def _chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[
 class _Total:
     """Parts of a sum, combined when there are many."""
 
-    def __init__(self, run: Run, columns: int) -> None:
+    def __init__(self, run: Run, columns: int, most_groups: int | None) -> None:
         self._run = run
+        self._most_groups = most_groups
         self._parts = [nothing(columns)]
         self._combine_at = COMBINE_GROUPS
 
@@ -89,8 +94,8 @@ class _Total:
         if sum(map(len, self._parts)) > self._combine_at:
             self._parts = [await self._run(combine, self._parts)]
             groups = len(self._parts[0])
-            if groups > MOST_GROUPS:
-                expected = f"at most {MOST_GROUPS} sums: fewer dimensions, or a narrower filter"
+            if self._most_groups is not None and groups > self._most_groups:
+                expected = f"at most {self._most_groups} sums: fewer dimensions, or a narrower filter"
                 raise InvalidField("group_by", f"{groups} sums and more", expected, reason="LIMIT_EXCEEDED")
             self._combine_at = max(COMBINE_GROUPS, 2 * groups)
 

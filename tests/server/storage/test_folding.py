@@ -92,6 +92,13 @@ async def test_abandoning_leaves_nothing_of_the_upload_in_the_rollups(stages: St
     assert (await _rollups(stages), await _summaries(stages)) == ({}, 0)
 
 
+async def test_what_is_not_seen_is_not_folded(stages: Stages) -> None:
+    pending = stages.uploads[1]
+    before = await _rollups(stages)
+    assert await folding.fold(stages.store.pool, stages.executor, stages.store.tenant_id, pending) == 0
+    assert (await _folded(stages, pending), await _rollups(stages)) == (0, before)
+
+
 async def test_two_that_fold_the_same_rows_count_them_once(stages: Stages) -> None:
     upload_id = stages.uploads[2]
     arguments = (stages.store.pool, stages.executor, stages.store.tenant_id, upload_id)

@@ -13,8 +13,9 @@ ORDER BY tenant_id, upload_id
 LIMIT 100;
 
 -- name: rows_to_fold
--- Index: uploads_pkey.
-SELECT folded_rows, committed_rows FROM uploads WHERE tenant_id = $1 AND upload_id = $2;
+-- Of an upload that is seen. Index: uploads_pkey.
+SELECT folded_rows, committed_rows FROM uploads
+WHERE tenant_id = $1 AND upload_id = $2 AND state <> 'abandoned' AND (mode = 'committed' OR state = 'finalized');
 
 -- name: advance_folded
 -- Takes the upload's row, so that it is not abandoned meanwhile; nothing when it was, or when another leader was faster.
