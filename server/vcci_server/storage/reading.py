@@ -21,6 +21,7 @@ from vcci_server.storage.uploads import LAST
 
 FETCH_ROWS = 100_000  # emissions fetched at a time: a few megabytes, and enough for NumPy to be at full speed
 FIRST_FETCH = 4  # segments of the first fetch; how large they are is known after it
+MOST_FETCHED = 50  # segments of one fetch: the next may be large where the last ones were tiny
 
 Ids = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -116,7 +117,7 @@ async def scan(
         for record in records:
             yield _stored(record, columns)
         rows = sum(record["n"] for record in records)
-        size = max(1, FETCH_ROWS * len(records) // rows)
+        size = min(max(1, FETCH_ROWS * len(records) // rows), MOST_FETCHED)
 
 
 def selected(segment: StoredSegment, chosen: Filter) -> Mask | None:
