@@ -79,7 +79,7 @@ async def test_a_finalized_upload_is_folded_merged_and_swept(database: str, pool
         await until(lambda: pool.fetchval("SELECT merged FROM uploads WHERE upload_id = $1", upload_id))
         replaced = "SELECT NOT EXISTS (SELECT FROM emission_segments WHERE upload_id = $1 AND merge_version = 0)"
         await until(lambda: pool.fetchval(replaced, upload_id))
-    assert {status for _, status in worker.done} == {"success"}
+    assert "failure" not in {status for _, status in worker.done}
     assert worker.done["partitions", "success"] == 1
 
 
@@ -132,10 +132,10 @@ async def test_a_task_that_fails_is_tried_again_and_does_not_stop_others(
     monkeypatch.setattr(folding, "fold", fails_twice)
     worker = Worker(database, pool, executor)
     async with worker.running():
-        folded = "SELECT bool_and(folded_rows = committed_rows) FROM uploads WHERE tenant_id = $1"
-        await until(lambda: pool.fetchval(folded, store.tenant_id))
+        await until(lambda: worker.done["fold", "success"] >= 2)
     assert worker.done["fold", "failure"] == 2
-    assert worker.done["fold", "success"] >= 2
+    folded = "SELECT bool_and(folded_rows = committed_rows) FROM uploads WHERE tenant_id = $1"
+    assert await pool.fetchval(folded, store.tenant_id)
 
 
 async def _candidates(pool: Pool) -> int:
