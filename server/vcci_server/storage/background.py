@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 NAME = "vcci background"  # of the connection, in pg_stat_activity
 LEADER_LOCK = 0x7663_6369_0003  # advisory lock of the leader
 POLL_S = 1.0  # how often a leader looks for work, and others whether there is a leader: one indexed query
+ANSWER_S = 10.0  # a connection that says nothing for longer is lost
 SLOWEST_RETRY_S = 60.0
 PARTITIONS_EVERY_S = 3_600.0  # a quarter begins less often
 
@@ -61,17 +62,24 @@ class Background:
 
     async def run(self) -> NoReturn:
         """Lead whenever nobody else does, until cancelled."""
+        rest_s = POLL_S
         while True:
+            started = perf_counter()
             try:
                 await self._stand()
             except Unavailable as error:
                 log.warning("the leader's connection failed", error=str(error.__cause__ or error))
-            await asyncio.sleep(POLL_S)
+            except Exception:
+                log.exception("the background failed; it starts again")
+            rest_s = POLL_S if perf_counter() - started > SLOWEST_RETRY_S else min(2 * rest_s, SLOWEST_RETRY_S)
+            await asyncio.sleep(rest_s)
 
     async def _stand(self) -> NoReturn:
         """Wait until nobody leads, then lead, until the connection is lost."""
         with storage_errors():
-            connection = await asyncpg.connect(self._database_url, server_settings={"application_name": NAME})
+            connection = await asyncpg.connect(
+                self._database_url, command_timeout=ANSWER_S, server_settings={"application_name": NAME}
+            )
             try:
                 while True:
                     if await connection.fetchval(QUERIES["try_to_lead"], LEADER_LOCK):

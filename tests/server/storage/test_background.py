@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from vcci_cluster import Executor, Place, open_executor
-from vcci_server.storage import background, folding
+from vcci_server.storage import background, folding, merging
 from vcci_server.storage.background import LEADER_LOCK, Background
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
@@ -104,6 +104,22 @@ async def test_a_lost_leader_stands_again(database: str, pool: Pool, executor: E
         (leader,) = await _leaders(pool)
         await pool.execute("SELECT pg_terminate_backend($1)", leader)
         await until(lambda: _other_leads(pool, leader))
+
+
+async def test_a_fault_of_the_loop_itself_does_not_end_it(
+    database: str, pool: Pool, executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = 0
+
+    async def fail(pool: Pool, *, kept: timedelta) -> list[int]:
+        nonlocal faults
+        faults += 1
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(merging, "to_sweep", fail)
+    async with Worker(database, pool, executor).running() as task:
+        await until(lambda: faults >= 2)
+        assert not task.done()
 
 
 async def test_a_cancelled_leader_gives_up_the_lock(database: str, pool: Pool, executor: Executor) -> None:
