@@ -60,21 +60,21 @@ def callees(service: Service) -> Iterator[dict[str, Callee]]:
 
 def test_one_caller(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """What does one calculation cost a caller who waits for each answer, against an echo of as many bytes?"""
-    _compare(harness, callees, Load(sizes.call_s), sizes)
+    _compare(harness, callees, Load(sizes.call_s))
 
 
 def test_many_callers(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """How many single calculations per second does the service answer at saturation, against such an echo?"""
-    _compare(harness, callees, Load(sizes.call_s, sizes.callers, sizes.connections), sizes)
+    _compare(harness, callees, Load(sizes.call_s, sizes.callers, sizes.connections))
 
 
 def test_open_loop(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """How long do calls take that arrive at a given rate, whatever the answers do, against such an echo?"""
-    _compare(harness, callees, Load(sizes.call_s, connections=sizes.connections, rate=sizes.rate), sizes)
+    _compare(harness, callees, Load(sizes.call_s, connections=sizes.connections, rate=sizes.rate))
 
 
-def _compare(harness: Harness, callees: dict[str, Callee], load: Load, sizes: Sizes) -> None:
-    harness.take_turns({name: _turn(load, callee) for name, callee in callees.items()}, sizes.rounds)
+def _compare(harness: Harness, callees: dict[str, Callee], load: Load) -> None:
+    harness.take_turns({name: _turn(load, callee) for name, callee in callees.items()})
     harness.ratio("calls/s" if load.rate is None else "p50 ms", "service", "echo")
 
 

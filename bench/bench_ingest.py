@@ -1,11 +1,10 @@
 """Durable ingest, against what the database takes at most."""
 
-from collections.abc import Sequence
-
 import pytest
-from vcci_client.activities import Activities
 
+from bench import dataset
 from bench.database import Database
+from bench.dataset import Order
 from bench.harness import Figures, Harness
 from bench.peers import Peers
 from bench.prepared import prepare, starter_table
@@ -13,13 +12,8 @@ from bench.service import Service
 from bench.sizes import Sizes
 
 
-@pytest.fixture(scope="module")
-def peers(postgres: Database, batches: Sequence[Activities], sizes: Sizes) -> Peers:
-    factors = starter_table()
-    return Peers(postgres.create("peers"), [prepare(batch, factors) for batch in batches], sizes)
-
-
-def test_ingest(harness: Harness, service: Service, peers: Peers, sizes: Sizes) -> None:
+@pytest.mark.parametrize("order", list(Order))
+def test_ingest(harness: Harness, service: Service, postgres: Database, sizes: Sizes, order: Order) -> None:
     """How many activities per second become durable emissions: a client in another process, packed columns over gRPC,
     checked, calculated, committed? And how does that compare with the same emissions by bare COPY, as rows without an
     index and as segments?
@@ -27,7 +21,7 @@ def test_ingest(harness: Harness, service: Service, peers: Peers, sizes: Sizes) 
 
     def ingest() -> Figures:
         service.database.checkpoint()
-        uploaded = service.upload(sizes, sizes.batches_per_stream, sizes.streams)
+        uploaded = service.upload(sizes, sizes.batches_per_stream, sizes.streams, order)
         background = service.settle()
         rows = uploaded.rows
         return {
@@ -36,8 +30,9 @@ def test_ingest(harness: Harness, service: Service, peers: Peers, sizes: Sizes) 
             "folding and merging later, CPU-s/M": background / rows * 1e6,
         }
 
-    harness.take_turns(
-        {"service": ingest, "COPY of rows": peers.copy_rows, "COPY of segments": peers.copy_segments}, sizes.rounds
-    )
+    factors = starter_table()
+    batches = [prepare(batch, factors) for batch in dataset.batches(sizes, order=order)]
+    peers = Peers(postgres.create(f"peers_{order.name.lower()}"), batches, sizes)
+    harness.take_turns({"service": ingest, "COPY of rows": peers.copy_rows, "COPY of segments": peers.copy_segments})
     harness.ratio("rows/s", "service", "COPY of rows", at_least=1.5)
     harness.ratio("rows/s", "service", "COPY of segments", at_least=0.5)

@@ -21,7 +21,7 @@ def prepared(sizes: Sizes) -> dict[str, list[Batch]]:
     return {name: [prepare(batch, factors) for batch in dataset.batches(sizes, kinds)] for name, kinds in KINDS.items()}
 
 
-def test_kernel(harness: Harness, prepared: dict[str, list[Batch]], sizes: Sizes) -> None:
+def test_kernel(harness: Harness, prepared: dict[str, list[Batch]]) -> None:
     """How many rows per second does one core calculate, and cut into segments?"""
     factors = starter_table()
     contenders: dict[str, Turn] = {}
@@ -30,7 +30,7 @@ def test_kernel(harness: Harness, prepared: dict[str, list[Batch]], sizes: Sizes
         contenders[f"cut, {name}"] = _each(
             batches, lambda batch: cut(batch.emissions, batch.supplier_ids, batch.activities.units, 0)
         )
-    harness.take_turns(contenders, rounds=3 * sizes.rounds)
+    harness.take_turns(contenders)
 
 
 def _each(batches: Sequence[Batch], work: Callable[[Batch], object]) -> Turn:

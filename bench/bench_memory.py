@@ -10,15 +10,15 @@ MOST_GROWTH_MB = 200.0
 
 def test_memory(harness: Harness, service: Service, sizes: Sizes) -> None:
     """How much does the server's memory grow during one long upload, after an upload that warmed it up?"""
-    service.upload(sizes, sizes.memory_warmup_rows // sizes.batch_rows, streams=1)
+    service.upload(sizes, sizes.memory_warmup_rows // sizes.batch_rows)
     service.settle()
     curve = MemoryCurve(service.process)
 
     def upload() -> Figures:
         with curve:
-            uploaded = service.upload(sizes, sizes.memory_rows // sizes.batch_rows, streams=1)
+            uploaded = service.upload(sizes, sizes.memory_rows // sizes.batch_rows)
         return {"rows/s": uploaded.rows / uploaded.seconds, "growth MB": curve.growth_bytes / 1e6}
 
-    harness.take_turns({"service": upload}, rounds=1, warmup_rounds=0)
+    harness.once({"service": upload})
     harness.result("growth MB", [curve.growth_bytes / 1e6], at_most=MOST_GROWTH_MB)
     harness.curve("Resident MB", [sample / 1e6 for sample in curve.bytes])

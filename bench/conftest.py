@@ -2,14 +2,13 @@
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from vcci_client.activities import Activities
 
-from bench import dataset, machine
+from bench import machine
 from bench.database import Database, embedded_postgres, state_folder
 from bench.harness import Harness
 from bench.service import Service, running_service
@@ -33,15 +32,9 @@ def sizes(pytestconfig: pytest.Config) -> Sizes:
 
 
 @pytest.fixture
-def harness(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> Harness:
+def harness(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, sizes: Sizes) -> Harness:
     """The harness; the test's docstring is its question."""
-    return Harness(benchmark, inspect.getdoc(request.function) or "")
-
-
-@pytest.fixture(scope="session")
-def batches(sizes: Sizes) -> Sequence[Activities]:
-    """The distinct batches, mixed."""
-    return dataset.batches(sizes)
+    return Harness(benchmark, inspect.getdoc(request.function) or "", sizes)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 """Activities to measure with: deterministic, mixed as a large company's are, made one batch at a time.
 
-Rows come in no order: each batch has suppliers and quarters at random, which is the hardest case for sorting and
-cutting. A fifth of the suppliers has four fifths of the rows, and each row has its country's or the world's factor.
+A fifth of the suppliers has four fifths of the rows, quarters come in no order, and each row has its country's or the
+world's factor.
 """
 
 import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
@@ -23,6 +24,13 @@ SEED = 20_260_101
 FIRST_YEAR = 2021
 PARETO = 7  # 0.2 ** (1 / 7) = 0.8
 COUNTRIES = ("US", "CN", "DE", "JP", "GB", "FR", "IN", "IT", "KR", "ES", "NL", "PL", "MX", "BR", "SE", "TR")
+
+
+class Order(StrEnum):
+    """The order of a file's rows; it decides how many suppliers a batch has."""
+
+    BY_SUPPLIER = "by supplier"
+    NONE = "in no order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +62,18 @@ MIXED = (
 )
 
 
-def batches(sizes: Sizes, kinds: Sequence[Kind] = MIXED) -> list[Activities]:
+def batches(sizes: Sizes, kinds: Sequence[Kind] = MIXED, order: Order = Order.NONE) -> list[Activities]:
     """Return the distinct batches, `batch_rows` each; whoever needs more rows sends them again."""
-    return [batch(number, sizes, kinds) for number in range(sizes.distinct_batches)]
+    return [batch(number, sizes, kinds, order) for number in range(sizes.distinct_batches)]
 
 
-def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED) -> Activities:
+def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED, order: Order = Order.NONE) -> Activities:
     """Return the batch with this number, always the same."""
     rows = sizes.batch_rows
     random = np.random.Generator(np.random.Philox(key=SEED + number))
     shares = np.array([kind.share for kind in kinds])
     kind = random.choice(len(kinds), rows, p=shares / shares.sum())
-    supplier, suppliers = _suppliers(random, rows, sizes.suppliers)
+    supplier, suppliers = _suppliers(random, number, sizes, order)
     factors = _Factors(kinds)
     units = tuple(dict.fromkeys(kind.unit for kind in kinds))
     return Activities(
@@ -81,9 +89,12 @@ def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED) -> Activitie
     )
 
 
-def _suppliers(random: np.random.Generator, rows: int, suppliers: int) -> tuple[IndexArray, list[int]]:
-    drawn = (suppliers * random.random(rows) ** PARETO).astype(np.uint32)
-    used, index = np.unique(drawn, return_inverse=True)
+def _suppliers(random: np.random.Generator, number: int, sizes: Sizes, order: Order) -> tuple[IndexArray, list[int]]:
+    """Return each row's index into the batch's suppliers, and their numbers."""
+    drawn = random.random(sizes.batch_rows) ** PARETO
+    if order is Order.BY_SUPPLIER:  # the batch has its own part of the suppliers
+        drawn = (np.sort(drawn) + number) / sizes.distinct_batches
+    used, index = np.unique((sizes.suppliers * drawn).astype(np.uint32), return_inverse=True)
     return index.astype(np.uint32), used.tolist()
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.sizes import Sizes
+
 Figures = Mapping[str, float]  # by name with unit ("rows/s")
 Turn = Callable[[], Figures]
 
@@ -15,13 +17,21 @@ Turn = Callable[[], Figures]
 class Harness:
     """One benchmark: its question, the turns of its contenders, and the ratios that answer it."""
 
-    def __init__(self, benchmark: BenchmarkFixture, question: str) -> None:
+    def __init__(self, benchmark: BenchmarkFixture, question: str, sizes: Sizes) -> None:
         self._benchmark = benchmark
+        self._sizes = sizes
         self._info: dict[str, Any] = benchmark.extra_info
         self._info.update(question=" ".join(question.split()), contenders={}, results=[], curves={})
 
-    def take_turns(self, contenders: Mapping[str, Turn], rounds: int, *, warmup_rounds: int = 1) -> None:
+    def take_turns(self, contenders: Mapping[str, Turn]) -> None:
         """Let every contender have its turn in each round."""
+        self._measure(contenders, self._sizes.rounds, self._sizes.warmup_rounds)
+
+    def once(self, contenders: Mapping[str, Turn]) -> None:
+        """Let every contender have one turn; the benchmark has warmed up by itself."""
+        self._measure(contenders, 1, 0)
+
+    def _measure(self, contenders: Mapping[str, Turn], rounds: int, warmup_rounds: int) -> None:
         names = list(contenders)
         figures: dict[str, list[Figures]] = {name: [] for name in names}
 

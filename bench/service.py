@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from bench.database import Database
+from bench.dataset import Order
 from bench.load import Metadata
 from bench.processes import CpuMeter
 from bench.sizes import Sizes
@@ -38,11 +39,10 @@ class Service:
         """The metadata of a call."""
         return (("authorization", f"Bearer {self.token}"),)
 
-    def upload(self, sizes: Sizes, batches_per_stream: int, streams: int) -> Uploaded:
+    def upload(self, sizes: Sizes, batches_per_stream: int, streams: int = 1, order: Order = Order.NONE) -> Uploaded:
         """Let a client in another process upload; raise when a row was lost or rejected."""
-        job = Job(
-            asdict(sizes), batches_per_stream, streams, {"server": self.process.pid, "postgres": self.postgres.pid}
-        )
+        pids = {"server": self.process.pid, "postgres": self.postgres.pid}
+        job = Job(asdict(sizes), order, batches_per_stream, streams, pids)
         environment = {**os.environ, "VCCI_SERVER": self.address, "VCCI_TOKEN": self.token}
         command = [sys.executable, "-m", "bench.uploader", json.dumps(asdict(job))]
         client = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

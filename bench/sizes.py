@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, fields, replace
 class Sizes:
     """The default takes less than five minutes on two cores."""
 
-    rounds: int = 5  # measured; one more before them warms up
+    warmup_rounds: int = 1
+    rounds: int = 5
     suppliers: int = 100_000
     quarters: int = 20
     batch_rows: int = 50_000
-    distinct_batches: int = 8  # made beforehand, then sent again and again under new offsets
+    distinct_batches: int = 40  # made beforehand, then sent again and again under new offsets
     streams: int = 1  # uploads at once, and connections of each peer
     ingest_rows: int = 2_000_000  # each turn, rounded down to whole batches
     memory_rows: int = 5_000_000
@@ -21,7 +22,7 @@ class Sizes:
     callers: int = 50
     connections: int = 1
     rate: float = 400.0  # calls per second of the open loop
-    call_s: float = 3.0  # each turn
+    call_s: float = 2.0  # each turn
 
     @property
     def batches_per_stream(self) -> int:
@@ -53,6 +54,7 @@ class Sizes:
 
 
 QUICK = Sizes(
+    warmup_rounds=0,
     rounds=1,
     suppliers=2_000,
     quarters=4,

@@ -28,6 +28,7 @@ class Job:
     """What to upload, and whose CPU to count meanwhile."""
 
     sizes: Mapping[str, object]
+    order: str
     batches_per_stream: int
     streams: int
     pids: Mapping[str, int]
@@ -53,7 +54,7 @@ def main() -> None:
 
 async def _upload(job: Job) -> Uploaded:
     sizes = Sizes(**job.sizes)  # type: ignore[arg-type]  # as JSON
-    batches = dataset.batches(sizes)
+    batches = dataset.batches(sizes, order=dataset.Order(job.order))
     options = UploadOptions(batch_rows=sizes.batch_rows)
     durable: list[tuple[float, Mapping[str, float]]] = []
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from bench.sizes import QUICK
 
 ROOT = Path(__file__).parents[2]
-BENCHMARKS = ["one_caller", "many_callers", "open_loop", "ingest", "kernel", "memory"]
+BENCHMARKS = [
+    "one_caller",
+    "many_callers",
+    "open_loop",
+    "ingest[by supplier]",
+    "ingest[in no order]",
+    "kernel",
+    "memory",
+]
 
 
 def test_a_quick_run_measures_everything(tmp_path: Path) -> None:

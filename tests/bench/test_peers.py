@@ -21,6 +21,13 @@ def test_batches_are_the_same_every_time_and_differ_from_each_other() -> None:
     assert not np.array_equal(first.quantity, second.quantity)
 
 
+def test_rows_by_supplier_bring_every_supplier_once() -> None:
+    batches = dataset.batches(SIZES, order=dataset.Order.BY_SUPPLIER)
+    codes = [code for batch in batches for code in batch.supplier.entries]
+    assert len(codes) == len(set(codes))
+    assert all((np.diff(batch.supplier.index.astype(int)) >= 0).all() for batch in batches)
+
+
 def test_a_mixed_batch_has_every_method_and_several_categories() -> None:
     emissions = prepare(dataset.batch(0, SIZES), starter_table()).emissions
     assert set(emissions.method.tolist()) == {method.number for method in METHODS}
