@@ -203,7 +203,9 @@ def _date_formats(values: Sequence[str]) -> list[str]:
             break
         formats.append(best)
         comments += [
-            f"# {best} or {form}? Every date can be read both ways." for form in DATES if _rivals(read, best, form)
+            f"# {best} or {form}? Each of these dates can be read both ways."
+            for form in DATES
+            if _rivals(read, best, form)
         ]
         left = [text for text in left if text not in read[best]]
     if not formats or set(formats) <= set(DATE_FORMATS):
