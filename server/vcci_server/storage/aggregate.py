@@ -41,8 +41,10 @@ def is_summarised(chosen: Filter) -> bool:
     """Tell whether the supplier summaries answer for a filter: it restricts nothing but whole quarters."""
     quarters = {1, 4, 7, 10}
     edges = [day for day in (chosen.start, chosen.end) if day is not None]
-    return not chosen.columns - {"period"} and chosen.upload_id is None and all(
-        day.day == 1 and day.month in quarters for day in edges
+    return (
+        not chosen.columns - {"period"}
+        and chosen.upload_id is None
+        and all(day.day == 1 and day.month in quarters for day in edges)
     )
 
 

@@ -28,9 +28,7 @@ async def due(pool: Pool) -> list[tuple[int, int]]:
         return [(row["tenant_id"], row["upload_id"]) for row in await db.fetch(QUERIES["uploads_to_merge"])]
 
 
-async def merge_step(
-    pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *, rows: int = STEP_ROWS
-) -> bool:
+async def merge_step(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *, rows: int = STEP_ROWS) -> bool:
     """Merge up to about `rows` rows of one quarter of an upload; return whether there may be more to do."""
     async with transaction(pool) as db:
         if not await db.fetchval(QUERIES["lock_upload_to_merge"], tenant_id, upload_id):

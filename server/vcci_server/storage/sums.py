@@ -159,5 +159,3 @@ def _column(segment: StoredSegment, name: str, countries: Countries | None) -> n
         assert countries is not None
         return countries.country.take(np.searchsorted(countries.suppliers, segment.column("supplier")))
     return segment.column(name)
-
-
