@@ -202,19 +202,12 @@ def _date_formats(values: Sequence[str]) -> list[str]:
         if not read[best]:
             break
         formats.append(best)
-        comments += [
-            f"# {best} or {form}? Each of these dates can be read both ways."
-            for form in DATES
-            if _rivals(read, best, form)
-        ]
+        rivals = [form for form in DATES if form != best and read[form] == read[best]]
+        comments += [f"# {best} or {form}? Each of these dates can be read both ways." for form in rivals]
         left = [text for text in left if text not in read[best]]
     if not formats or set(formats) <= set(DATE_FORMATS):
         return []
     return [*comments, f"date_formats = {json.dumps(formats)}"]
-
-
-def _rivals(read: dict[str, list[str]], best: str, form: str) -> bool:
-    return form != best and read[form] == read[best]
 
 
 def _fields_table(sample: _Sample, chosen: dict[str, str]) -> list[str]:
