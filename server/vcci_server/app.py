@@ -251,6 +251,7 @@ async def _executor(settings: Settings, metrics: Metrics) -> AsyncIterator[Execu
         threads=settings.compute_threads,
         ray_threshold_s=settings.ray_threshold_s,
         ray_token=settings.ray_token or None,
+        ray=settings.ray_options,
         observe=metrics.observe_work,
     ) as executor:
         for lane in LANES:

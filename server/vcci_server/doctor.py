@@ -1,4 +1,4 @@
-"""Examines what the service works with: database, schema, factors, rollups, Ray."""
+"""Examines what the service works with: database, schema, factors, Ray."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -73,7 +73,9 @@ async def _factors(pool: Pool) -> str:
 async def _ray(settings: Settings) -> str:
     if not settings.ray_address:
         return "not used"
-    async with open_executor(settings.ray_address, threads=1, ray_token=settings.ray_token or None) as executor:
+    async with open_executor(
+        settings.ray_address, threads=1, ray_token=settings.ray_token or None, ray=settings.ray_options
+    ) as executor:
         if not executor.ray_is_up:
             raise Unavailable(f"{settings.ray_address} does not answer")
     return f"{settings.ray_address} answers"

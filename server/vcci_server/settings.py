@@ -8,6 +8,8 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from vcci_cluster import RayOptions
+
 from vcci_server.validation import BatchLimits
 
 PREFIX = "VCCI_"
@@ -20,8 +22,8 @@ class SettingsError(Exception):
     """A setting is wrong; the message says which and what would be right."""
 
 
-def _setting(default: Any, unit: str, why: str, *, secret: bool = False) -> Any:
-    metadata = {"unit": unit, "why": why, "secret": secret}
+def _setting(default: Any, unit: str, why: str, *, secret: bool = False, may_be_zero: bool = False) -> Any:
+    metadata = {"unit": unit, "why": why, "secret": secret, "may_be_zero": may_be_zero}
     if callable(default):
         return field(default_factory=default, metadata=metadata, repr=not secret)
     return field(default=default, metadata=metadata, repr=not secret)
@@ -50,6 +52,8 @@ class Settings:
     migrate: bool = _setting(False, "yes or no", "migrate the database of VCCI_DATABASE_URL at the start, too")
     ray_address: str = _setting("", "address", "`local`, `auto` or `host:port`; empty: calculate in this process")
     ray_token: str = _setting("", "text", "token of the Ray cluster; empty: Ray's own RAY_AUTH_TOKEN", secret=True)
+    ray_cpus: int = _setting(0, "CPUs", "of a `local` Ray; 0: all that it finds", may_be_zero=True)
+    ray_retries: int = _setting(3, "attempts", "more on Ray when it loses a batch; then this process", may_be_zero=True)
     ray_threshold_s: float = _setting(0.02, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms")
     compute_threads: int = _setting(os.cpu_count, "threads", "one per core: NumPy lets go of the interpreter lock")
     token_secret: str = _setting(
@@ -68,6 +72,11 @@ class Settings:
     def batch_limits(self) -> BatchLimits:
         """What one batch may hold."""
         return BatchLimits(max_message_bytes=self.max_message_bytes, max_rows=self.max_batch_rows)
+
+    @property
+    def ray_options(self) -> RayOptions:
+        """How Ray is used."""
+        return RayOptions(cpus=self.ray_cpus or None, retries=self.ray_retries)
 
 
 def from_environment(environment: Mapping[str, str], flags: Mapping[str, object | None] | None = None) -> Settings:
@@ -118,8 +127,10 @@ def _check(settings: Settings) -> None:
     _check_loopback("metrics_listen", settings.metrics_listen)
     for setting in fields(Settings):
         value = getattr(settings, setting.name)
-        if setting.type in (int, float) and not value > 0:
-            raise SettingsError(f"{variable(setting)}: found {value}, expected more than 0 {setting.metadata['unit']}")
+        zero = setting.metadata["may_be_zero"]
+        if setting.type in (int, float) and not (value > 0 or (zero and value == 0)):
+            least = "0 or more" if zero else "more than 0"
+            raise SettingsError(f"{variable(setting)}: found {value}, expected {least} {setting.metadata['unit']}")
     if settings.token_secret and len(settings.token_secret.encode()) < 32:
         raise SettingsError("VCCI_TOKEN_SECRET: too short, expected 32 bytes or more (RFC 7518, section 3.2)")
     _check_choice("log_format", settings.log_format, ("auto", "json", "console"))

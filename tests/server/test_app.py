@@ -181,6 +181,13 @@ def test_a_database_that_does_not_answer_is_told(state_dir: Path) -> None:
     assert "error: The database does not answer" in failed.stderr
 
 
+def test_a_ray_that_does_not_answer_is_told(state_dir: Path, empty_database: str) -> None:
+    env = {"VCCI_DATABASE_URL": empty_database, "VCCI_MIGRATE": "yes", "VCCI_RAY_ADDRESS": "127.0.0.1:1"}
+    failed = _serve(state_dir, env)
+    assert failed.returncode == 1
+    assert "error: Ray at '127.0.0.1:1' cannot be used: nothing listens there" in failed.stderr
+
+
 def test_a_database_that_refuses_is_told(state_dir: Path, database_url: str) -> None:
     failed = _serve(state_dir, {"VCCI_DATABASE_URL": urlsplit(database_url)._replace(path="/no_such").geturl()})
     assert failed.returncode == 1

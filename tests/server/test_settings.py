@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from vcci_cluster import RayOptions
 from vcci_server.settings import (
     Settings,
     SettingsError,
@@ -36,6 +37,12 @@ def test_values_are_read_by_their_type() -> None:
     assert settings.log_level == "debug"
 
 
+def test_a_local_ray_has_all_cpus_unless_told_otherwise() -> None:
+    assert from_environment({}).ray_options == RayOptions()
+    told = from_environment({"VCCI_RAY_CPUS": "3", "VCCI_RAY_RETRIES": "0"})
+    assert told.ray_options == RayOptions(cpus=3, retries=0)
+
+
 def test_a_flag_goes_before_its_variable() -> None:
     environment = {"VCCI_LISTEN": "127.0.0.1:1", "VCCI_METRICS_LISTEN": "127.0.0.1:2"}
     settings = from_environment(environment, {"listen": "127.0.0.1:3", "metrics_listen": None})
@@ -52,6 +59,7 @@ def test_an_unknown_variable_suggests_the_nearest() -> None:
     [
         ("VCCI_CREDITS", "many", "found 'many', expected batches"),
         ("VCCI_CREDITS", "0", "expected more than 0 batches"),
+        ("VCCI_RAY_CPUS", "-1", "expected 0 or more CPUs"),
         ("VCCI_DRAIN_S", "nan", "expected more than 0 s"),
         ("VCCI_MIGRATE", "perhaps", "expected yes or no"),
         ("VCCI_LOG_FORMAT", "xml", "expected auto, json, console"),
