@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vcci_client.cells import cell_text, days, distinct, numbers, texts
 from vcci_client.reading import dates
@@ -19,6 +19,7 @@ CANDIDATES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(CANDIDATES, min_size=1, max_size=20))
 def test_a_number_is_read_the_same_beside_right_and_beside_wrong_ones(cells: list[str]) -> None:
     alone = [numbers(pa.array([cell])) for cell in cells]
@@ -113,6 +114,7 @@ def test_days_come_from_dates_timestamps_and_texts() -> None:
         assert wrong.tolist() == [False, True]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=1, max_size=30))
 def test_distinct_rows_and_the_index_give_the_rows_back(rows: list[tuple[str, str, str]]) -> None:
     entries, index = distinct([texts(pa.array(list(column))) for column in zip(*rows, strict=True)])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from google.type.date_pb2 import Date
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vcci import columns as twins
 from vcci.v1 import activity_pb2
@@ -55,6 +55,7 @@ def sent(batch: EncodedBatch) -> Any:
     return AppendActivitiesRequest.FromString(batch.request).append
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_the_server_reads_the_same_from_columns_and_from_rows(rows: list[dict[str, object]]) -> None:
     (columns,), (messages,) = (encode(whole(rows), 7, form=form) for form in Form)
@@ -76,6 +77,7 @@ def _index(activities: Any, name: str) -> list[int]:
     return [] if column is None else column.tolist()
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_a_batch_carries_the_checksum_of_its_columns(rows: list[dict[str, object]]) -> None:
     (batch,) = encode(whole(rows), 0)
@@ -87,6 +89,7 @@ def test_a_batch_carries_the_checksum_of_its_columns(rows: list[dict[str, object
     assert request.allow_negative
 
 
+@settings(deadline=None)
 @given(ROWS, st.data())
 def test_the_parts_of_a_batch_are_its_rows(rows: list[dict[str, object]], data: st.DataObject) -> None:
     activities = whole(rows)

@@ -109,9 +109,11 @@ class Appender:
     async def _exchange(self, call: Any) -> None:
         opening = pb.AppendActivitiesRequest(open=pb.OpenUpload(upload=self.progress.upload))
         await _write(call, opening.SerializeToString())
-        opened = (await _read(call)).opened
-        self._window.open(opened)
-        self._report(rows_committed=opened.committed_through)
+        answer = await _read(call)
+        if not answer.HasField("opened"):
+            raise _unavailable("the server goes down")
+        self._window.open(answer.opened)
+        self._report(rows_committed=answer.opened.committed_through)
         while (batch := await self._window.next_to_send()) or self._window.in_flight:
             if batch:
                 await _write(call, batch.request)

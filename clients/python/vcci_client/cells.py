@@ -51,7 +51,7 @@ def cell_text(value: object) -> str:
     """Return a cell's value as it would stand in a CSV file: codes read as numbers lose their `.0`."""
     if isinstance(value, str):
         return value.strip()
-    if value is None:
+    if value is None or value != value:  # NaN, which pandas has for an empty cell
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -6,6 +6,7 @@ The fast form is columns, written through a private twin (vcci/columns.py): a co
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from vcci_client.activities import Activities, Dictionary, IndexArray
 from vcci_client.fields import SCORES
 
 MAX_BATCH_BYTES = 4 << 20  # beyond, a message is no faster; measured, see limits.md of the design
+CACHED = 65_536  # different dates and qualities: a batch has few
 
 
 class Form(StrEnum):
@@ -116,45 +118,65 @@ def _u4(values: npt.ArrayLike) -> bytes:
 
 def rows_message(activities: Activities) -> pb.ActivityRows:
     """Return the activities as one message per row."""
+    rows = len(activities)
     message = pb.ActivityRows()
-    days = [_date(day) for day in activities.period.tolist()]
-    for row in range(len(activities)):
-        supplier = int(activities.supplier.index[row])
-        activity = message.activities.add(
+    columns = zip(
+        activities.supplier.index.tolist(),
+        _numbers(activities.category, rows),
+        _numbers(activities.method, rows),
+        activities.quantity.tolist(),
+        _texts(activities.unit, rows),
+        _texts(activities.factor, rows),
+        [_date(day) for day in activities.period.tolist()],
+        [_quality(scores) for scores in _numbers(activities.quality, rows)],
+        _texts(activities.group, rows),
+        activities.references or [""] * rows,
+        strict=True,
+    )
+    for supplier, category, method, quantity, unit, factor, period, quality, group, reference in columns:
+        message.activities.add(
             supplier_code=activities.supplier.entries[supplier],
             supplier_name=activities.names[supplier] if activities.names else "",
             country=activities.countries[supplier] if activities.countries else "",
-            category=pb.Category.ValueType(_at(activities.category, row)),
-            method=pb.Method.ValueType(_at(activities.method, row)),
-            quantity=float(activities.quantity[row]),
-            unit=_text_at(activities.unit, row),
-            factor=_text_at(activities.factor, row),
-            reporting_period=days[row],
-            group=_text_at(activities.group, row),
-            reference=activities.references[row] if activities.references else "",
+            category=pb.Category.ValueType(category),
+            method=pb.Method.ValueType(method),
+            quantity=quantity,
+            unit=unit,
+            factor=factor,
+            reporting_period=period,
+            quality=quality,
+            group=group,
+            reference=reference,
         )
-        if scores := _at(activities.quality, row):
-            activity.quality.CopyFrom(_quality(scores))
-    for name, column in activities.inputs.items():
-        rows = range(len(activities)) if column.rows is None else column.rows.tolist()
-        for row, value in zip(rows, column.values.tolist(), strict=True):
-            message.activities[row].inputs[name] = value
+    _fill_inputs(message, activities)
     message.malformed.extend(pb.MalformedCell(**cell._asdict()) for cell in activities.unreadable)
     return message
 
 
-def _at(column: IndexArray | None, row: int) -> int:
-    return 0 if column is None else int(column.view(np.int32)[row])
+def _fill_inputs(message: pb.ActivityRows, activities: Activities) -> None:
+    for name, column in activities.inputs.items():
+        rows = range(len(activities)) if column.rows is None else column.rows.tolist()
+        for row, value in zip(rows, column.values.tolist(), strict=True):
+            message.activities[row].inputs[name] = value
 
 
-def _text_at(column: Dictionary | None, row: int) -> str:
-    return "" if column is None else column.entries[int(column.index[row])]
+def _numbers(column: IndexArray | None, rows: int) -> list[int]:
+    """Return a column as integers that an enum of the contract can hold: 2^32 - 1 is -1."""
+    return [0] * rows if column is None else column.view(np.int32).tolist()
 
 
+def _texts(column: Dictionary | None, rows: int) -> list[str]:
+    return [""] * rows if column is None else [column.entries[entry] for entry in column.index.tolist()]
+
+
+@lru_cache(maxsize=CACHED)
 def _date(day: int) -> Date:
     found = date.fromordinal(date(1970, 1, 1).toordinal() + day)
     return Date(year=found.year, month=found.month, day=found.day)
 
 
-def _quality(scores: int) -> pb.Quality:
+@lru_cache(maxsize=CACHED)
+def _quality(scores: int) -> pb.Quality | None:
+    if not scores:
+        return None
     return pb.Quality(**{name: scores >> shift & 15 for name, shift in zip(SCORES, (16, 12, 8, 4, 0), strict=True)})

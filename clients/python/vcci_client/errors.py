@@ -47,7 +47,7 @@ class AlreadyStarted(ClientError):
 
     def __init__(self, upload: str, committed_rows: int) -> None:
         super().__init__(
-            f"an upload of the same contents stopped after {committed_rows:,} rows ({upload}): resume or repeat it"
+            f"{upload} has {committed_rows:,} rows of the same contents, of a run that was interrupted or still goes on"
         )
         self.upload = upload
         self.committed_rows = committed_rows

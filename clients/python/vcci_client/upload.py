@@ -53,7 +53,7 @@ class UploadSummary:
 
 
 def ignore_progress(_: Progress) -> None:
-    """Do nothing."""
+    """Tell nobody."""
 
 
 def named_by_contents(file: ActivityFile, options: UploadOptions) -> UploadOptions:

@@ -44,12 +44,15 @@ def with_client(command: Callable[Concatenate["AsyncClient", P], Coroutine[Any, 
 
 def run_with_client(server: str, token: str, work: Callable[["AsyncClient"], Coroutine[Any, Any, R]]) -> R:
     """Run a coroutine function with a client; its errors become messages."""
-    from vcci_client.errors import ClientError, Unavailable
+    from vcci_client.errors import ClientError, Unauthenticated, Unavailable
 
     try:
         return asyncio.run(_connected(server, token, work))
     except Unavailable as error:
         hint = "`vcci serve` starts a server; --server or VCCI_SERVER says where it is"
+        raise click.ClickException(f"{error}. {hint}.") from None
+    except Unauthenticated as error:
+        hint = "--token or VCCI_TOKEN gives one; `vcci token` prints one for the service of this machine"
         raise click.ClickException(f"{error}. {hint}.") from None
     except ClientError as error:
         raise click.ClickException(_paragraph(error)) from None

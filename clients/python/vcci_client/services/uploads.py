@@ -19,6 +19,7 @@ from vcci_client.upload import (
     UploadSummary,
     create_for_contents,
     create_upload,
+    ignore_progress,
     named_by_contents,
     run_upload,
 )
@@ -28,15 +29,11 @@ ERRORS_PER_PAGE = 10_000
 DEFAULTS = UploadOptions()
 
 
-def ignore(_: Progress) -> None:
-    """Tell nobody."""
-
-
 class Uploads(Service):
     """Bulk upload, exactly once."""
 
     async def upload(
-        self, rows: Rows, options: UploadOptions = DEFAULTS, *, on_progress: OnProgress = ignore
+        self, rows: Rows, options: UploadOptions = DEFAULTS, *, on_progress: OnProgress = ignore_progress
     ) -> UploadSummary:
         """Store rows: mappings of field names (docs/files.md) to values, sync or async, or `Activities`.
 
@@ -55,7 +52,7 @@ class Uploads(Service):
         mapping: Mapping | None = None,
         resume: bool = False,
         again: bool = False,
-        on_progress: OnProgress = ignore,
+        on_progress: OnProgress = ignore_progress,
     ) -> UploadSummary:
         """Store a CSV, JSON Lines, XLSX or Parquet file, read as a stream.
 
