@@ -3,9 +3,9 @@
 VcciError
 ├── InvalidInput              the request is wrong: mend it
 │   ├── InvalidField          one field: its name, value and what was expected
-│   ├── InvalidFields         several fields at once
-│   ├── InvalidBatch          a batch as a whole; the stream goes on
-│   └── InvalidFactorFile     lines of a factor file
+│   │   └── InvalidBatch      a batch as a whole; the stream goes on
+│   └── InvalidFields         several fields at once
+│       └── InvalidFactorFile lines of a factor file
 ├── NotFound                  no such resource
 ├── WrongState                right, but not now: FAILED_PRECONDITION
 │   └── OffsetMismatch        carries the expected offset

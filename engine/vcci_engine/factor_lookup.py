@@ -33,13 +33,14 @@ class FactorLookup:
     factor: npt.NDArray[np.int32]  # [G + 1, Y] to F
     year_column: Positions  # day (dates.day_index) to Y
     units: tuple[Unit | None, ...]  # None: not understood
+    by_id: Positions  # [F + 1], the positions in the order of the ids
     # Columns of the factors, [F + 1].
     id: IndexArray  # 0 is the supplier's own
     year: YearArray
     unit: Positions  # index into `units`; beyond them for the supplier's own
     data: npt.NDArray[np.uint8]  # Data that a row has with this factor
     kg_co2e: FloatArray
-    sigma2: FloatArray
+    sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
 
 
 def resolve(
@@ -47,8 +48,8 @@ def resolve(
 ) -> tuple[Positions, npt.NDArray[np.uint16]]:
     """Return each row's factor (F: none) and bits of notices, for its key, its region and its day (dates.day_index).
 
-    The region is exact, else the world; a key with one region only stands for every other too. The year is exact, else the nearest
-    earlier, else the earliest.
+    The region is exact, else the world; a key with one region only stands for every other too. The year is exact, else
+    the nearest earlier, else the earliest.
     """
     pair = key * np.intp(lookup.group.shape[1]) + region
     group = lookup.group.take(pair).astype(np.intp)
@@ -76,6 +77,7 @@ def build_lookup(
     years = np.unique(year)
     parsed = {text: parse(text) for text in unit}
     unit_number = {text: number for number, text in enumerate(parsed)}
+    ids = np.append(id_, np.uint32(0))
     return FactorLookup(
         key={key: number for number, key in enumerate(index)},
         region=regions,
@@ -84,7 +86,8 @@ def build_lookup(
         factor=_year_table(groups, year, years),
         year_column=np.searchsorted(years[1:], YEAR, side="right"),
         units=tuple(parsed.values()),
-        id=np.append(id_, np.uint32(0)),
+        by_id=np.argsort(ids),
+        id=ids,
         year=np.append(year, np.int32(0)),
         unit=np.array([*(unit_number[text] for text in unit), len(parsed)], np.intp),
         data=np.array([*(_data(parsed[text]) for text in unit), 0], np.uint8),

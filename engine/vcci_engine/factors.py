@@ -26,18 +26,20 @@ class FactorTable:
     year: npt.NDArray[np.int32]
     unit: tuple[str, ...]
     kg_co2e: FloatArray  # kg CO2e per unit
-    sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
     index: Mapping[str, tuple[int, int]]
     lookup: FactorLookup
 
     def __len__(self) -> int:
         return len(self.id)
 
+    def positions(self, ids: IndexArray | Positions) -> Positions:
+        """Return where factors of this set stand in it, by their ids; F for id 0, the supplier's own."""
+        order = self.lookup.by_id
+        return order.take(np.searchsorted(self.lookup.id, ids, sorter=order))
+
     def sigma2_of(self, ids: IndexArray | Positions) -> FloatArray:
         """Return sigma2 of factors of this set by their ids; 0 for id 0, the supplier's own."""
-        order = np.argsort(self.id)
-        position = np.searchsorted(self.id, ids, sorter=order)
-        return np.where(ids == 0, 0.0, self.lookup.sigma2.take(np.append(order, len(self)).take(position)))
+        return np.where(ids == 0, 0.0, self.lookup.sigma2.take(self.positions(ids)))
 
 
 def build_table(
@@ -61,7 +63,7 @@ def build_table(
     sigma2 = np.array([sigma2_of_gsd2(gsd2[n]) for n in order], np.float64)
     index = _ranges(key)
     lookup = build_lookup(index, id_, region, year, unit, kg, sigma2)
-    return FactorTable(set_id, content_hash, id_, key, region, year, unit, kg, sigma2, index, lookup)
+    return FactorTable(set_id, content_hash, id_, key, region, year, unit, kg, index, lookup)
 
 
 def _ranges(key: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -25,8 +25,6 @@ GSD2_OF_SCORE = (
     (1.0, 1.0, 1.20, 1.50, 2.00),
 )
 
-_WIRE_BITS = 20
-
 
 def pack(wire: IndexArray) -> npt.NDArray[np.uint16]:
     """Return packed scores of wire scores; INVALID where a score is above 5."""

@@ -17,7 +17,7 @@ from vcci_engine.distinct import distinct
 from vcci_engine.factors import FactorTable
 from vcci_engine.quality import VARIANCE
 from vcci_engine.results import Emissions
-from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_moments
+from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_moments, of_row
 
 LimbArray = npt.NDArray[np.int64]
 
@@ -119,7 +119,9 @@ def estimate(terms: Terms, sigma2: FloatArray) -> Estimate:
 
 
 def total(emissions: Emissions, factors: FactorTable) -> Estimate:
-    """Return the total of emissions that were calculated with a factor table."""
+    """Return the total of emissions that were calculated with a factor table; of one, its own estimate."""
+    if len(emissions) == 1:
+        return of_row(float(emissions.kg_co2e[0]), float(emissions.sigma[0]))
     ids, group = distinct(emissions.factor.astype(np.intp), int(emissions.factor.max(initial=0)) + 1)
     terms = terms_by(group, len(ids), emissions.kg_co2e, emissions.quality, emissions.factor)
     return estimate(terms, factors.sigma2_of(ids))

@@ -1,14 +1,11 @@
-"""Log-normal uncertainty: pedigree scores, products, and sums by Fenton and Wilkinson.
+"""Log-normal uncertainty of a row, and of sums by Fenton and Wilkinson.
 
 sigma is the standard deviation of ln(amount), GSD2 = exp(2 sigma) the squared geometric standard deviation: the
 95 % interval is median / GSD2 to median x GSD2. A calculated value is the median of its row.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, fsum, hypot, log, log1p, sqrt
-
-from vcci_engine.quality import GSD2_OF_SCORE
+from math import exp, log, log1p, sqrt
 
 GSD2_BASIC = 1.05  # energy, materials, waste services, CO2: the basic uncertainty of the pedigree method
 SIGMA2_BASIC = (log(GSD2_BASIC) / 2) ** 2
@@ -30,30 +27,11 @@ def sigma2_of_gsd2(gsd2: float) -> float:
     return (log(gsd2) / 2) ** 2
 
 
-def gsd2_of_scores(scores: Iterable[int], basic: float = GSD2_BASIC) -> float:
-    """Return GSD2 of an amount with five pedigree scores (1 to 5) and a basic GSD2."""
-    parts = [log(of_score[score - 1]) for of_score, score in zip(GSD2_OF_SCORE, scores, strict=True)]
-    return exp(hypot(*parts, log(basic)))
-
-
-def gsd2_of_product(gsd2: Iterable[float]) -> float:
-    """Return GSD2 of a product of independent amounts; exact."""
-    return exp(hypot(*map(log, gsd2)))
-
-
 def of_row(kg_co2e: float, sigma: float) -> Estimate:
     """Return the estimate of one row."""
     gsd2 = exp(2 * sigma)
     low, high = sorted((kg_co2e / gsd2, kg_co2e * gsd2))
     return Estimate(kg_co2e, low, high, kg_co2e * exp(sigma * sigma / 2), kg_co2e)
-
-
-def combine(medians: Iterable[float], sigmas: Iterable[float]) -> Estimate:
-    """Return the sum of independent amounts."""
-    rows = [(median, sigma * sigma) for median, sigma in zip(medians, sigmas, strict=True)]
-    mean = fsum(median * exp(sigma2 / 2) for median, sigma2 in rows)
-    variance = fsum(median * median * exp(sigma2) * (exp(sigma2) - 1) for median, sigma2 in rows)
-    return of_moments(fsum(median for median, _ in rows), mean, variance)
 
 
 def of_moments(kg_co2e: float, mean: float, variance: float) -> Estimate:

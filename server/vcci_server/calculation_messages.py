@@ -3,18 +3,14 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from vcci import columns as twins
 from vcci.v1 import emission_pb2 as pb
-from vcci_engine.activities import Activities, IndexArray
+from vcci_engine.activities import Activities
 from vcci_engine.factors import FactorTable
 from vcci_engine.methods import SUPPLIER_FACTOR
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
-from vcci_engine.totals import estimate, terms_by
 from vcci_engine.uncertainty import Estimate, of_row
-
-FEW_FACTORS = 16  # up to here a scan for each costs less than sorting the table's ids
 
 
 def estimate_message(of: Estimate) -> pb.Estimate:
@@ -28,25 +24,6 @@ def estimate_message(of: Estimate) -> pb.Estimate:
     )
 
 
-def total_of(emissions: Emissions, table: FactorTable) -> Estimate:
-    """Return the sum of emissions that were calculated with the factors of one table."""
-    if len(emissions) == 1:
-        return of_row(float(emissions.kg_co2e[0]), float(emissions.sigma[0]))
-    factors, group = np.unique(emissions.factor, return_inverse=True)
-    terms = terms_by(group, len(factors), emissions.kg_co2e, emissions.quality, emissions.factor)
-    own = factors == 0
-    return estimate(terms, np.where(own, 0.0, table.lookup.sigma2[_positions(table, factors)]))
-
-
-def _positions(table: FactorTable, ids: IndexArray) -> npt.NDArray[np.intp]:
-    """Return where factors stand in the table's lookup, whose last entry is the supplier's own, with the id 0."""
-    known = table.lookup.id
-    if len(ids) <= FEW_FACTORS:
-        return np.array([np.flatnonzero(known == id_)[0] for id_ in ids], np.intp)
-    order = np.argsort(known)
-    return order[np.searchsorted(known, ids, sorter=order)]
-
-
 def emission_messages(emissions: Emissions, activities: Activities, table: FactorTable) -> list[pb.Emission]:
     """Return one message per emission, of activities that were all calculated."""
     factor_set = f"factorSets/{table.set_id}"
@@ -56,10 +33,11 @@ def emission_messages(emissions: Emissions, activities: Activities, table: Facto
         emissions.sigma.tolist(),
         emissions.method.tolist(),
         emissions.factor.tolist(),
+        table.positions(emissions.factor).tolist(),
         emissions.notices.tolist(),
         strict=True,
     )
-    for row, (kg_co2e, sigma, method, factor, notices) in enumerate(rows):
+    for row, (kg_co2e, sigma, method, factor, position, notices) in enumerate(rows):
         message = pb.Emission(
             estimate=estimate_message(of_row(kg_co2e, sigma)),
             method=method,
@@ -67,7 +45,6 @@ def emission_messages(emissions: Emissions, activities: Activities, table: Facto
             notices=[number for number in pb.Notice.values() if notices >> number & 1] if notices else (),
         )
         if factor:
-            position = int(np.flatnonzero(table.id == factor)[0])
             message.factor = f"{factor_set}/factors/{factor}"
             message.factor_kg_co2e = table.kg_co2e[position]
             message.factor_unit = table.unit[position]
@@ -90,7 +67,7 @@ def fill_emission_columns(message: Any, emissions: Emissions, activities: Activi
     message.rows = len(emissions)
     message.supplier_codes.extend(activities.supplier_codes)
     message.units.extend(activities.units)
-    message.factors.extend(keys[position] for position in _positions(table, factors))
+    message.factors.extend(keys[position] for position in table.positions(factors))
     message.supplier = twins.pack(emissions.supplier, "<u4")
     message.category = twins.pack(emissions.category, "<u4")
     message.method = twins.pack(emissions.method, "<u4")

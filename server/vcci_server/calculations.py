@@ -11,11 +11,12 @@ from vcci_engine.activities import Activities
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, InvalidInput, Unavailable
 from vcci_engine.factors import FactorTable
 from vcci_engine.results import Calculation, RowErrors
+from vcci_engine.totals import total
 
 from vcci_server.admission import Admission
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
-from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns, total_of
+from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns
 from vcci_server.early import EarlyErrors
 from vcci_server.keeping import Keeping
 from vcci_server.messages import (
@@ -60,7 +61,7 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
             raise InvalidFields(_problems(calculation.errors))
         response = pb.CalculateResponse(
             emissions=emission_messages(calculation.emissions, activities, table),
-            total=estimate_message(total_of(calculation.emissions, table)),
+            total=estimate_message(total(calculation.emissions, table)),
         )
         if single:
             self._recall.remember(request.activities[0], table, activities, calculation.emissions)
@@ -158,7 +159,7 @@ def answer(table: FactorTable, request: pb.CalculateStreamRequest, limits: Batch
     batch = response.batch
     fill_emission_columns(batch.emissions, calculation.emissions, activities, table)
     batch.row_errors.extend(row_error_messages(calculation, activities, 0, len(calculation.errors)))
-    batch.total.CopyFrom(estimate_message(total_of(calculation.emissions, table)))
+    batch.total.CopyFrom(estimate_message(total(calculation.emissions, table)))
     batch.factor_set = f"factorSets/{table.set_id}"
     serialized: bytes = response.SerializeToString()
     return serialized

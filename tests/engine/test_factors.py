@@ -72,6 +72,12 @@ def test_a_table_is_sorted_and_indexed_by_key() -> None:
     assert of.id.tolist() == TABLE.id.tolist()
 
 
+def test_a_table_finds_its_factors_by_id() -> None:
+    positions = TABLE.positions(np.array([17, 0, 11], np.uint32)).tolist()
+    assert [TABLE.key[position] for position in (positions[0], positions[2])] == ["freight:truck", "material:steel"]
+    assert positions[1] == len(TABLE)
+
+
 def test_a_table_finds_the_uncertainty_of_its_factors_by_id() -> None:
     sigma2 = TABLE.sigma2_of(np.array([17, 0, 11], np.uint32))
     assert sigma2.tolist() == pytest.approx([(np.log(2) / 2) ** 2, 0.0, (np.log(1.05) / 2) ** 2])

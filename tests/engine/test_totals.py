@@ -1,5 +1,6 @@
 """Exact sums against Python's integers, and totals whose rows share a factor."""
 
+from dataclasses import astuple
 from math import exp, fsum, log, log1p, sqrt
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vcci_engine.calculate import calculate
-from vcci_engine.quality import VARIANCE
+from vcci_engine.quality import VARIANCE, pack
 from vcci_engine.totals import (
     Terms,
     estimate,
@@ -20,7 +21,7 @@ from vcci_engine.totals import (
     variance_ints,
     variance_limbs,
 )
-from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, sigma2_of_gsd2
+from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_row, sigma2_of_gsd2
 
 from tests.engine.samples import TABLE, Row, batch
 
@@ -97,12 +98,27 @@ def test_rows_with_their_own_factors_are_independent() -> None:
     assert log(result.high / result.median) / 2 == pytest.approx(sqrt(log1p((exp(SIGMA2_BASIC) - 1) / 100)))
 
 
+def test_a_sum_of_independent_amounts_is_by_fenton_and_wilkinson() -> None:
+    kg, gsd2 = np.array([3e4, 6e4, 2e4, 2.5e4, 1e4]), (1.2, 1.5, 2.0, 1.1, 1.3)
+    exact = np.full(5, pack(np.array([0x11111], np.uint32))[0])
+    sums = terms_by(np.arange(5), 5, kg, exact, np.arange(1, 6, dtype=np.uint32))
+    result = estimate(sums, np.array([sigma2_of_gsd2(value) for value in gsd2]))
+    sigma = log(result.high / result.median) / 2
+    assert result.kg_co2e == 145_000
+    assert result.mean == pytest.approx(147_723.44, abs=5e-3)
+    assert result.mean * sqrt(exp(sigma * sigma) - 1) == pytest.approx(15_023.65, abs=5e-3)
+    assert result.median == pytest.approx(146_965, abs=0.5)
+    percentiles = (result.median * exp(-1.959964 * sigma), result.median * exp(1.959964 * sigma))
+    assert percentiles == pytest.approx((120_467, 179_292), abs=0.5)
+
+
 def test_the_total_of_one_row_is_its_own_estimate() -> None:
     emissions = calculate(batch(Row(1000.0, quality=0x23232)), TABLE).emissions
     result, sigma = total(emissions, TABLE), float(emissions.sigma[0])
-    assert result.kg_co2e == 1900.0
-    assert result.median == pytest.approx(1900.0)
-    assert (result.low, result.high) == pytest.approx((1900 * exp(-2 * sigma), 1900 * exp(2 * sigma)))
+    assert result == of_row(1900.0, sigma)
+    terms = terms_by(np.zeros(1, np.intp), 1, emissions.kg_co2e, emissions.quality, emissions.factor)
+    by_terms = astuple(estimate(terms, TABLE.sigma2_of(emissions.factor)))
+    assert astuple(result) == pytest.approx(by_terms, rel=1e-6)
 
 
 def test_the_total_does_not_depend_on_the_order_of_its_terms() -> None:
