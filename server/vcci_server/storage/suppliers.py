@@ -9,6 +9,7 @@ from typing import NamedTuple
 import asyncpg
 import numpy as np
 import numpy.typing as npt
+from vcci_engine.countries import alpha_2
 from vcci_engine.errors import InvalidField, NotFound
 
 from vcci_server.storage.pool import Pool, connection
@@ -110,7 +111,9 @@ class SupplierStore:
         """Return the id of each code; make unknown suppliers, and take over names and countries that differ.
 
         `names` and `countries` are as many as `codes`, or none; empty ones say nothing, the last that says news wins.
+        Countries are stored as alpha-2 codes.
         """
+        countries = _alpha_2(countries)
         cache = self._tenants.setdefault(tenant_id, Cache())
         ids = cache.find(codes, names, countries)
         if ids is not None:
@@ -169,6 +172,13 @@ class SupplierStore:
         if sum(map(len, self._tenants.values())) + len(learned) > self._cached_suppliers:
             self._tenants.clear()
         self._tenants.setdefault(tenant_id, Cache()).update(learned)
+
+
+def _alpha_2(countries: Sequence[str]) -> Sequence[str]:
+    of = {country: alpha_2(country) or country for country in set(countries)}
+    if all(code == country for country, code in of.items()):
+        return countries
+    return list(map(of.__getitem__, countries))
 
 
 def _last_words(news: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:

@@ -61,6 +61,15 @@ async def test_new_codes_from_several_connections_are_made_once(pool: Pool, tena
     assert await _count(pool, tenant_id) == len(codes)
 
 
+async def test_a_country_is_the_same_in_every_spelling(pool: Pool, tenant_id: int) -> None:
+    store = SupplierStore(pool)
+    first = await store.resolve(tenant_id, ["a"], ["A"], ["DEU"])
+    made = await store.get(tenant_id, "a")
+    assert (await store.resolve(tenant_id, ["a", "b"], ["A", ""], ["de", "FR"]))[0] == first[0]
+    assert await store.get(tenant_id, "a") == made
+    assert (made.country, (await store.get(tenant_id, "b")).country) == ("DE", "FR")
+
+
 async def test_a_full_cache_starts_anew(pool: Pool, tenant_id: int) -> None:
     store = SupplierStore(pool, cached_suppliers=3)
     first = await store.resolve(tenant_id, ["a", "b", "c"])
