@@ -21,10 +21,17 @@ A class's docstring is its default message; `reason` is a name of ErrorReason in
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_VALUE_CHARACTERS = 128
+
+
+def shown(value: object) -> str:
+    """Return a value as callers are shown it."""
+    return str(value)[:MAX_VALUE_CHARACTERS]
+
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One wrong field: where it is, the value found (cut to 128 characters), and what was expected."""
+    """One wrong field: where it is, the value found (`shown`), and what was expected."""
 
     field: str
     value: str
@@ -53,8 +60,8 @@ class InvalidField(InvalidInput):
     """A field is not valid."""
 
     def __init__(self, field: str, value: object, expected: str, *, reason: str) -> None:
-        self.problem = FieldProblem(field, str(value)[:128], expected, reason)
-        super().__init__(f"{field}: found {str(value)[:128]!r}, expected {expected}", reason=reason)
+        self.problem = FieldProblem(field, shown(value), expected, reason)
+        super().__init__(f"{field}: found {shown(value)!r}, expected {expected}", reason=reason)
 
 
 class InvalidFields(InvalidInput):

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vcci_engine.errors import shown
 from vcci_engine.results import Reason, RowErrors
-
-MAX_CHARACTERS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,9 @@ def row_errors(findings: Iterable[Finding]) -> RowErrors:
         for row in np.flatnonzero(finding.wrong).tolist():
             if row not in found:
                 expected = finding.expected if isinstance(finding.expected, str) else finding.expected(row)
-                found[row] = (finding.reason, finding.field, _cut(finding.value(row)), _cut(expected))
+                found[row] = (finding.reason, finding.field, shown(finding.value(row)), shown(expected))
     if not found:
         return RowErrors(np.empty(0, np.uint32))
     rows = sorted(found)
     reasons, fields, values, expecteds = zip(*(found[row] for row in rows), strict=True)
     return RowErrors(np.array(rows, np.uint32), reasons, fields, values, expecteds)
-
-
-def _cut(value: object) -> str:
-    return str(value)[:MAX_CHARACTERS]

@@ -41,7 +41,7 @@ class Notice(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowErrors:
-    """E rejected rows, ascending, one error each (the first found); strings are cut to 128 characters."""
+    """E rejected rows, ascending, one error each (the first found); strings as `errors.shown` cuts them."""
 
     row: IndexArray
     reason: tuple[Reason, ...] = ()

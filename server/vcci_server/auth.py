@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import jwt
-from vcci_engine.errors import Unauthenticated
+from vcci_engine.errors import Unauthenticated, shown
 
 from vcci_server.settings import SettingsError
 
@@ -82,7 +82,7 @@ class Authenticator:
         if tenant not in self._tenant_ids:
             tenant_id = await self._load_tenant_id(tenant)
             if tenant_id is None:
-                raise Unauthenticated(f"there is no tenant {tenant[:128]!r}", reason="UNKNOWN_TENANT")
+                raise Unauthenticated(f"there is no tenant {shown(tenant)!r}", reason="UNKNOWN_TENANT")
             _remember(self._tenant_ids, tenant, tenant_id)
         return self._tenant_ids[tenant]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from vcci.v1 import activity_pb2 as pb
 from vcci_engine.activities import Activities
+from vcci_engine.errors import shown
 from vcci_engine.results import Calculation, Reason, RowErrors
 
 
@@ -23,7 +24,7 @@ class EarlyErrors:
 
     def add(self, row: int, reason: Reason, field: str, value: object, expected: str) -> None:
         """Note an error, unless the row has one."""
-        text = str(value).replace("\0", "\\0")[:128]
+        text = shown(str(value).replace("\0", "\\0"))
         self._found.setdefault(row, (reason, field.replace("\0", "\\0"), text, expected))
 
     def settle(self, activities: Activities) -> tuple[Activities, RowErrors]:

@@ -13,7 +13,7 @@ from vcci_server.storage.suppliers import SupplierFields, SupplierRecord, Suppli
 from vcci_server.tokens import read_token, write_token
 from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, Problems, page_size
 
-COLLECTION = "suppliers/"
+COLLECTION = "suppliers"
 MOST_UPSERTED = 1_000
 
 
@@ -54,7 +54,7 @@ class SupplierServicer(supplier_service_pb2_grpc.SupplierServiceServicer):
 def _code(name: str) -> str:
     prefix, _, code = name.rpartition("/")
     decoded = unquote(code)
-    if f"{prefix}/" != COLLECTION or not decoded or "\0" in decoded:
+    if prefix != COLLECTION or not decoded or "\0" in decoded:
         reason = "MALFORMED_VALUE" if name else "REQUIRED_FIELD"
         raise InvalidField("name", name, "a name `suppliers/{code}`, the code percent-encoded", reason=reason)
     return decoded
@@ -93,7 +93,7 @@ def supplier_message(record: SupplierRecord) -> pb.Supplier:
     create_time.FromDatetime(record.created_at)
     update_time.FromDatetime(record.updated_at)
     return pb.Supplier(
-        name=COLLECTION + quote(record.code, safe=""),
+        name=f"{COLLECTION}/{quote(record.code, safe='')}",
         code=record.code,
         display_name=record.display_name,
         country=record.country,

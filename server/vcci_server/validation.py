@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from vcci.v1 import activity_pb2 as pb
 from vcci_engine.activities import Activities, IndexArray, InputColumn
-from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields
+from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, shown
 
 MAX_STRING_BYTES = 128
 MAX_NAME_BYTES = 256
@@ -147,7 +147,7 @@ class Problems:
 
     def add(self, field: str, value: object, expected: str, reason: str) -> None:
         """Note a wrong field."""
-        self._found.append(FieldProblem(field, str(value)[:128], expected, reason))
+        self._found.append(FieldProblem(field, shown(value), expected, reason))
 
     def text(self, field: str, value: str, max_bytes: int, *, required: bool = False) -> None:
         """Note a text that is missing, too long, or cannot be stored."""

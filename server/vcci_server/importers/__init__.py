@@ -8,20 +8,12 @@ from vcci_server.importers import desnz_flat, epa_v1_3, vcci_csv
 from vcci_server.importers.record import FactorRecord
 from vcci_server.importers.vcci_csv import write_csv
 
-__all__ = ["READERS", "FactorRecord", "detect", "starter_factors", "write_csv"]
+__all__ = ["READERS", "FactorRecord", "starter_factors", "write_csv"]
 
 # By the name of the format; the options of each are its keyword arguments.
 READERS: Mapping[str, Callable[..., list[FactorRecord]]] = MappingProxyType(
     {"vcci_csv": vcci_csv.read, "epa_v1_3": epa_v1_3.read, "desnz_flat": desnz_flat.read}
 )
-
-
-def detect(data: bytes) -> str:
-    """Return the name of the format that the file seems to have; whether it has it, the reader says."""
-    if data.startswith(b"PK"):
-        return "desnz_flat"
-    header, _, _ = data.partition(b"\n")
-    return "epa_v1_3" if epa_v1_3.CODE.encode() in header else "vcci_csv"
 
 
 def starter_factors() -> bytes:

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import NoReturn
 
-from vcci_engine.errors import FieldProblem, InvalidFactorFile
+from vcci_engine.errors import FieldProblem, InvalidFactorFile, shown
 
 MAX_PROBLEMS = 20
-MAX_VALUE_CHARACTERS = 128
 REASON = "INVALID_FACTOR_FILE"
 
 
@@ -27,7 +26,7 @@ class Problems:
 
     def add(self, line: int, column: str, value: str, expected: str) -> None:
         """Note a problem; column "" is the whole line. The last one worth collecting raises InvalidFactorFile."""
-        self._found.append(FieldProblem(self.place(line, column), value[:MAX_VALUE_CHARACTERS], expected, REASON))
+        self._found.append(FieldProblem(self.place(line, column), shown(value), expected, REASON))
         if len(self._found) == MAX_PROBLEMS:
             raise InvalidFactorFile(self._found)
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
+from vcci_engine.dates import EPOCH
+
 from vcci_server.storage.pool import Pool, transaction
 from vcci_server.storage.queries import QUERIES
 
-EPOCH = date(1970, 1, 1)
 QUARTERS_BEHIND, QUARTERS_AHEAD = 8, 4
 LOCK = 0x7663_6369_0002  # advisory lock of whoever makes partitions
 

@@ -4,7 +4,7 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from vcci_server.importers import READERS, FactorRecord, detect, starter_factors, vcci_csv, write_csv
+from vcci_server.importers import READERS, FactorRecord, starter_factors, vcci_csv, write_csv
 
 from tests.data_files import shared_data
 
@@ -72,9 +72,3 @@ def test_egrid_line_is_the_published_rate_converted() -> None:
     [line] = [record for record in _starter() if "eGRID" in record.source_note]
     assert "770.884 lb" in line.source_note
     assert line.kg_co2e == pytest.approx(770.884 * 0.45359237 / 1000, abs=5e-7)  # the international pound
-
-
-@pytest.mark.parametrize(("name", "file"), FILES.items())
-def test_format_of_a_file_is_detected(name: str, file: str | None) -> None:
-    data = shared_data(file).read_bytes() if file else starter_factors()
-    assert detect(data) == name
