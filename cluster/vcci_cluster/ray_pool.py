@@ -13,6 +13,7 @@ from vcci_cluster.work import Place, RayOptions, Recorder, Work
 
 R = TypeVar("R")
 OpenLink = Callable[[], Awaitable[RayLink]]
+WORKS_PER_CPU = 2  # sent at once, so that no CPU idles while the next one travels
 FIRST_RECONNECT_S = 1.0
 LAST_RECONNECT_S = 60.0
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class RayPool:
     def __init__(
         self, reopen: OpenLink, link: RayLink, options: RayOptions, lanes: Sequence[Lane], recorder: Recorder
     ) -> None:
-        self.slots = FairSlots(options.in_flight or 2 * max(link.cpus, 1), lanes)
+        self.slots = FairSlots(WORKS_PER_CPU * max(link.cpus, 1), lanes)
         self._link = link
         self._reopen = reopen
         self._retries = options.retries

@@ -43,7 +43,6 @@ class RayOptions:
 
     cpus: int | None = None  # of a local Ray; all of the machine's when None
     object_store_bytes: int = 256 << 20  # of a local Ray
-    in_flight: int | None = None  # works sent at once; twice the cluster's CPUs when None, so that none of them idles
     retries: int = 3  # further attempts on Ray; the last resort is always this process
     max_calls: int = 0  # a worker process is replaced after so many works; 0: never
     kill_after_s: float = 5.0  # a cancelled work is interrupted, and its worker killed so much later

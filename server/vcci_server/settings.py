@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from vcci_cluster import RayOptions
+from vcci_cluster import DEFAULT_RAY_THRESHOLD_S, RayOptions
 
 from vcci_server.validation import BatchLimits
 
@@ -54,7 +54,9 @@ class Settings:
     ray_token: str = _setting("", "text", "token of the Ray cluster; empty: Ray's own RAY_AUTH_TOKEN", secret=True)
     ray_cpus: int = _setting(0, "CPUs", "of a `local` Ray; 0: all that it finds", may_be_zero=True)
     ray_retries: int = _setting(3, "attempts", "more on Ray when it loses a batch; then this process", may_be_zero=True)
-    ray_threshold_s: float = _setting(0.02, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms")
+    ray_threshold_s: float = _setting(
+        DEFAULT_RAY_THRESHOLD_S, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms"
+    )
     compute_threads: int = _setting(os.cpu_count, "threads", "one per core: NumPy lets go of the interpreter lock")
     token_secret: str = _setting(
         "", "text", "HS256 key of the tokens, 32 bytes or more; empty: made once in the state folder", secret=True

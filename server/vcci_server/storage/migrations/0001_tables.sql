@@ -116,7 +116,7 @@ CREATE TABLE emission_segments (
     factor_set_id integer NOT NULL,          -- 0 in a merged segment of several sets: the factor ids tell
     ug_co2e       numeric NOT NULL,          -- micrograms: exact
     units         text[] NOT NULL,           -- dictionary of the column unit
-    totals        bytea NOT NULL,            -- by category and method: rows and micrograms (engine: segments.py)
+    totals        bytea NOT NULL,            -- by category and method: rows and micrograms (engine: segment_codec.py)
     row           bytea NOT NULL,            -- u4, row number within the upload
     supplier      bytea NOT NULL,            -- i4, suppliers.supplier_id, ascending
     category      bytea NOT NULL,            -- u1
@@ -131,7 +131,7 @@ CREATE TABLE emission_segments (
     notices       bytea NOT NULL,            -- u2, bit n is Notice n of the contract
     "group"       bytea,                     -- strings: u4 end offsets, then UTF-8; NULL: none
     reference     bytea,                     -- likewise
-    inputs        bytea,                     -- named further inputs (engine: segments.py); NULL: none
+    inputs        bytea,                     -- named further inputs (engine: segment_codec.py); NULL: none
     merged_into   bigint,                    -- the merge that replaced it; kept for an hour
     PRIMARY KEY (tenant_id, upload_id, merge_version, batch_offset, segment, quarter)
 ) PARTITION BY RANGE (quarter);
