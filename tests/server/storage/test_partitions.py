@@ -4,7 +4,8 @@ import asyncio
 from datetime import date
 
 import pytest
-from vcci_server.storage.partitions import EPOCH, PartitionKeeper
+from vcci_engine.dates import EPOCH
+from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
 
 
