@@ -10,13 +10,13 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 from google.type.date_pb2 import Date
 from vcci import columns as twins
 from vcci.v1 import activity_pb2, emission_pb2, error_pb2, upload_service_pb2, upload_service_pb2_grpc
 from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
 
+from tests.failures import failure
 from tests.server_process import ServerProcess
 
 DAY = 20_148  # 2025-03-01
@@ -42,9 +42,8 @@ class Caller:
         self, *activities: activity_pb2.Activity, **fields: Any
     ) -> tuple[grpc.StatusCode, list[tuple[str, str]]]:
         """The status of a call that fails, and its wrong fields with their reasons."""
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await self.calculate(*activities, **fields)
-        return raised.value.code(), violations(raised.value)
+        failed = await failure(self.calculate(*activities, **fields))
+        return failed.code, failed.fields
 
     async def stream(self, requests: Iterable[Any]) -> list[pb.CalculateStreamResponse]:
         """The answers to a stream of requests."""
@@ -54,15 +53,6 @@ class Caller:
     async def upload(self, name: str) -> upload_service_pb2.Upload:
         stub = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         return await stub.GetUpload(upload_service_pb2.GetUploadRequest(name=name), metadata=self.metadata)
-
-
-def violations(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    metadata: Any = error.trailing_metadata()
-    status = status_pb2.Status.FromString(dict(metadata)["grpc-status-details-bin"])
-    request = error_details_pb2.BadRequest()
-    for detail in status.details:
-        detail.Unpack(request)
-    return [(violation.field, violation.reason) for violation in request.field_violations]
 
 
 @pytest.fixture

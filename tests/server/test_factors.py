@@ -1,7 +1,7 @@
 """FactorService over a real channel and a real database: files as published, messages, and everything wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -9,7 +9,6 @@ from uuid import uuid4
 import grpc
 import grpc.aio
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc as rpc
 from vcci_server import factor_import
@@ -24,6 +23,7 @@ from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
 
 from tests.data_files import shared_data
+from tests.failures import failure
 
 SECRET = "a secret of the tests, long enough"
 CHUNK_BYTES = 1 << 20
@@ -207,11 +207,11 @@ async def test_the_file_replaces_factors_of_the_base_set(caller: Caller) -> None
 async def test_a_wrong_file_names_line_column_value_and_what_was_expected(caller: Caller) -> None:
     await caller.import_csv(DIESEL, activate=True)
     bad = DIESEL.replace("2.57082", "2,57082").replace(",2,57082", ',"2,57082"')
-    failed = await _failure(
+    failed = await failure(
         caller.import_csv(DIESEL, bad.replace(",litre,", ",bananas,").replace(",diesel,", ",petrol,"), activate=True)
     )
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FACTOR_FILE")
-    assert [(violation.field, violation.reason) for violation in failed.violations] == [
+    assert failed.fields == [
         ("line 3, column unit", "INVALID_FACTOR_FILE"),
         ("line 3, column kg_co2e", "INVALID_FACTOR_FILE"),
     ]
@@ -221,14 +221,14 @@ async def test_a_wrong_file_names_line_column_value_and_what_was_expected(caller
 
 
 async def test_at_most_twenty_problems_are_named(caller: Caller) -> None:
-    failed = await _failure(caller.import_csv(*(f"fuel,f{number},F,2025,kg,x,D" for number in range(100))))
+    failed = await failure(caller.import_csv(*(f"fuel,f{number},F,2025,kg,x,D" for number in range(100))))
     assert 10 <= len(failed.violations) <= 20
     assert failed.violations[0].field == "line 2, column kg_co2e"
 
 
 @pytest.mark.parametrize("format", [pb.FACTOR_FORMAT_EPA_V1_3, pb.FACTOR_FORMAT_DESNZ_FLAT])
 async def test_a_file_of_another_layout_is_refused(caller: Caller, format: pb.FactorFormat.ValueType) -> None:
-    failed = await _failure(caller.import_file(starter_factors(), format))
+    failed = await failure(caller.import_file(starter_factors(), format))
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FACTOR_FILE")
 
 
@@ -263,14 +263,14 @@ async def test_a_file_of_another_layout_is_refused(caller: Caller, format: pb.Fa
     ],
 )
 async def test_a_wrong_factor_names_its_number_and_field(caller: Caller, wrong: dict[str, Any], field: str) -> None:
-    failed = await _failure(caller.import_messages(_factor(), _factor(**{"code": "petrol", **wrong})))
+    failed = await failure(caller.import_messages(_factor(), _factor(**{"code": "petrol", **wrong})))
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FACTOR_FILE")
     assert {violation.field for violation in failed.violations} == {f"factors[1].{field}"}
     assert not (await caller.sets()).factor_sets
 
 
 async def test_a_factor_that_comes_twice_names_both(caller: Caller) -> None:
-    [violation] = (await _failure(caller.import_messages(*[_factor()] * 2))).violations
+    [violation] = (await failure(caller.import_messages(*[_factor()] * 2))).violations
     assert violation.field == "factors[1].code"
     assert violation.description.endswith("factors[0] has the same")
 
@@ -289,9 +289,9 @@ async def test_a_factor_that_comes_twice_names_both(caller: Caller) -> None:
     ],
 )
 async def test_a_wrong_spec_is_named(caller: Caller, spec: dict[str, Any], field: str, reason: str) -> None:
-    failed = await _failure(caller.send(_file(starter_factors(), **{"format": pb.FACTOR_FORMAT_VCCI_CSV, **spec})))
+    failed = await failure(caller.send(_file(starter_factors(), **{"format": pb.FACTOR_FORMAT_VCCI_CSV, **spec})))
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert [(violation.field, violation.reason) for violation in failed.violations] == [(field, reason)]
+    assert failed.fields == [(field, reason)]
 
 
 @pytest.mark.parametrize(
@@ -323,14 +323,14 @@ async def test_a_wrong_spec_is_named(caller: Caller, spec: dict[str, Any], field
     ],
 )
 async def test_requests_out_of_order_are_named(caller: Caller, requests: Requests, field: str) -> None:
-    failed = await _failure(caller.send(requests))
+    failed = await failure(caller.send(requests))
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
     assert [violation.field for violation in failed.violations] == [field]
 
 
 async def test_a_file_over_64_mib_is_refused(caller: Caller) -> None:
     data = b"\n" * (MAX_BYTES + 1)
-    failed = await _failure(caller.import_file(data, pb.FACTOR_FORMAT_VCCI_CSV))
+    failed = await failure(caller.import_file(data, pb.FACTOR_FORMAT_VCCI_CSV))
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "LIMIT_EXCEEDED")
     assert failed.violations[0].description.endswith(f"at most {MAX_BYTES} bytes in all")
 
@@ -338,7 +338,7 @@ async def test_a_file_over_64_mib_is_refused(caller: Caller) -> None:
 async def test_a_set_that_would_grow_too_large_is_refused(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     base = await caller.import_csv(DIESEL)
     monkeypatch.setattr(factor_import, "MAX_FACTORS", 1)
-    failed = await _failure(caller.import_csv(DIESEL.replace("diesel", "petrol"), base_factor_set=base.name))
+    failed = await failure(caller.import_csv(DIESEL.replace("diesel", "petrol"), base_factor_set=base.name))
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "LIMIT_EXCEEDED")
 
 
@@ -361,7 +361,7 @@ async def test_callers_who_fall_silent_do_not_keep_others_from_importing(
         await call.write(_spec(format=pb.FACTOR_FORMAT_VCCI_CSV))
     assert await caller.import_csv(DIESEL)
     for call in silent:
-        failed = await _failure(call)
+        failed = await failure(call)
         assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
 
 
@@ -390,7 +390,7 @@ async def test_importing_an_existing_set_activates_it(caller: Caller) -> None:
 
 async def test_without_an_active_set_factors_cannot_be_listed(caller: Caller) -> None:
     await caller.import_csv(DIESEL)
-    failed = await _failure(caller.page())
+    failed = await failure(caller.page())
     assert (failed.code, failed.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_ACTIVE_FACTOR_SET")
 
 
@@ -415,7 +415,7 @@ async def test_another_tenants_factors_are_not_found(caller: Caller, stranger: C
         caller.page(factor_set=theirs.name),
         caller.import_csv(DIESEL, base_factor_set=theirs.name),
     ):
-        failed = await _failure(attempt)
+        failed = await failure(attempt)
         assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
     assert not (await caller.sets()).factor_sets
 
@@ -427,7 +427,7 @@ async def test_what_does_not_exist_is_not_found(caller: Caller, number: str) -> 
         caller.get(f"factorSets/{number}/factors/{number}"),
         caller.page(factor_set=f"factorSets/{number}"),
     ):
-        assert (await _failure(attempt)).code is grpc.StatusCode.NOT_FOUND
+        assert (await failure(attempt)).code is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ async def test_what_does_not_exist_is_not_found(caller: Caller, number: str) -> 
 )
 async def test_a_malformed_name_is_refused(caller: Caller, name: str, reason: str) -> None:
     for attempt in (caller.activate(name), caller.get(name)):
-        failed = await _failure(attempt)
+        failed = await failure(attempt)
         assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
         assert [violation.field for violation in failed.violations] == ["name"]
 
@@ -482,7 +482,7 @@ async def test_a_token_of_another_list_is_refused(caller: Caller) -> None:
         caller.page(page_size=1, page_token="x"),
         caller.sets(page_token=token),
     ):
-        failed = await _failure(attempt)
+        failed = await failure(attempt)
         assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_TOKEN")
 
 
@@ -491,7 +491,7 @@ async def test_a_token_of_another_list_is_refused(caller: Caller) -> None:
     [({"page_size": -1}, "page_size"), ({"text": "x" * 257}, "text"), ({"source": "a\0"}, "source")],
 )
 async def test_a_wrong_request_of_a_list_is_named(caller: Caller, request_: dict[str, Any], field: str) -> None:
-    failed = await _failure(caller.page(**request_))
+    failed = await failure(caller.page(**request_))
     assert [violation.field for violation in failed.violations] == [field]
 
 
@@ -519,23 +519,3 @@ def _factor(**fields: Any) -> pb.Factor:
         "kg_co2e": 2.57082, "source_note": "DESNZ 2025",
     }  # fmt: skip
     return pb.Factor(**{**diesel, **fields})
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How a call failed."""
-
-    code: grpc.StatusCode
-    reason: str
-    violations: Sequence[error_details_pb2.BadRequest.FieldViolation]
-
-
-async def _failure(call: Awaitable[object]) -> Failure:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call
-    details = status_pb2.Status.FromString(dict(raised.value.trailing_metadata())["grpc-status-details-bin"]).details
-    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in details:
-        for message in (info, bad_request):
-            detail.Unpack(message)
-    return Failure(raised.value.code(), info.reason, bad_request.field_violations)

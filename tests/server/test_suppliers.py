@@ -8,10 +8,10 @@ from uuid import uuid4
 import grpc
 import grpc.aio
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 from vcci.v1 import supplier_service_pb2 as pb
 from vcci.v1 import supplier_service_pb2_grpc as rpc
 
+from tests.failures import failure
 from tests.server_process import ServerProcess
 
 
@@ -38,15 +38,6 @@ class Caller:
 async def caller(server: ServerProcess) -> AsyncIterator[Caller]:
     async with server.channel() as channel:
         yield Caller(rpc.SupplierServiceStub(channel), server.metadata(), uuid4().hex)
-
-
-def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    metadata: Any = error.trailing_metadata()
-    status = status_pb2.Status.FromString(dict(metadata)["grpc-status-details-bin"])
-    request = error_details_pb2.BadRequest()
-    for detail in status.details:
-        detail.Unpack(request)
-    return [(violation.field, violation.reason) for violation in request.field_violations]
 
 
 async def test_a_supplier_is_created_and_read_by_its_name(caller: Caller) -> None:
@@ -102,10 +93,9 @@ async def test_every_wrong_field_is_named_and_nothing_stored(caller: Caller) -> 
         pb.Supplier(),
         pb.Supplier(code="x" * 129, display_name="ä" * 129, industry="a\0", country="XX"),
     ]
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await caller.upsert(*wrong)
-    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert problems(raised.value) == [
+    failed = await failure(caller.upsert(*wrong))
+    assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert failed.fields == [
         ("suppliers[1].code", "MALFORMED_VALUE"),
         ("suppliers[2].code", "REQUIRED_FIELD"),
         ("suppliers[3].code", "LIMIT_EXCEEDED"),
@@ -113,27 +103,22 @@ async def test_every_wrong_field_is_named_and_nothing_stored(caller: Caller) -> 
         ("suppliers[3].industry", "MALFORMED_VALUE"),
         ("suppliers[3].country", "MALFORMED_VALUE"),
     ]
-    with pytest.raises(grpc.aio.AioRpcError) as missing:
-        await caller.get(f"suppliers/{caller.prefix}")
-    assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+    assert (await failure(caller.get(f"suppliers/{caller.prefix}"))).code is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(("count", "reason"), [(0, "REQUIRED_FIELD"), (1_001, "LIMIT_EXCEEDED")])
 async def test_the_number_of_suppliers_is_bounded(caller: Caller, count: int, reason: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await caller.upsert(*(pb.Supplier(code=str(number)) for number in range(count)))
-    assert problems(raised.value) == [("suppliers", reason)]
+    failed = await failure(caller.upsert(*(pb.Supplier(code=str(number)) for number in range(count))))
+    assert failed.fields == [("suppliers", reason)]
 
 
 @pytest.mark.parametrize("name", ["", "S1", "suppliers/", "suppliers/a/b", "uploads/1", "suppliers/%00"])
 async def test_a_name_that_is_no_suppliers_is_refused(caller: Caller, name: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await caller.get(name)
-    assert [field for field, _ in problems(raised.value)] == ["name"]
+    failed = await failure(caller.get(name))
+    assert [field for field, _ in failed.fields] == ["name"]
 
 
 async def test_a_wrong_page_token_or_size_is_refused(caller: Caller) -> None:
     for fields, reason in (({"page_token": "x"}, "INVALID_TOKEN"), ({"page_size": -1}, "OUT_OF_RANGE")):
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await caller.list(**fields)
-        assert problems(raised.value)[0][1] == reason
+        failed = await failure(caller.list(**fields))
+        assert failed.fields[0][1] == reason
