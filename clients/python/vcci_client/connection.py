@@ -32,9 +32,11 @@ OPTIONS = (
     # A restarted server is back within seconds; gRPC by itself would wait up to two minutes before it looks again.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    # A connection that has fallen silent (a lost route, a machine gone) is found after 40 s; without, never.
+    # A connection that has fallen silent (a lost route, a machine gone) is found after 40 s, by a ping that is not
+    # answered: one of keepalive, or one that gRPC has sent before to measure the line.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
 )
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
