@@ -142,7 +142,7 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
     """Cut sorted rows at the ends of quarters, and in between into equal parts of at most `rows_per_segment`."""
     bounds = _bounds(rows.quarter, rows_per_segment)
     totals = _totals(rows.columns, bounds)
-    data = {name: rows.columns[name].astype(dtype, copy=False).view(np.uint8).data for name, dtype in COLUMNS}
+    data = {name: rows.columns[name].astype(t, copy=False).view(np.uint8).data for name, t in COLUMNS if name != "unit"}
     supplier = rows.columns["supplier"]
     for number, (start, stop) in enumerate(pairwise(bounds)):
         units, unit = _used(rows.units, rows.columns["unit"][start:stop])
@@ -155,7 +155,10 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
             ug_co2e=sum(ug),
             units=units,
             totals=totals[number].tobytes(),
-            columns={name: data[name][start * t.itemsize : stop * t.itemsize] for name, t in COLUMNS} | {"unit": unit},
+            columns={
+                name: unit if name == "unit" else data[name][start * t.itemsize : stop * t.itemsize]
+                for name, t in COLUMNS
+            },
             group=encode_strings(rows.groups[start:stop]),
             reference=encode_strings(rows.references[start:stop]),
             inputs=encode_inputs({name: values[start:stop] for name, values in rows.inputs.items()}),
@@ -186,18 +189,18 @@ def _totals(columns: Mapping[str, npt.NDArray[Any]], bounds: Sequence[int]) -> l
     return [part[part["rows"] > 0] for part in np.split(records, len(bounds) - 1)] if len(bounds) > 1 else []
 
 
-def _numbers(units: Sequence[str], of: Sequence[str]) -> npt.NDArray[np.uint16]:
-    """Each unit's number in another dictionary."""
+def _numbers(units: Sequence[str], of: Sequence[str]) -> IndexArray:
+    """Each unit's number in another dictionary, which is larger than a segment's may be when it is of many."""
     number = {unit: n for n, unit in enumerate(of)}
-    return np.array([number[unit] for unit in units], np.uint16)
+    return np.array([number[unit] for unit in units], np.uint32)
 
 
-def _used(units: tuple[str, ...], column: npt.NDArray[np.uint16]) -> tuple[tuple[str, ...], memoryview]:
-    """The units that a column uses, and the column with their numbers."""
+def _used(units: tuple[str, ...], column: IndexArray) -> tuple[tuple[str, ...], memoryview]:
+    """The units that a column uses, and the column with their numbers, in a segment's form."""
     used = np.flatnonzero(np.bincount(column, minlength=len(units)))
-    if len(used) < len(units):
-        units, column = tuple(units[n] for n in used), np.searchsorted(used, column).astype(np.uint16)
-    return units, column.astype(DTYPE["unit"], copy=False).view(np.uint8).data
+    if len(used) == len(units):
+        return units, column.astype(DTYPE["unit"]).view(np.uint8).data
+    return tuple(units[n] for n in used), np.searchsorted(used, column).astype(DTYPE["unit"]).view(np.uint8).data
 
 
 def _picked(strings: Sequence[str], rows: Positions | IndexArray) -> list[str]:

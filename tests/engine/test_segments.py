@@ -175,6 +175,19 @@ def test_only_used_units_are_in_the_dictionary() -> None:
     assert segment.units == ("kg", "t")
 
 
+def test_segments_may_have_more_units_in_all_than_one_can_have() -> None:
+    n = 40_000
+    emissions = calculate(batch(*[Row()] * 4), TABLE).emissions
+    many: dict[str, Any] = {name: np.resize(getattr(emissions, name), n) for name, _ in COLUMNS}
+    many |= {"row": np.arange(n, dtype=np.uint32), "unit": np.arange(n, dtype=np.uint32)}
+    units = [tuple(f"unit {first + number}" for number in range(n)) for first in (0, n)]
+    ids = np.zeros(1, np.int32)
+    parts = [segment for k in (0, 1) for segment in cut(Emissions(**many), ids, units[k], k * n)]
+    merged = [line for segment in merge(parts) for line in lines_of(segment)]
+    place = [name for name, _ in COLUMNS].index("unit")
+    assert [line[place] for line in merged] == [*units[0], *units[1]]
+
+
 def test_rows_are_split_evenly() -> None:
     segments = cut_batch(batch(*[Row()] * 5001), 0, ROWS_PER_SEGMENT)
     assert [segment.n for segment in segments] == [2500, 2501]
