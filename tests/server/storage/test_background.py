@@ -30,9 +30,7 @@ class Worker:
     def __init__(self, database: str, pool: Pool, executor: Executor, *, kept: timedelta = timedelta(hours=1)) -> None:
         self.done: Counter[tuple[str, str]] = Counter()
         keeper = PartitionKeeper(pool)
-        self.background = Background(
-            database, pool, keeper, executor, observe=self._observe, idle=AT_ONCE, kept=kept
-        )
+        self.background = Background(database, pool, keeper, executor, observe=self._observe, idle=AT_ONCE, kept=kept)
 
     def _observe(self, name: str, place: Place, status: str, seconds: float) -> None:
         self.done[name, status] += 1
