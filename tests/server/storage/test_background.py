@@ -72,7 +72,6 @@ async def test_a_finalized_upload_is_folded_merged_and_swept(database: str, pool
     async with worker.running():
         await until(lambda: worker.done["fold", "success"])
         await store.finalize(upload_id)
-        worker.background.wake()
         await until(lambda: worker.done["sweep", "success"])
         await until(lambda: pool.fetchval("SELECT merged FROM uploads WHERE upload_id = $1", upload_id))
         replaced = "SELECT NOT EXISTS (SELECT FROM emission_segments WHERE upload_id = $1 AND merge_version = 0)"
