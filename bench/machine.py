@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+from vcci_server.storage.binaries import system_binaries, wheel_binaries
 
 PACKAGES = ("asyncpg", "grpcio", "numpy", "protobuf", "uvloop")
 
@@ -18,6 +19,7 @@ def facts() -> dict[str, str | int | float]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "postgresql": [*system_binaries(), *wheel_binaries()][0].version,
         **{name: version(name) for name in PACKAGES},
         "load_before": round(os.getloadavg()[0], 2),
     }
