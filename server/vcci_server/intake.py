@@ -88,7 +88,7 @@ class Intake:
         self._done = asyncio.Event()
 
     async def run(self, requests: AsyncIterator[pb.AppendActivitiesRequest]) -> None:
-        """Take the stream's batches until it ends, or until `stop_reading`; every batch taken is answered."""
+        """Take the stream's batches until it ends, or until `drain`; every batch taken is answered."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read(requests, tasks))

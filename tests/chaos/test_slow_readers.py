@@ -10,7 +10,7 @@ from vcci.v1 import emission_service_pb2
 from vcci.v1 import upload_service_pb2 as pb
 
 from tests.server_process import ServerProcess, running_server
-from tests.uploads import Uploads, columns
+from tests.uploads import Uploads, Writer, columns
 from tests.waiting import POLL_S, until
 
 ROWS, WRONG = 5_000, 200  # of a batch; so many row errors make each answer 20 KB
@@ -45,7 +45,7 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
+    with running_server(args=["--drain-s", "1"]) as process:
         yield process
 
 
@@ -64,23 +64,23 @@ async def quiet(watched: Callable[[], int]) -> None:
     await until(same, 120)
 
 
+async def send_all(writer: Writer, sent: list[int]) -> None:
+    """Send the batches behind those sent, without a look at the answers."""
+    for number in range(len(sent), BATCHES):
+        await writer.send(batch(number))
+        sent.append(number)
+
+
 async def test_a_writer_that_reads_no_answer_is_not_read_either(server: ServerProcess) -> None:
     async with grpc.aio.insecure_channel(server.listening, SMALL_WINDOW) as channel:
         uploads = Uploads(channel, server.metadata())
         name = await uploads.create()
         async with uploads.writing(name) as writer:
             await writer.ask(batch(0), batch(1))
-            memory, sent = Memory(server), 2
-
-            async def send() -> None:
-                nonlocal sent
-                while sent < BATCHES:
-                    await writer.send(batch(sent))
-                    sent += 1
-
-            sending = asyncio.create_task(send())
-            await quiet(lambda: memory.sample() and sent)
-            assert sent < BATCHES / 4, "the server has stopped reading"
+            memory, sent = Memory(server), [0, 1]
+            sending = asyncio.create_task(send_all(writer, sent))
+            await quiet(lambda: memory.sample() and len(sent))
+            assert len(sent) < BATCHES / 4, "the server has stopped reading"
             acks = [await writer.answer() for _ in range(2, BATCHES)]
             await sending
             memory.sample()
@@ -105,3 +105,16 @@ async def test_readers_that_stop_reading_cost_a_page_each(server: ServerProcess)
         assert first[0] + sum([response.emissions.rows async for response in streams[0]]) == rows
     assert rows >= BATCHES * (ROWS - WRONG)
     assert memory.growth < READERS * GROWTH_OF_READER
+
+
+async def test_clients_that_read_nothing_do_not_keep_a_server_from_stopping(server: ServerProcess) -> None:
+    async with grpc.aio.insecure_channel(server.listening, SMALL_WINDOW) as channel:
+        uploads = Uploads(channel, server.metadata())
+        async with uploads.writing(await uploads.create()) as writer:
+            sent: list[int] = []
+            sending = asyncio.create_task(send_all(writer, sent))
+            await quiet(lambda: len(sent))
+            assert await asyncio.to_thread(server.terminate) == 0
+            sending.cancel()
+            await asyncio.wait([sending])
+    await asyncio.to_thread(server.start)
