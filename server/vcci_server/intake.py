@@ -15,7 +15,8 @@ from typing import Protocol
 from vcci.v1 import upload_service_pb2 as pb
 from vcci_engine.errors import InvalidField, InvalidInput, OffsetMismatch
 
-from vcci_server.preparation import Preparation, Prepared, refusal, row_count
+from vcci_server.batches import row_count
+from vcci_server.preparation import Preparation, Prepared, refusal
 from vcci_server.storage.ingest import PreparedBatch
 
 GROUP_ROWS = 200_000  # rows of one transaction; a longer one gains nothing and delays its acknowledgements
