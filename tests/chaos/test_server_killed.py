@@ -13,8 +13,7 @@ import pytest
 from vcci_server.storage.embedded import EmbeddedServer
 
 from tests.chaos.trial import Trial
-from tests.emission_tables import streamed
-from tests.server_process import SERVER, ServerProcess, running_server
+from tests.server_process import SERVER, STOP_S, ServerProcess, running_server
 from tests.uploads import Uploads
 
 LAUNCHER = str(Path(__file__).with_name("launcher.py"))
@@ -41,7 +40,7 @@ def settings_of(database: str) -> Iterator[dict[str, str]]:
 async def test_a_kill_around_the_commit_loses_and_doubles_nothing(database: str, moments: Sequence[str]) -> None:
     programs = [(LAUNCHER, moment, "2") for moment in moments]
     with settings_of(database) as env, running_server(env=env, program=programs[0]) as server:
-        trial = Trial(server, rows=40_000, batch_rows=500)
+        trial = Trial(server, rows=30_000, batch_rows=500)
         uploading = asyncio.create_task(trial.run())
         for moment, following in zip(moments, [*programs[1:], SERVER], strict=True):
             assert await asyncio.to_thread(server.ended) == -signal.SIGKILL
@@ -75,7 +74,8 @@ class Killer:
 
     async def revive(self) -> None:
         """Start the server again after it was killed."""
-        await self._killed.wait()
+        async with asyncio.timeout(STOP_S):
+            await self._killed.wait()
         self._killed.clear()
         assert await asyncio.to_thread(self._server.ended) == -signal.SIGKILL
         await asyncio.to_thread(self._server.start)
@@ -83,7 +83,7 @@ class Killer:
 
 
 async def test_twenty_kills_within_one_upload_lose_and_double_nothing() -> None:
-    rows, batch_rows = 50_000, 250
+    rows, batch_rows = 30_000, 250
     with running_server() as server:
         killer = Killer(server, random.Random(20_250_301))
         trial = Trial(server, rows, batch_rows, tick=killer.tick)
@@ -92,7 +92,7 @@ async def test_twenty_kills_within_one_upload_lose_and_double_nothing() -> None:
         for _ in range(KILLS):
             await killer.revive()
             async with server.channel() as channel:
-                seen = streamed(await Uploads(channel, server.metadata()).pages(trial.name))["row"]
+                seen = (await Uploads(channel, server.metadata()).stored(trial.name)).row.tolist()
             through = -(-(max(seen, default=-1) + 1) // batch_rows) * batch_rows
             assert seen == [row for row in whole["row"] if row < through], "whole batches are seen, in order"
         await trial.check(await uploading)
