@@ -283,6 +283,7 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.absolute_max_metadata_size", METADATA_BYTES),
         ("grpc.keepalive_time_ms", PING_MS),
         ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
+        ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),  # of a ping that gRPC has sent before, to measure the line
         ("grpc.http2.min_ping_interval_without_data_ms", PING_TIMEOUT_MS),
     ]
 
