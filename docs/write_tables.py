@@ -4,7 +4,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`; the text aroun
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2
 from vcci_engine.calculate import calculate
 from vcci_engine.factors import build_table
-from vcci_engine.methods import CATEGORIES, DOWNGRADES, INPUTS, METHODS
+from vcci_engine.methods import BEST_FIRST, CATEGORIES, DEDUCTIONS, DOWNGRADES, INPUTS, METHODS, Input
 from vcci_engine.methods.method import Method
 from vcci_engine.quality import GSD2_OF_SCORE, SCORES
 from vcci_server.early import EarlyErrors
@@ -59,13 +59,24 @@ def methods() -> list[Row]:
     """The registry of methods, best data first."""
     return [
         ("No.", "Method", "Version", "kg CO2e", "Needs", "Categories", "Source"),
-        *((m.number, f"`{m.name}`", m.version, _formula(m), m.without, _categories(m), m.source) for m in METHODS),
+        *((m.number, f"`{m.name}`", m.version, _formula(m), m.needed, _categories(m), m.source) for m in METHODS),
+    ]
+
+
+def declared() -> list[Row]:
+    """What the methods that are used only where they are asked for take."""
+    return [
+        ("Method", "Inputs that it needs", "Inputs that it takes", "Units of the amount", "Group"),
+        *(
+            (f"`{m.name}`", _needed(m), _names(m.optional), _names(m.units), _group(m))
+            for m in METHODS[len(BEST_FIRST) :]
+        ),
     ]
 
 
 def downgrades() -> list[Row]:
     """What is told when the wanted method was not possible."""
-    names = {method.number: f"`{method.name}`" for method in METHODS}
+    names = {method.number: f"`{method.name}`" for method in BEST_FIRST}
     pairs = sorted(DOWNGRADES.items())
     return [
         ("Wanted", "Used", "Notice", "Bit"),
@@ -76,9 +87,12 @@ def downgrades() -> list[Row]:
 def inputs() -> list[Row]:
     """The registry of inputs."""
     return [
-        ("Input", "Unit", "From", "To", "What"),
+        ("Input", "Unit", "From", "To", "Use", "What"),
         *(
-            (f"`{known.name}`", known.unit or "a number", f"{known.minimum:g}", f"{known.maximum:g}", known.what)
+            (
+                *(f"`{known.name}`", known.unit or "a number", f"{known.minimum:g}", f"{known.maximum:g}"),
+                *(_use(known), known.what),
+            )
             for known in INPUTS.values()
         ),
     ]
@@ -109,7 +123,7 @@ def settings() -> list[Row]:
 
 
 TABLES: Mapping[str, Callable[[], list[Row]]] = {
-    table.__name__: table for table in (methods, downgrades, inputs, examples, scores, settings)
+    table.__name__: table for table in (methods, declared, downgrades, inputs, examples, scores, settings)
 }
 
 
@@ -124,8 +138,22 @@ def _markdown(rows: Sequence[Row]) -> str:
 
 
 def _formula(method: Method) -> str:
-    """The formula, which stands in the docstring of the function that computes it."""
-    return (method.emissions.__doc__ or "").partition(": ")[2].rstrip(".").replace(" x ", " × ")
+    return method.formula.replace(" x ", " × ").replace(" - ", " − ")
+
+
+def _needed(method: Method) -> str:
+    """The sets of inputs, one of which is given."""
+    return " or ".join(_names(needed, " and ") or "none" for needed in method.inputs)
+
+
+def _names(names: Iterable[str], between: str = ", ") -> str:
+    return between.join(f"`{name}`" for name in sorted(names))
+
+
+def _group(method: Method) -> str:
+    if method.whole:
+        return f"required; each `{method.whole}` a part, 1 in all"
+    return "required" if method.grouped else ""
 
 
 def _categories(method: Method) -> str:
@@ -169,6 +197,12 @@ def _calculated(example: Example) -> tuple[str, float]:
     emissions = calculate(activities, table).emissions
     (method,) = (method for method in METHODS if method.number == emissions.method[0])
     return method.name, float(emissions.kg_co2e[0])
+
+
+def _use(of: Input) -> str:
+    if of in DEDUCTIONS:
+        return "off the factor"
+    return {1: "×", -1: "/", 0: "beside"}[of.power]
 
 
 def _flag(setting: "Field[Any]") -> str:

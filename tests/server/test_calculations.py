@@ -106,7 +106,7 @@ async def test_an_activity_is_answered_with_its_emission_factor_and_interval(cal
 
 async def test_a_like_activity_is_answered_the_same_when_it_is_recalled(caller: Caller) -> None:
     one = await caller.calculate(steel(quantity=3.3, reference="a"))
-    again = await caller.calculate(steel(quantity=3.3, supplier_code="S2", reference="b", group="c"))
+    again = await caller.calculate(steel(quantity=3.3, supplier_code="S2", reference="b"))
     both = await caller.calculate(steel(quantity=3.3), steel())
     assert one == again
     assert one.emissions[0] == both.emissions[0]
