@@ -168,7 +168,7 @@ def _needed(batch: Activities, row: int) -> str:
 
 def _for_category(batch: Activities, row: int) -> str:
     category = int(batch.category[row])
-    fit = ", ".join(method.name for method in METHODS if category in method.categories)
+    fit = ", ".join(method.name for method in reversed(METHODS) if category in method.categories)
     return f"a method for category {category}: {fit}"
 
 

@@ -46,7 +46,7 @@ def find_scales(
     for pair, to in (divmod(value, len(targets)) for value in codes.tolist()):
         unit, number = divmod(pair, len(input_sets))
         amount = _amount_unit(units[unit], input_sets[number])
-        scale.append(1.0 if to == own else _scale(amount, targets[to]))
+        scale.append(_scale(amount, amount if to == own else targets[to]))
         amounts.append(amount)
         inputs.append(input_sets[number])
     return Scales(np.array(scale, np.float64), amounts, inputs, position)
@@ -58,8 +58,11 @@ def check_scales(batch: Activities, table: FactorTable, factor: Positions, scale
         return
 
     def expected(row: int) -> str:
+        together = _together(scales.inputs[scales.index[row]])
+        if factor[row] == len(table):
+            return "an amount of a currency" + together
         text = table.unit[factor[row]] if factor[row] < len(table) else KG_CO2E
-        return f"a unit of {parse(text)}, like {text}" + _together(scales.inputs[scales.index[row]])
+        return f"a unit of {parse(text)}, like {text}" + together
 
     yield Finding(
         wrong.take(scales.index),
@@ -72,6 +75,8 @@ def check_scales(batch: Activities, table: FactorTable, factor: Positions, scale
 
 def check_amounts(batch: Activities, method: npt.NDArray[np.uint8], scales: Scales) -> Iterator[Finding]:
     """Find rows whose amount is not of a dimension that their method is for."""
+    if batch.method is None:
+        return  # the best of the first three is for any
     codes, position = distinct(scales.index * np.intp(256) + method, len(scales.scale) * 256)
     wrong = [not _is_for(scales.unit[code // 256], code % 256) for code in codes.tolist()]
     if not any(wrong):
@@ -94,8 +99,11 @@ def _is_for(amount: Unit | None, method: int) -> bool:
 
 
 def _amount_unit(unit: Unit | None, inputs: Sequence[Input]) -> Unit | None:
-    """Return the unit of a quantity with its inputs; `currency` in an input's unit is the quantity's."""
-    if unit is None:
+    """Return the unit of a quantity with its inputs; `currency` in an input's unit is the quantity's.
+
+    None when the unit is not understood, or has no currency and needs one.
+    """
+    if unit is None or (not unit.currency and any("currency" in of.unit for of in inputs)):
         return None
     powers = [(parse(of.unit.replace("currency", unit.currency)), of.power) for of in inputs if of.unit and of.power]
     return product([(unit, 1), *((part or ONE, power) for part, power in powers)])

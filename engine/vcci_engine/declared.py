@@ -12,7 +12,7 @@ from vcci_engine.conversions import Scales
 from vcci_engine.distinct import distinct
 from vcci_engine.findings import Finding
 from vcci_engine.inputs import ratio, spread
-from vcci_engine.methods import DEDUCTIONS, METHODS, RATIOS, SUPPLIER_FACTOR, Data, Method
+from vcci_engine.methods import BEST_FIRST, DEDUCTIONS, GENERAL, METHODS, RATIOS, SUPPLIER_FACTOR, Data, Method
 from vcci_engine.results import Reason
 
 MethodArray = npt.NDArray[np.uint8]
@@ -20,6 +20,7 @@ MethodArray = npt.NDArray[np.uint8]
 SHARES_TOLERANCE = 1e-6  # a sum of shares may be off 1 by it
 _ROUNDING = 1 + 1e-12
 
+_GENERAL = GENERAL | {SUPPLIER_FACTOR.name}
 _GROUPED = np.array([False, *(method.grouped for method in METHODS)], np.bool_)
 _WHOLES = sorted({method.whole for method in METHODS if method.whole})
 
@@ -35,18 +36,17 @@ def check_groups(batch: Activities, method: MethodArray) -> Iterator[Finding]:
 
 def check_given(batch: Activities, method: MethodArray, scales: Scales) -> Iterator[Finding]:
     """Find rows without an input that their method needs, or with one that it does not take."""
+    if batch.method is None and _GENERAL.issuperset(batch.inputs):
+        return  # the best of the first three takes all of these
     codes, position = distinct(scales.index * np.intp(256) + method, len(scales.scale) * 256)
     for number, code in enumerate(codes.tolist()):
         if not (used := code % 256):
             continue
         declared, given = METHODS[used - 1], {of.name for of in scales.inputs[code // 256]}
-        if missing := _missing(declared, given):
-            expected = f"{_inputs(declared)}, for {declared.name}"
-            yield Finding(position == number, Reason.MISSING_INPUT, f"inputs.{missing}", lambda row: "", expected)
-        elif odd := sorted(given - _taken(declared)):
-            expected = f"an input of {declared.name}: {', '.join(sorted(_taken(declared)))}"
-            value = partial(_value, batch, odd[0])
-            yield Finding(position == number, Reason.UNKNOWN_INPUT, f"inputs.{odd[0]}", value, expected)
+        if (problem := _problem(declared, given)) is not None:
+            reason, name = problem
+            value = partial(_value, batch, name)
+            yield Finding(position == number, reason, f"inputs.{name}", value, _expected(declared, reason))
 
 
 def check_ratios(batch: Activities) -> Iterator[Finding]:
@@ -97,23 +97,33 @@ def _systems(batch: Activities, method: MethodArray, whole: str) -> dict[tuple[i
     return systems
 
 
-def _missing(method: Method, given: set[str]) -> str:
-    """Return an input that is missing; empty when one of the method's sets is given."""
-    gaps = [sorted(needed - given) for needed in method.inputs]
-    return min(gaps, key=len)[0] if all(gaps) else ""
+def _problem(method: Method, given: set[str]) -> tuple[Reason, str] | None:
+    """Return what is wrong with the inputs given, and the first of them; None when nothing is.
+
+    One of the method's sets must be there whole, and nothing of another.
+    """
+    own = method.needs & Data.SUPPLIER_FACTOR or method in BEST_FIRST
+    beside = method.optional.union([SUPPLIER_FACTOR.name] if own else [])
+    if any(needed <= given <= needed | beside for needed in method.inputs):
+        return None
+    if unknown := sorted(given - beside.union(*method.inputs)):
+        return Reason.UNKNOWN_INPUT, unknown[0]
+    begun = [needed for needed in method.inputs if needed & given] or method.inputs
+    missing = min((sorted(needed - given) for needed in begun), key=lambda gap: (not gap, len(gap)))
+    if missing:
+        return Reason.MISSING_INPUT, missing[0]
+    return Reason.UNKNOWN_INPUT, min(given - beside)
 
 
-def _taken(method: Method) -> frozenset[str]:
-    own = method.needs & Data.SUPPLIER_FACTOR or method.number <= 3
-    return method.optional.union(*method.inputs, [SUPPLIER_FACTOR.name] if own else [])
+def _expected(method: Method, reason: Reason) -> str:
+    sets = " or ".join(" and ".join(sorted(needed)) or "none" for needed in method.inputs)
+    if reason == Reason.MISSING_INPUT:
+        return f"the inputs of {method.name}: {sets}"
+    return f"an input of {method.name}: {sets}; beside: {', '.join(sorted(method.optional)) or 'none'}"
 
 
-def _inputs(method: Method) -> str:
-    return "the inputs " + ", or ".join(" and ".join(sorted(needed)) for needed in method.inputs)
-
-
-def _value(batch: Activities, name: str, row: int) -> float:
-    return float(spread(batch.inputs[name], len(batch))[row])
+def _value(batch: Activities, name: str, row: int) -> object:
+    return float(spread(batch.inputs[name], len(batch))[row]) if name in batch.inputs else ""
 
 
 def _system(method: MethodArray, row: int) -> str:

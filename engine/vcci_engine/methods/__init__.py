@@ -20,7 +20,7 @@ from vcci_engine.methods import (
     waste,
 )
 from vcci_engine.methods.method import Data, Input, Method
-from vcci_engine.methods.multipliers import DEDUCTIONS, DIVISORS, MULTIPLIERS, RATIOS, TOLD
+from vcci_engine.methods.multipliers import DEDUCTIONS, DIVISORS, GENERAL, MULTIPLIERS, RATIOS, TOLD
 from vcci_engine.methods.supplier_specific import SUPPLIER_FACTOR
 from vcci_engine.results import Notice
 
@@ -31,6 +31,7 @@ __all__ = [
     "DEDUCTIONS",
     "DIVISORS",
     "DOWNGRADE_BITS",
+    "GENERAL",
     "INPUTS",
     "METHODS",
     "MULTIPLIERS",

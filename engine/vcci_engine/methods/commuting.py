@@ -41,7 +41,7 @@ TELEWORKING = Method(
     needs=ACTIVITY,
     formula="energy of the home office x factor",
     source=f"{GUIDANCE}, formula 7.1",
-    optional=optional("items share"),
+    optional=optional("items days share"),
     units=("kWh", "litre"),
 )
 

@@ -25,8 +25,8 @@ REFRIGERANT_LEAKAGE = Method(
     formula="kg of the gas x its global warming potential, of the charge with a release rate",
     source=f"{GUIDANCE}, formulas 4.1, 4.8, 8.1, 10.1",
     inputs=names("", "part whole"),
-    optional=optional("release_rate share years items mass_per_item"),
-    units=("kg", "kg*year"),
+    optional=optional("release_rate share items mass_per_item"),
+    units=("kg",),
 )
 
 DISTANCE_BASED = Method(
