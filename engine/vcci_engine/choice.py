@@ -13,7 +13,7 @@ from vcci_engine.dates import day_index
 from vcci_engine.factor_lookup import FactorLookup, resolve
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
-from vcci_engine.inputs import deductions
+from vcci_engine.inputs import less_deductions
 from vcci_engine.methods import (
     CONSTANT,
     DOWNGRADE_BITS,
@@ -61,8 +61,8 @@ def choose(batch: Activities, lookup: FactorLookup, units: Sequence[Unit | None]
         taken = data & NEEDS.take(method)
         for better, position in ((Data.SUPPLIER_FACTOR, len(lookup.id) - 2), (Data.REPORTED, len(lookup.id) - 1)):
             rows = taken & np.uint8(better) != 0
-            factor[rows] = position
-            notices[rows] = 0
+            np.copyto(factor, position, where=rows)
+            np.copyto(notices, 0, where=rows)
     return Choice(factor, method, notices)
 
 
@@ -74,9 +74,7 @@ def factor_values(batch: Activities, lookup: FactorLookup, choice: Choice) -> Fl
         rows = np.arange(len(batch)) if own.rows is None else own.rows
         used = choice.factor[rows] == len(lookup.id) - 2
         values[rows[used]] = own.values[used]
-    if (less := deductions(batch.inputs, len(batch))) is not None:
-        values -= less
-    return values
+    return less_deductions(values, batch.inputs)
 
 
 def constants(batch: Activities, choice: Choice) -> FloatArray | None:

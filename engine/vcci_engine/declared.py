@@ -22,7 +22,7 @@ _ROUNDING = 1 + 1e-12
 
 _GENERAL = GENERAL | {SUPPLIER_FACTOR.name}
 _GROUPED = np.array([False, *(method.grouped for method in METHODS)], np.bool_)
-_WHOLES = sorted({method.whole for method in METHODS if method.whole})
+WHOLES = sorted({method.whole for method in METHODS if method.whole})
 
 
 def check_groups(batch: Activities, method: MethodArray) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def check_deductions(batch: Activities, factor: FloatArray) -> Iterator[Finding]
 
 def check_shares(batch: Activities, method: MethodArray) -> Iterator[Finding]:
     """Find the rows of systems whose shares do not sum to 1; the batch has every line of its groups."""
-    for whole in _WHOLES:
+    for whole in WHOLES:
         systems = _systems(batch, method, whole)
         if not systems:
             continue

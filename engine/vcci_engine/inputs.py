@@ -1,11 +1,11 @@
 """Named inputs of a batch: which rows have which, their product with the quantity, and parts of wholes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
 
-from vcci_engine.activities import FloatArray, InputColumn, Positions
+from vcci_engine.activities import FloatArray, IndexArray, InputColumn, Positions
 from vcci_engine.distinct import distinct
 from vcci_engine.methods import DEDUCTIONS, DIVISORS, INPUTS, MULTIPLIERS, RATIOS, Input
 
@@ -25,15 +25,16 @@ def amounts(quantity: FloatArray, inputs: Inputs) -> FloatArray:
 
     In the registry's order, so that products are the same bits in any batch.
     """
-    amount = quantity
+    amount, ours = quantity, False
     for column in multipliers(inputs):
         if column.rows is None:
-            amount = amount * column.values
+            amount, ours = amount * column.values, True
         else:
-            amount = amount.copy()
+            amount, ours = amount if ours else amount.copy(), True
             amount[column.rows] *= column.values
-    for total in divisors(inputs, len(quantity)):
-        amount = np.where(np.isnan(total), amount, amount / total)
+    for column in divisors(inputs, len(quantity)):
+        amount, ours = amount if ours else amount.copy(), True
+        amount[_at(column)] /= column.values
     return amount
 
 
@@ -42,30 +43,31 @@ def multipliers(inputs: Inputs) -> list[InputColumn]:
     return [inputs[of.name] for of in MULTIPLIERS if of.name in inputs]
 
 
-def divisors(inputs: Inputs, rows: int) -> list[FloatArray]:
-    """Return what divides the rows, NaN where a row has none."""
-    wholes = ([of.name for of in whole] for whole in DIVISORS)
-    return [total for names in wholes if (total := _total(names, inputs, rows)) is not None]
+def divisors(inputs: Inputs, rows: int) -> list[InputColumn]:
+    """Return what divides the rows that have it."""
+    return _wholes(inputs, rows, set(INPUTS))
 
 
-def deductions(inputs: Inputs, rows: int) -> FloatArray | None:
-    """Return what is taken off each row's factor; None when nothing is."""
-    total = _total([of.name for of in DEDUCTIONS], inputs, rows)
-    return None if total is None else np.nan_to_num(total)
+def less_deductions(factor: FloatArray, inputs: Inputs) -> FloatArray:
+    """Return the factors without what is taken off them."""
+    given = [inputs[of.name] for of in DEDUCTIONS if of.name in inputs]
+    less = factor.copy() if given else factor
+    for column in given:
+        less[_at(column)] -= column.values
+    return less
 
 
 def ratio(part: str, inputs: Inputs, rows: int) -> FloatArray | None:
     """Return what part of its whole each row has, NaN where it has none; None when no row has."""
-    column = inputs.get(part)
-    if column is None:
+    wholes = _wholes(inputs, rows, set(RATIOS[part])) if part in inputs else []
+    if not wholes:
         return None
-    wholes = [[of.name for of in whole if of.name in RATIOS[part]] for whole in DIVISORS]
-    totals = [total for names in wholes if (total := _total(names, inputs, rows)) is not None]
-    if not totals:
-        return None
-    whole = reduce(np.multiply, (np.where(np.isnan(total), 1.0, total) for total in totals))
-    has_whole = ~np.logical_and.reduce([np.isnan(total) for total in totals])
-    return np.where(has_whole, spread(column, rows) / whole, np.nan)
+    value, has_whole = spread(inputs[part], rows).copy(), np.zeros(rows, np.bool_)
+    for whole in wholes:
+        value[_at(whole)] /= whole.values
+        has_whole[_at(whole)] = True
+    value[~has_whole] = np.nan
+    return value
 
 
 def attributions(inputs: Inputs, rows: int) -> FloatArray:
@@ -93,7 +95,7 @@ def sets(given: Sequence[Given], rows: int) -> tuple[Positions, list[tuple[Input
         chunk = some[start : start + _BITS]
         bits = index << len(chunk)
         for place, (_, column) in enumerate(chunk):
-            bits[slice(None) if column.rows is None else column.rows] |= 1 << place
+            bits[_at(column)] |= 1 << place
         values, index = distinct(bits, len(distinct_sets) << len(chunk))
         distinct_sets = [
             distinct_sets[value >> len(chunk)] | {of.name for n, (of, _) in enumerate(chunk) if value >> n & 1}
@@ -102,13 +104,20 @@ def sets(given: Sequence[Given], rows: int) -> tuple[Positions, list[tuple[Input
     return index, [tuple(of for of, _ in given if of.name in names) for names in distinct_sets]
 
 
-def _total(names: Sequence[str], inputs: Inputs, rows: int) -> FloatArray | None:
-    """Return the sum of the inputs of one whole, NaN in rows that have none; None when no row has any."""
-    columns = [inputs[name] for name in names if name in inputs]
-    if not columns:
-        return None
+def _wholes(inputs: Inputs, rows: int, names: Container[str]) -> list[InputColumn]:
+    given = ([inputs[of.name] for of in whole if of.name in inputs and of.name in names] for whole in DIVISORS)
+    return [_sum(columns, rows) for columns in given if columns]
+
+
+def _sum(columns: Sequence[InputColumn], rows: int) -> InputColumn:
+    """Return the sum of the inputs of one whole, for the rows that have any."""
+    if len(columns) == 1:
+        return columns[0]
     values = [spread(column, rows) for column in columns]
-    if len(values) == 1:
-        return values[0]
-    total = reduce(np.add, (np.nan_to_num(value, nan=0.0) for value in values))
-    return np.where(np.logical_and.reduce([np.isnan(value) for value in values]), np.nan, total)
+    has = np.flatnonzero(~np.logical_and.reduce([np.isnan(value) for value in values]))
+    total = reduce(np.add, (np.nan_to_num(value[has], nan=0.0) for value in values))
+    return InputColumn(total, has.astype(np.uint32))
+
+
+def _at(column: InputColumn) -> slice | IndexArray:
+    return slice(None) if column.rows is None else column.rows

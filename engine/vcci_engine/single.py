@@ -50,7 +50,7 @@ def plan_of(activities: Activities, factors: FactorTable) -> Plan:
     scales = find_scales(activities, units, known(activities.inputs), factors, choice.factor)
     return Plan(
         multipliers=tuple(float(column.values[0]) for column in multipliers(activities.inputs)),
-        divisors=tuple(float(total[0]) for total in divisors(activities.inputs, 1)),
+        divisors=tuple(float(column.values[0]) for column in divisors(activities.inputs, 1)),
         scale=float(scales.scale[scales.index[0]]),
         constant=1.0 if constant is None else float(constant[0]),
         factor=float(factor_values(activities, factors.lookup, choice)[0]),
