@@ -143,7 +143,7 @@ def _formula(method: Method) -> str:
 
 def _needed(method: Method) -> str:
     """The sets of inputs, one of which is given."""
-    return " or ".join(_names(needed, " and ") or "none" for needed in method.inputs)
+    return ", or ".join(_names(needed, " with ") or "none" for needed in method.inputs)
 
 
 def _names(names: Iterable[str], between: str = ", ") -> str:

@@ -5,7 +5,7 @@ Scope 1 and 2, Scope 3, removals and credits of an investee are kept apart: line
 
 from vcci_engine.methods.method import ANY, PCAF, Method, names, optional
 
-_TOLD = "pcaf_score base_evic functional_units"
+_TOLD = "pcaf_score functional_units"
 
 
 def _attributed(number: int, name: str, by: str, whole: str, chapter: str) -> Method:
@@ -17,7 +17,7 @@ def _attributed(number: int, name: str, by: str, whole: str, chapter: str) -> Me
         formula=f"emissions of the investee x outstanding / {by}",
         source=f"{PCAF}, chapter {chapter}",
         inputs=names(f"outstanding {whole}", "share"),
-        optional=optional(_TOLD),
+        optional=optional(f"{_TOLD} base_evic" if whole == "evic" else _TOLD),
     )
 
 

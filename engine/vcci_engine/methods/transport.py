@@ -59,7 +59,7 @@ ALLOCATED_TRANSPORT = Method(
     categories=frozenset({4, 9}),
     needs=ACTIVITY | Data.REPORTED,
     formula="emissions or fuel of a vehicle x part / whole, by mass, volume, chargeable mass or transport work",
-    source=f"{GUIDANCE}, formulas 4.3 and 4.4",
+    source=f"{GUIDANCE}, formula 4.4",
     inputs=names("part whole", "share"),
 )
 
