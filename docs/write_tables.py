@@ -36,8 +36,9 @@ class Example:
     quantity: float
     unit: str
     factor: float = 0.0  # kg CO2e per unit
-    per: str = ""  # the factor's unit; none: the supplier's own
+    per: str = ""  # the factor's unit; none: the supplier's own, or the quantity is emissions
     inputs: Mapping[str, float] = field(default_factory=dict)
+    method: str = ""  # none: the best possible
 
 
 EXAMPLES = (
@@ -51,7 +52,28 @@ EXAMPLES = (
     Example("a hotel stay", 6, 2, "room", 10.4, "room*night", {"nights": 3}),
     Example("commuting, both ways on 220 days", 7, 14, "km", 0.17, "passenger*km", {"passengers": 1, "trips": 440}),
     Example("use of a sold product", 11, 1_000, "item", 0.35, "kWh", {"uses": 500, "energy_per_use": 0.8}),
-    Example("part of a tenant's emissions", 13, 250, "tonne", inputs={"supplier_factor": 1_000, "share": 0.25}),
+    Example("part of a tenant's emissions", 13, 250, "t CO2e", inputs={"share": 0.25}),
+    Example(
+        *("commuting, one way", 7, 14, "km", 0.17, "passenger*km"),
+        {"passengers": 1, "commuting_days": 220},
+        "commuting_distance",
+    ),
+    Example("fuel by spend", 4, 900, "EUR", 2.7, "litre", {"fuel_price": 1.5}, "fuel_based"),
+    Example(
+        *("part of a building", 8, 90_000, "kWh", 0.35, "kWh"),
+        {"area": 300, "total_area": 1_000, "occupancy": 0.75},
+        "floor_area_allocation",
+    ),
+    Example(
+        *("listed equity", 15, 60_000, "t CO2e"),
+        inputs={"outstanding": 3, "evic": 1_200},
+        method="pcaf_listed_equity",
+    ),
+    Example(
+        *("a project's lifetime", 15, 7_000, "t CO2e/year"),
+        inputs={"years": 30, "share": 0.15},
+        method="projected_lifetime",
+    ),
 )
 
 
@@ -165,7 +187,8 @@ def _categories(method: Method) -> str:
 def _example(example: Example) -> Row:
     given = " ".join(f"`{name}` {value:g}" for name, value in example.inputs.items() if name != "supplier_factor")
     own = example.inputs.get("supplier_factor")
-    factor = f"{example.factor:g} per {example.per}" if own is None else f"`supplier_factor` {own:g}"
+    factor = f"{example.factor:g} per {example.per}" if example.per else "none"
+    factor = factor if own is None else f"`supplier_factor` {own:g}"
     method, kg_co2e = _calculated(example)
     quantity = f"{example.quantity:g} {example.unit}"
     return example.category, example.what, quantity, given, factor, f"`{method}`", f"{kg_co2e:g}"
@@ -187,6 +210,7 @@ def _calculated(example: Example) -> tuple[str, float]:
     activity = activity_pb2.Activity(
         supplier_code="S1",
         category=example.category,  # type: ignore[arg-type]  # its number
+        method=f"METHOD_{example.method.upper() or 'UNSPECIFIED'}",  # type: ignore[arg-type]  # its name
         quantity=example.quantity,
         unit=example.unit,
         factor=key if example.per else "",
