@@ -1,6 +1,6 @@
 """The row store at its best: emissions as rows, 13 fixed-width columns, no index, binary COPY from a reused template.
 
-What limits.md of the design calls bare: nothing but the bytes of the rows and PostgreSQL.
+Bare: nothing but the bytes of the rows and PostgreSQL.
 """
 
 from collections.abc import Sequence

@@ -16,6 +16,7 @@ import grpc.aio
 from vcci_server.auth import load_secret, make_token
 
 STOP_S = 60.0
+SERVER = ("-m", "vcci_server")
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class ServerProcess:
     args: Sequence[str] = ()
     listening: str = "127.0.0.1:0"
     metrics: str = ""
+    program: Sequence[str] = SERVER  # what Python runs
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -56,7 +58,7 @@ class ServerProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            self._ended(STOP_S)
+            self.ended()
             raise AssertionError(f"the server did not start:\n{self.log.read_text()[-4_000:]}")
         where = json.loads(line)
         self.listening, self.metrics = where["listening"], where["metrics"]
@@ -71,13 +73,21 @@ class ServerProcess:
         """Send SIGTERM; return the exit status when it has ended."""
         assert self.process is not None
         self.process.terminate()
-        return self._ended(timeout_s)
+        return self.ended(timeout_s)
 
     def kill(self) -> None:
         """Send SIGKILL; return when it has ended."""
         assert self.process is not None
         self.process.kill()
-        self._ended(STOP_S)
+        self.ended()
+
+    def ended(self, timeout_s: float = STOP_S) -> int:
+        """Return the exit status when it has ended, by a signal or by itself."""
+        assert self.process is not None
+        with self.process as process:
+            status = process.wait(timeout_s)
+        self.process = None
+        return status
 
     @property
     def log(self) -> Path:
@@ -85,20 +95,17 @@ class ServerProcess:
         return self.state_dir / "server.log"
 
     def _command(self) -> list[str]:
-        command = [sys.executable, "-m", "vcci_server", "serve", "--state-dir", str(self.state_dir)]
+        command = [sys.executable, *self.program, "serve", "--state-dir", str(self.state_dir)]
         return [*command, "--listen", self.listening, "--metrics-listen", "127.0.0.1:0", *self.args]
-
-    def _ended(self, timeout_s: float) -> int:
-        assert self.process is not None
-        with self.process as process:
-            status = process.wait(timeout_s)
-        self.process = None
-        return status
 
 
 @contextmanager
 def running_server(
-    state_dir: Path | None = None, *, env: Mapping[str, str] | None = None, args: Sequence[str] = ()
+    state_dir: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    args: Sequence[str] = (),
+    program: Sequence[str] = SERVER,
 ) -> Iterator[ServerProcess]:
     """Serve until the end of the body; without a state folder, in a temporary one.
 
@@ -106,7 +113,7 @@ def running_server(
     """
     folder = state_dir or Path(tempfile.mkdtemp(prefix="vcci-test-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user when this one is root
-    server = ServerProcess(folder, env or {}, args)
+    server = ServerProcess(folder, env or {}, args, program=program)
     try:
         server.start()
         yield server

@@ -1,7 +1,7 @@
 """Uploads over a channel, message by message: what a test drives by hand, in order and out of order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -216,15 +216,18 @@ class Uploads:
         finally:
             writer.cut()
 
-    async def pages(self, name: str) -> list[EmissionColumns]:
-        """Return the emissions of an upload, all columns."""
-        request = emission_service_pb2.StreamEmissionsRequest(filter=EmissionFilter(upload=name))
+    async def pages(
+        self, name: str, columns: Iterable[emission_service_pb2.EmissionColumn.ValueType] = ()
+    ) -> list[EmissionColumns]:
+        """Return the emissions of an upload, some or all columns."""
+        request = emission_service_pb2.StreamEmissionsRequest(filter=EmissionFilter(upload=name), columns=columns)
         call = self.emissions.StreamEmissions(request, metadata=self.metadata, timeout=ANSWER_S)
         return [response.emissions async for response in call]
 
     async def stored(self, name: str) -> Stored:
         """Return row numbers and calculated values of an upload, by row number."""
-        pages = await self.pages(name)
+        wanted = (emission_service_pb2.EMISSION_COLUMN_ROW, emission_service_pb2.EMISSION_COLUMN_KG_CO2E)
+        pages = await self.pages(name, wanted)
         row = np.concatenate([np.asarray(page.row, np.uint32) for page in pages] or [np.empty(0, np.uint32)])
         kg_co2e = np.concatenate([np.asarray(page.kg_co2e) for page in pages] or [np.empty(0)])
         order = np.argsort(row, kind="stable")

@@ -3,12 +3,11 @@
 from vcci_cluster.errors import RayUnavailable, TimeLimitExceeded
 from vcci_cluster.lanes import LANES, Lane
 from vcci_cluster.placement import DEFAULT_RAY_THRESHOLD_S, Executor, open_executor, place
-from vcci_cluster.work import Counts, Observe, Place, RayOptions, Work
+from vcci_cluster.work import Observe, Place, RayOptions, Work
 
 __all__ = [
     "DEFAULT_RAY_THRESHOLD_S",
     "LANES",
-    "Counts",
     "Executor",
     "Lane",
     "Observe",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from vcci_cluster.lanes import FairSlots, Lane
-from vcci_cluster.work import Place, Recorder, Work
+from vcci_cluster.work import Observe, Place, Work, attempt
 
 R = TypeVar("R")
 
@@ -14,10 +14,10 @@ R = TypeVar("R")
 class LocalPool:
     """Runs works on threads; those that find none free wait in their lanes."""
 
-    def __init__(self, threads: int, lanes: Sequence[Lane], recorder: Recorder) -> None:
+    def __init__(self, threads: int, lanes: Sequence[Lane], observe: Observe) -> None:
         self.slots = FairSlots(threads, lanes)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="vcci-work")
-        self._recorder = recorder
+        self._observe = observe
 
     async def run(self, work: Work[R]) -> R:
         """Run one work. A cancelled caller returns at once; the thread cannot stop, and keeps its slot to its end."""
@@ -25,7 +25,7 @@ class LocalPool:
         loop = asyncio.get_running_loop()
         running = self._threads.submit(work.function, *work.shared, *work.args)
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(self.slots.release, work.lane))
-        async with self._recorder.attempt(work, Place.IN_PROCESS):
+        async with attempt(work, Place.IN_PROCESS, self._observe):
             return await asyncio.wrap_future(running)
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from vcci_cluster.errors import RayLost
 from vcci_cluster.lanes import LANES, Lane
 from vcci_cluster.local import LocalPool
-from vcci_cluster.work import Counts, Observe, Place, RayOptions, Recorder, Work, unobserved
+from vcci_cluster.work import Observe, Place, RayOptions, Work, unobserved
 
 if TYPE_CHECKING:
     from vcci_cluster.ray_pool import RayPool
@@ -30,8 +30,7 @@ def place(work: Work[R], ray_threshold_s: float) -> Place:
 class Executor:
     """Runs works in this process or on Ray. A work that Ray loses for good runs in this process: works are pure."""
 
-    def __init__(self, local: LocalPool, ray: "RayPool | None", ray_threshold_s: float, counts: Counts) -> None:
-        self.counts = counts
+    def __init__(self, local: LocalPool, ray: "RayPool | None", ray_threshold_s: float) -> None:
         self._local = local
         self._ray = ray
         self._ray_threshold_s = ray_threshold_s
@@ -74,9 +73,8 @@ async def open_executor(
 
     Raises RayUnavailable when Ray cannot be started or joined.
     """
-    recorder = Recorder(observe)
-    pool = await _open_ray(ray_address, ray_token, ray, lanes, recorder) if ray_address else None
-    executor = Executor(LocalPool(threads, lanes, recorder), pool, ray_threshold_s, recorder.counts)
+    pool = await _open_ray(ray_address, ray_token, ray, lanes, observe) if ray_address else None
+    executor = Executor(LocalPool(threads, lanes, observe), pool, ray_threshold_s)
     try:
         yield executor
     finally:
@@ -84,8 +82,8 @@ async def open_executor(
 
 
 async def _open_ray(
-    address: str, token: str | None, options: RayOptions, lanes: Sequence[Lane], recorder: Recorder
+    address: str, token: str | None, options: RayOptions, lanes: Sequence[Lane], observe: Observe
 ) -> "RayPool":
     from vcci_cluster.ray_pool import RayPool
 
-    return await RayPool.open(address, token, options, lanes, recorder)
+    return await RayPool.open(address, token, options, lanes, observe)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from vcci_cluster.errors import RayLost, RayUnavailable
 from vcci_cluster.lanes import FairSlots, Lane
 from vcci_cluster.ray_link import RayLink
-from vcci_cluster.work import Place, RayOptions, Recorder, Work
+from vcci_cluster.work import Observe, Place, RayOptions, Work, attempt
 
 R = TypeVar("R")
 OpenLink = Callable[[], Awaitable[RayLink]]
@@ -23,24 +23,24 @@ class RayPool:
     """Runs works on Ray, as long as it is `up`."""
 
     def __init__(
-        self, reopen: OpenLink, link: RayLink, options: RayOptions, lanes: Sequence[Lane], recorder: Recorder
+        self, reopen: OpenLink, link: RayLink, options: RayOptions, lanes: Sequence[Lane], observe: Observe
     ) -> None:
         self.slots = FairSlots(WORKS_PER_CPU * max(link.cpus, 1), lanes)
         self._link = link
         self._reopen = reopen
         self._retries = options.retries
         self._resources = {lane.name: lane.ray_resource for lane in lanes}
-        self._recorder = recorder
+        self._observe = observe
         self._losing = False  # told already; one warning until a work succeeds
         self._keeper = asyncio.create_task(self._keep())
 
     @classmethod
     async def open(
-        cls, address: str, token: str | None, options: RayOptions, lanes: Sequence[Lane], recorder: Recorder
+        cls, address: str, token: str | None, options: RayOptions, lanes: Sequence[Lane], observe: Observe
     ) -> "RayPool":
         """Start Ray (`local`) or join it (`auto`, `host:port`); raise RayUnavailable."""
         open_link = partial(RayLink.open, address, token, options)
-        return cls(open_link, await open_link(), options, lanes, recorder)
+        return cls(open_link, await open_link(), options, lanes, observe)
 
     @property
     def up(self) -> bool:
@@ -66,7 +66,7 @@ class RayPool:
         attempts = 1 + self._retries
         while True:
             try:
-                async with self._recorder.attempt(work, Place.RAY):
+                async with attempt(work, Place.RAY, self._observe):
                     return await self._link.call(work, self._resources[work.lane])
             except RayLost:
                 attempts -= 1

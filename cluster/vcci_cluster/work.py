@@ -1,9 +1,9 @@
-"""A unit of pure work, where it may run, and how its run is timed, limited and counted."""
+"""A unit of pure work, where it may run, and how its run is timed and limited."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
 from typing import Generic, TypeVar
@@ -49,15 +49,6 @@ class RayOptions:
     start_timeout_s: float = 120.0  # four seconds on an idle machine, half a minute on a busy one
 
 
-@dataclass(slots=True)
-class Counts:
-    """How many works ended in each place, and how many attempts Ray lost."""
-
-    in_process: int = 0
-    ray: int = 0
-    retried: int = 0
-
-
 Observe = Callable[[str, Place, str, float], None]
 """Told of each attempt: task name, place, status (success, failure, retry, time_limit, cancelled), seconds."""
 
@@ -66,41 +57,25 @@ def unobserved(name: str, place: Place, status: str, seconds: float) -> None:
     """Observe nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorder:
-    """Times attempts and counts what became of them."""
-
-    observe: Observe = unobserved
-    counts: Counts = field(default_factory=Counts)
-
-    @asynccontextmanager
-    async def attempt(self, work: Work[R], place: Place) -> AsyncIterator[None]:
-        """Run the body as one attempt of `work`, within its time limit."""
-        started, status = perf_counter(), "failure"
-        limit = asyncio.timeout(work.time_limit_s)
-        try:
-            async with limit:
-                yield
-            status = "success"
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            status = "time_limit"
-            raise TimeLimitExceeded(f"{work.name} took longer than {work.time_limit_s} s") from error
-        except asyncio.CancelledError:
-            status = "cancelled"
+@asynccontextmanager
+async def attempt(work: Work[R], place: Place, observe: Observe) -> AsyncIterator[None]:
+    """Run the body as one attempt of `work`, within its time limit, and tell how it ended."""
+    started, status = perf_counter(), "failure"
+    limit = asyncio.timeout(work.time_limit_s)
+    try:
+        async with limit:
+            yield
+        status = "success"
+    except TimeoutError as error:
+        if not limit.expired():
             raise
-        except RayLost:
-            status = "retry"
-            raise
-        finally:
-            self._record(work.name, place, status, perf_counter() - started)
-
-    def _record(self, name: str, place: Place, status: str, seconds: float) -> None:
-        if status == "retry":
-            self.counts.retried += 1
-        elif place is Place.RAY:
-            self.counts.ray += 1
-        else:
-            self.counts.in_process += 1
-        self.observe(name, place, status, seconds)
+        status = "time_limit"
+        raise TimeLimitExceeded(f"{work.name} took longer than {work.time_limit_s} s") from error
+    except asyncio.CancelledError:
+        status = "cancelled"
+        raise
+    except RayLost:
+        status = "retry"
+        raise
+    finally:
+        observe(work.name, place, status, perf_counter() - started)

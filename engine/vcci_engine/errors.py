@@ -49,6 +49,17 @@ class VcciError(Exception):
         self.reason = reason or type(self).reason
         self.metadata = metadata or {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel from a worker as it is, whatever the class's own constructor takes."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(of: type[VcciError], args: tuple[object, ...], state: dict[str, object]) -> VcciError:
+    error = of.__new__(of)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
 
 class InvalidInput(VcciError):
     """The request is not valid."""

@@ -5,31 +5,25 @@ from collections.abc import AsyncIterator
 
 from vcci import columns as twins
 from vcci.v1 import calculation_service_pb2 as pb
-from vcci.v1 import calculation_service_pb2_grpc, error_pb2
+from vcci.v1 import calculation_service_pb2_grpc
 from vcci_cluster.placement import Executor, Work
-from vcci_engine.activities import Activities
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, InvalidInput, Unavailable
 from vcci_engine.factors import FactorTable
 from vcci_engine.groups import group_totals
-from vcci_engine.results import Calculation, RowErrors
+from vcci_engine.results import RowErrors
 from vcci_engine.totals import total
 
 from vcci_server.admission import Admission
 from vcci_server.auth import caller
+from vcci_server.batches import decode_and_calculate, estimated_s, row_count, row_error_messages, tell
 from vcci_server.cache import FactorCache
 from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns, group_message
 from vcci_server.early import EarlyErrors
 from vcci_server.keeping import Keeping
-from vcci_server.messages import (
-    activities_from_columns,
-    calculate_batch,
-    check_crc32c,
-    decode_and_calculate_rows,
-)
-from vcci_server.preparation import COLUMNS_S_PER_ROW, ROWS_S_PER_ROW, row_error_messages
+from vcci_server.messages import calculate_batch
 from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
-from vcci_server.validation import BatchLimits, Problems, check_rows
+from vcci_server.validation import BatchLimits, Problems
 
 MOST_ACTIVITIES = 100
 
@@ -139,14 +133,12 @@ def _problems(errors: RowErrors) -> list[FieldProblem]:
 
 
 def _work(request: pb.CalculateStreamRequest, table: FactorTable, limits: BatchLimits) -> Work[bytes]:
-    columns = len(request.columns.quantity)
-    rows = len(request.rows.activities)
     return Work(
         name="calculate_stream",
         function=answer,
         args=(request, limits),
-        estimated_s=columns * COLUMNS_S_PER_ROW + rows * ROWS_S_PER_ROW,
-        rows=columns + rows,
+        estimated_s=estimated_s(request),
+        rows=row_count(request),
         shared=(table,),
     )
 
@@ -154,7 +146,7 @@ def _work(request: pb.CalculateStreamRequest, table: FactorTable, limits: BatchL
 def answer(table: FactorTable, request: pb.CalculateStreamRequest, limits: BatchLimits) -> bytes:
     """Return the serialized response to one batch; a function of the module, so that Ray can run it."""
     try:
-        activities, calculation = _calculated(table, request, limits)
+        activities, calculation = decode_and_calculate(table, request, limits, request.allow_negative)
     except InvalidBatch as error:
         return _refused(error)
     response = twins.CalculateStreamResponse()
@@ -167,23 +159,7 @@ def answer(table: FactorTable, request: pb.CalculateStreamRequest, limits: Batch
     return serialized
 
 
-def _calculated(
-    table: FactorTable, request: pb.CalculateStreamRequest, limits: BatchLimits
-) -> tuple[Activities, Calculation]:
-    if request.WhichOneof("payload") == "rows":
-        check_rows(request.rows, limits)
-        return decode_and_calculate_rows(table, request.rows, request.allow_negative)
-    if request.HasField("crc32c"):
-        check_crc32c(request.columns, request.crc32c)
-    activities, early = activities_from_columns(request.columns, limits)
-    return activities, calculate_batch(activities, early, table, request.allow_negative)
-
-
 def _refused(error: InvalidInput) -> bytes:
-    refusal = pb.CalculationRefusal(
-        reason=error_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}"), message=str(error)
-    )
-    if isinstance(error, InvalidField):
-        refusal.field, refusal.value = error.problem.field, error.problem.value
-        refusal.expected = error.problem.expected
-    return pb.CalculateStreamResponse(refusal=refusal).SerializeToString()
+    response = pb.CalculateStreamResponse()
+    tell(response.refusal, error)
+    return response.SerializeToString()

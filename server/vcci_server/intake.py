@@ -15,7 +15,8 @@ from typing import Protocol
 from vcci.v1 import upload_service_pb2 as pb
 from vcci_engine.errors import InvalidField, InvalidInput, OffsetMismatch
 
-from vcci_server.preparation import Preparation, Prepared, refusal, row_count
+from vcci_server.batches import row_count
+from vcci_server.preparation import Preparation, Prepared, refusal
 from vcci_server.storage.ingest import PreparedBatch
 
 GROUP_ROWS = 200_000  # rows of one transaction; a longer one gains nothing and delays its acknowledgements
@@ -88,7 +89,7 @@ class Intake:
         self._done = asyncio.Event()
 
     async def run(self, requests: AsyncIterator[pb.AppendActivitiesRequest]) -> None:
-        """Take the stream's batches until it ends, or until `stop_reading`; every batch taken is answered."""
+        """Take the stream's batches until it ends, or until `drain`; every batch taken is answered."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read(requests, tasks))

@@ -1,14 +1,13 @@
 """Structured logs on stderr: JSON, or a console form on a terminal; each line of a call has its request id.
 
-Everything ends in `logging`: what libraries write, `extra` of plain loggers, the fields of structlog's. Tracebacks show
-no local variables, which may hold tokens and customers' data.
+All is written through `logging`, fields as its `extra`, and formatted by structlog. Tracebacks show no local variables,
+which may hold tokens and customers' data.
 """
 
 import logging
 import sys
 from contextvars import ContextVar
 
-import structlog
 from structlog import dev, processors, stdlib, tracebacks
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -18,31 +17,20 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 def configure(log_format: str, level: str) -> None:
     """Send the logs of this process to stderr; `auto` chooses the form by whether that is a terminal."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    shared: list[Processor] = [
-        _add_request_id,
-        stdlib.add_log_level,
-        stdlib.add_logger_name,
-        processors.TimeStamper(fmt="iso", utc=True),
-    ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, stdlib.ExtraAdder()],
+            foreign_pre_chain=[
+                _add_request_id,
+                stdlib.add_log_level,
+                stdlib.add_logger_name,
+                processors.TimeStamper(fmt="iso", utc=True),
+                stdlib.ExtraAdder(),
+            ],
             processors=[stdlib.ProcessorFormatter.remove_processors_meta, *(_for_people() if console else _json())],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    structlog.configure(
-        processors=[
-            stdlib.filter_by_level,
-            *shared,
-            stdlib.PositionalArgumentsFormatter(),
-            stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=stdlib.BoundLogger,
-        logger_factory=stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
 
 
 def _for_people() -> list[Processor]:

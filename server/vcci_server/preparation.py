@@ -13,30 +13,25 @@ from vcci.v1 import error_pb2
 from vcci.v1 import upload_service_pb2 as pb
 from vcci_cluster.placement import Executor, Work
 from vcci_engine.activities import Activities
-from vcci_engine.errors import InvalidField, InvalidInput, VcciError
-from vcci_engine.factors import FactorTable
+from vcci_engine.errors import InvalidInput, VcciError
 from vcci_engine.results import Calculation
 from vcci_engine.segments import Segment, cut
 
-from vcci_server.cache import FactorCache
-from vcci_server.messages import (
-    activities_from_columns,
-    calculate_batch,
-    check_crc32c,
-    decode_and_calculate_rows,
+from vcci_server.batches import (
+    decode_and_calculate,
+    estimated_s,
+    is_of_columns,
+    reference,
+    row_count,
+    row_error_messages,
+    tell,
 )
+from vcci_server.cache import FactorCache
 from vcci_server.storage.ingest import PreparedBatch
 from vcci_server.storage.suppliers import SupplierStore
-from vcci_server.validation import BatchLimits, check_rows
+from vcci_server.validation import BatchLimits
 
-COLUMNS_S_PER_ROW = 0.12e-6  # CPU of decoding, checking and calculating a row of columns
-ROWS_S_PER_ROW = 4e-6  # CPU of a message per row, nearly all of it decoding in Python
 CUT_S_PER_ROW = 0.15e-6
-
-PARALLEL_COLUMNS = (
-    *("quantity", "supplier", "category", "unit", "period"),
-    *("method", "factor", "quality", "group", "references", "malformed"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +75,13 @@ class Preparation:
             return error
 
     async def _calculate(self, append: pb.AppendBatch) -> tuple[Activities, Calculation]:
-        rows, of_columns = row_count(append), append.WhichOneof("payload") == "columns"
         work = Work(
-            name="calculate_columns" if of_columns else "calculate_rows",
-            function=_decode_and_calculate,
+            name="calculate_columns" if is_of_columns(append) else "calculate_rows",
+            function=decode_and_calculate,
             args=(append, self.limits, self.allow_negative),
             shared=(await self.factors.table(self.tenant_id),),
-            estimated_s=rows * (COLUMNS_S_PER_ROW if of_columns else ROWS_S_PER_ROW),
-            rows=rows,
+            estimated_s=estimated_s(append),
+            rows=row_count(append),
             lane="intake",
         )
         return await self.executor.run(work)
@@ -111,7 +105,7 @@ class Preparation:
             factor_set_id=calculation.factor_set_id,
             segments=segments,
             errors=calculation.errors,
-            references=tuple(_reference(activities, int(row)) for row in calculation.errors.row),
+            references=tuple(reference(activities, int(row)) for row in calculation.errors.row),
         )
 
     async def _supplier_ids(self, activities: Activities, calculation: Calculation) -> npt.NDArray[np.int32]:
@@ -141,65 +135,12 @@ class RefusedRows(InvalidInput):
 
 def refusal(offset: int, expected_offset: int, error: VcciError) -> pb.BatchRefusal:
     """Return the message that says why a batch was not taken, and where to go on."""
-    message = pb.BatchRefusal(
-        offset=offset,
-        expected_offset=expected_offset,
-        reason=error_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}"),
-        message=str(error),
-    )
-    if isinstance(error, InvalidField):
-        message.field, message.value, message.expected = (
-            error.problem.field,
-            error.problem.value,
-            error.problem.expected,
-        )
+    message = pb.BatchRefusal(offset=offset, expected_offset=expected_offset)
+    tell(message, error)
     if isinstance(error, RefusedRows):
         message.rejected_rows = error.rejected_rows
         message.row_errors.extend(error.row_errors)
     return message
-
-
-def row_error_messages(
-    calculation: Calculation, activities: Activities, offset: int, most: int
-) -> list[error_pb2.RowError]:
-    """Return the first row errors of a batch, under their row numbers within the upload."""
-    errors = calculation.errors
-    columns = zip(errors.row[:most], errors.reason, errors.field, errors.value, errors.expected, strict=False)
-    return [
-        error_pb2.RowError(
-            row=offset + int(row),
-            reason=int(reason),  # type: ignore[arg-type]  # the engine's Reason has the contract's numbers
-            field=field,
-            value=value,
-            expected=expected,
-            reference=_reference(activities, int(row)),
-        )
-        for row, reason, field, value, expected in columns
-    ]
-
-
-def row_count(append: pb.AppendBatch) -> int:
-    """Return how many rows a batch has; of columns of unequal length, the longest's: it is no heartbeat."""
-    if append.WhichOneof("payload") == "rows":
-        return max(len(append.rows.activities), len(append.rows.malformed))
-    return max(len(getattr(append.columns, name)) for name in PARALLEL_COLUMNS)
-
-
-def _decode_and_calculate(
-    factors: FactorTable, append: pb.AppendBatch, limits: BatchLimits, allow_negative: bool
-) -> tuple[Activities, Calculation]:
-    """Decode and calculate a batch; a function of the module, so that Ray can run it."""
-    if append.WhichOneof("payload") == "rows":
-        check_rows(append.rows, limits)
-        return decode_and_calculate_rows(factors, append.rows, allow_negative)
-    if append.HasField("crc32c"):
-        check_crc32c(append.columns, append.crc32c)
-    activities, early = activities_from_columns(append.columns, limits)
-    return activities, calculate_batch(activities, early, factors, allow_negative)
-
-
-def _reference(activities: Activities, row: int) -> str:
-    return activities.references[row] if activities.references else ""
 
 
 def _chosen(strings: Sequence[str], used: npt.NDArray[np.bool_]) -> Sequence[str]:

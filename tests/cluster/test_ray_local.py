@@ -118,11 +118,9 @@ async def test_shared_values_beyond_those_kept_are_sent_again(executor: Executor
 
 
 async def test_a_killed_worker_costs_a_retry_not_the_work(executor: Executor, tmp_path: Path) -> None:
-    retried = executor.counts.retried
     caller = asyncio.create_task(executor.run(work(works.hang_once, tmp_path / "pid", 42)))
     os.kill(await process_in(tmp_path / "pid"), signal.SIGKILL)
     assert await caller == 42
-    assert executor.counts.retried == retried + 1
     assert observed == [("task", Place.RAY, "retry"), ("task", Place.RAY, "success")]
 
 

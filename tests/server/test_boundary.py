@@ -143,8 +143,8 @@ async def test_a_handler_knows_its_caller(bench: Bench) -> None:
         ([("authorization", "Basic abc")], "UNAUTHENTICATED"),
         ([("authorization", "Bearer abc")], "UNAUTHENTICATED"),
         ([("authorization", f"Bearer {make_token(SECRET, 'acme', 'x', -60)}")], "UNAUTHENTICATED"),
-        ([("authorization", f"Bearer {make_token(SECRET + '!', 'acme', 'x', 60)}")], "UNAUTHENTICATED"),
-        ([("authorization", f"Bearer {make_token(SECRET, 'nobody', 'x', 60)}")], "UNKNOWN_TENANT"),
+        ([("authorization", f"Bearer {make_token(SECRET + '!', 'acme', 'x', 3600)}")], "UNAUTHENTICATED"),
+        ([("authorization", f"Bearer {make_token(SECRET, 'nobody', 'x', 3600)}")], "UNKNOWN_TENANT"),
     ],
 )
 async def test_a_wrong_token_is_told_why(bench: Bench, metadata: list[tuple[str, str]], reason: str) -> None:

@@ -30,7 +30,9 @@ def _stored(segments: Sequence[Segment]) -> list[StoredSegment]:
             segment.units,
             {
                 **{name: bytes(segment.columns[name]) for name, _ in COLUMNS},
-                "group": segment.group, "reference": segment.reference, "inputs": segment.inputs,
+                "group": segment.group,
+                "reference": segment.reference,
+                "inputs": segment.inputs,
             },
         )
         for number, segment in enumerate(segments)

@@ -150,6 +150,31 @@ async def test_a_writer_of_an_upload_that_was_closed_is_told(uploads: Uploads, e
     assert await rows_seen(uploads, name) == {4 if end == "finalize" else 0}
 
 
+@pytest.mark.parametrize("end", ["finalize", "abandon"])
+async def test_an_upload_closed_in_full_flow_takes_nothing_after_it(
+    uploads: Uploads, database: "asyncpg.Connection[asyncpg.Record]", end: str
+) -> None:
+    name = await uploads.create()
+    async with uploads.writing(name) as writer:
+
+        async def flow() -> None:
+            for offset in range(0, 100_000, 500):
+                await writer.send(batch(offset, 500))
+
+        flowing = asyncio.create_task(flow())
+        await writer.answer()
+        closed = await getattr(uploads, end)(name)
+        await writer.failure()  # often gRPC's own: a write failed as the call ended (grpc/grpc#36066)
+        flowing.cancel()
+        await asyncio.wait([flowing])
+    assert (await append_failure(uploads, name)).code is grpc.StatusCode.FAILED_PRECONDITION
+    kept = closed.committed_through if end == "finalize" else 0
+    assert await uploads.get(name) == closed
+    assert await rows_seen(uploads, name) == {kept}
+    query = "SELECT coalesce(sum(n), 0) FROM emission_segments WHERE upload_id = $1 AND merged_into IS NULL"
+    assert await database.fetchval(query, int(name.rpartition("/")[2])) == kept
+
+
 @pytest.mark.parametrize("mode", [pb.Upload.MODE_COMMITTED, PENDING])
 @pytest.mark.parametrize("finalized", [False, True])
 async def test_rows_of_an_abandoned_upload_are_gone_from_every_read(

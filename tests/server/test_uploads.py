@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,9 @@ from vcci.v1.activity_pb2 import ActivityRows
 
 from tests.server_process import ServerProcess
 from tests.uploads import STEEL, Uploads, batch, batch_of_lines, columns
+from tests.waiting import until
+
+STREAMS = 100  # that a server takes at once
 
 
 @pytest.fixture
@@ -293,6 +297,31 @@ async def test_no_more_than_the_credits_are_taken_ahead_of_what_is_durable(uploa
         assert answer.received_through - before.offset <= (credits + 1) * rows
         assert answer.credits == credits
     assert await holds_rows(uploads, name, rows * batches)
+
+
+async def test_streams_beyond_the_limit_are_told_to_come_again(uploads: Uploads, name: str) -> None:
+    streams = [uploads.stream() for _ in range(STREAMS)]
+    opened = [await stream.open(name) for stream in streams]
+    assert opened[0].credits > opened[-1].credits >= 2, "many streams share the memory"
+    one_more = uploads.stream()
+    await one_more.send(pb.AppendActivitiesRequest(open=pb.OpenUpload(upload=name)))
+    failure = await one_more.failure()
+    assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert failure.retry_after_s
+    for stream in streams[:-1]:
+        stream.cut()
+    assert (await streams[-1].ask(batch(0))).committed_through == 2
+    streams[-1].cut()
+    await until(lambda: _opens(uploads, name))
+    assert await holds_rows(uploads, name, 2)
+
+
+async def _opens(uploads: Uploads, name: str) -> bool:
+    """Tell whether a stream can be opened."""
+    with suppress(grpc.aio.AioRpcError):
+        async with uploads.writing(name):
+            return True
+    return False
 
 
 async def test_a_batch_with_its_checksum_is_taken(uploads: Uploads, name: str) -> None:

@@ -8,9 +8,7 @@ A batch stays in memory until the server says that it is durable. When the conne
 again and goes on at the server's offset.
 """
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -20,16 +18,13 @@ import grpc.aio
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.error_pb2 import ErrorReason
 
+from vcci_client.append_call import AppendCall
 from vcci_client.connection import Connection, Pauses, is_passing
 from vcci_client.errors import BatchRefused, ServerError, Unavailable, UploadInterrupted
 from vcci_client.window import BatchesFrom, Window
 
-ANSWER_TIMEOUT_S = 60.0  # a server that is silent for so long, with batches unanswered, is taken for dead
-STATUS_TIMEOUT_S = 1.0
-STATUS_POLL_S = 0.01
 REFUSALS_IN_A_ROW = 3  # of a batch that may be right when it is sent again
 MENDABLE = (ErrorReason.ERROR_REASON_OFFSET_MISMATCH, ErrorReason.ERROR_REASON_CHECKSUM_MISMATCH)
-METHOD = "/vcci.v1.UploadService/AppendActivities"
 
 
 class Stage(StrEnum):
@@ -95,30 +90,27 @@ class Appender:
 
     async def _session(self) -> None:
         """Open the upload and send until there is nothing left, or the connection breaks."""
-        method: Any = self._connection.channel.stream_stream(
-            METHOD, response_deserializer=pb.AppendActivitiesResponse.FromString
-        )
-        call = method(metadata=self._connection.metadata)
+        call = AppendCall(self._connection)
         try:
             await self._exchange(call)
         except grpc.aio.AioRpcError as error:
             raise self._connection.error(error) from None
         finally:
-            call.cancel()
+            await call.close()
 
-    async def _exchange(self, call: Any) -> None:
+    async def _exchange(self, call: AppendCall) -> None:
         opening = pb.AppendActivitiesRequest(open=pb.OpenUpload(upload=self.progress.upload))
-        await _write(call, opening.SerializeToString())
-        answer = await _read(call)
+        await call.write(opening.SerializeToString())
+        answer = await call.answer()
         if not answer.HasField("opened"):
-            raise _unavailable("the server goes down")
+            raise Unavailable("the server goes down", code=grpc.StatusCode.UNAVAILABLE)
         self._window.open(answer.opened)
         self._report(rows_committed=answer.opened.committed_through)
         while (batch := await self._window.next_to_send()) or self._window.in_flight:
             if batch:
-                await _write(call, batch.request)
-            else:
-                self._take(await _read(call))
+                await call.write(batch.request)
+            elif answered := await call.answer_or(self._window.coming()):
+                self._take(answered)
         await call.done_writing()
 
     def _take(self, response: pb.AppendActivitiesResponse) -> None:
@@ -147,34 +139,3 @@ class Appender:
     def _report(self, **changes: Any) -> None:
         self.progress = replace(self.progress, **changes)
         self._on_progress(self.progress)
-
-
-async def _write(call: Any, request: bytes) -> None:
-    try:
-        await call.write(request)
-    except (asyncio.InvalidStateError, grpc.aio.AioRpcError):  # the call has ended: reading says why
-        await _settle(call)
-        await _read(call)
-
-
-async def _settle(call: Any) -> None:
-    """Wait for the server's own status: a write that comes too late sets INTERNAL, until that one is received."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(STATUS_TIMEOUT_S):
-            while await call.code() is grpc.StatusCode.INTERNAL:  # noqa: ASYNC110  gRPC has no event for it
-                await asyncio.sleep(STATUS_POLL_S)
-
-
-async def _read(call: Any) -> pb.AppendActivitiesResponse:
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            response = await call.read()
-    except TimeoutError:
-        raise _unavailable(f"the server was silent for {ANSWER_TIMEOUT_S:.0f} s") from None
-    if response is grpc.aio.EOF:
-        raise _unavailable("the server ended the stream")
-    return response  # type: ignore[no-any-return]
-
-
-def _unavailable(message: str) -> Unavailable:
-    return Unavailable(message, code=grpc.StatusCode.UNAVAILABLE)

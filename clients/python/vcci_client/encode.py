@@ -19,7 +19,7 @@ from vcci.v1.upload_service_pb2 import AppendActivitiesRequest
 from vcci_client.activities import Activities, Dictionary, IndexArray
 from vcci_client.fields import SCORES
 
-MAX_BATCH_BYTES = 4 << 20  # beyond, a message is no faster; measured, see limits.md of the design
+MAX_BATCH_BYTES = 4 << 20  # beyond, a message is no faster
 CACHED = 65_536  # different dates and qualities: a batch has few
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from vcci.v1 import upload_service_pb2 as pb
 
@@ -43,12 +43,20 @@ class Window:
         """Return the next batch, now in flight; None when answers are to be read first, or nothing is left."""
         if self._expected is not None and not self.in_flight:
             self._go_back_to(self._expected)
-        if self._expected is not None or self._draining or len(self.in_flight) >= max(self._credits, 1):
+        if not self._may_send:
             return None
         batch = self._again.popleft() if self._again else await self._from_source()
         if batch is not None:
             self.in_flight.append(batch)
         return batch
+
+    def coming(self) -> Collection[asyncio.Task[EncodedBatch | None]]:
+        """Return the task that makes the next batch, when nothing else keeps that from being sent."""
+        return [self._ahead] if self._ahead and self._may_send and not self._again else []
+
+    @property
+    def _may_send(self) -> bool:
+        return self._expected is None and not self._draining and len(self.in_flight) < max(self._credits, 1)
 
     def acknowledge(self, ack: pb.BatchAck) -> EncodedBatch:
         """Drop the batch that the server answers, the oldest in flight, and return it."""

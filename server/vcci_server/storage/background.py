@@ -5,13 +5,13 @@ only spares double work: every step is a transaction that is right whoever else 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from datetime import timedelta
 from time import perf_counter
 from typing import NoReturn
 
 import asyncpg
-import structlog
 from vcci_cluster import Executor, Observe, Place
 from vcci_cluster.work import unobserved
 from vcci_engine.errors import Unavailable
@@ -21,7 +21,7 @@ from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool, storage_errors
 from vcci_server.storage.queries import QUERIES
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 NAME = "vcci background"  # of the connection, in pg_stat_activity
 LEADER_LOCK = 0x7663_6369_0003  # advisory lock of the leader
@@ -52,13 +52,8 @@ class Background:
         self._observe = observe
         self._idle = idle
         self._kept = kept
-        self._awake = asyncio.Event()
         self._failed = False
         self._partitions_due_s = 0.0  # of the loop's clock
-
-    def wake(self) -> None:
-        """Look for work now: an upload of this process was finalized."""
-        self._awake.set()
 
     async def run(self) -> NoReturn:
         """Lead whenever nobody else does, until cancelled."""
@@ -68,9 +63,9 @@ class Background:
             try:
                 await self._stand()
             except Unavailable as error:
-                log.warning("the leader's connection failed", error=str(error.__cause__ or error))
+                logger.warning("the leader's connection failed: %s", error.__cause__ or error)
             except Exception:
-                log.exception("the background failed; it starts again")
+                logger.exception("the background failed; it starts again")
             rest_s = POLL_S if perf_counter() - started > SLOWEST_RETRY_S else min(2 * rest_s, SLOWEST_RETRY_S)
             await asyncio.sleep(rest_s)
 
@@ -89,10 +84,9 @@ class Background:
                 connection.terminate()
 
     async def _lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> NoReturn:
-        log.info("this process leads the background work")
+        logger.info("this process leads the background work")
         rest_s = POLL_S
         while True:
-            self._awake.clear()
             self._failed = False
             await connection.fetchval(QUERIES["still_leading"])
             busy = await self._round()
@@ -102,14 +96,7 @@ class Background:
             else:
                 rest_s = POLL_S
                 if not busy:
-                    await self._rest()
-
-    async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._awake.wait()
-        except TimeoutError:
-            return
+                    await asyncio.sleep(POLL_S)
 
     async def _round(self) -> bool:
         """Do what is due, each upload one step; return whether there was anything."""
@@ -142,7 +129,7 @@ class Background:
         except Exception:
             status = "failure"
             self._failed = True
-            log.exception("a background task failed; it is tried again", task=task_name)
+            logger.exception("a background task failed; it is tried again", extra={"task": task_name})
         finally:
             self._observe(task_name, Place.IN_PROCESS, status, perf_counter() - started)
         return status == "success"

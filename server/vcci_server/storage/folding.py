@@ -18,7 +18,7 @@ from vcci_server.storage.sums import Sums, columns_for, month_days
 
 # Below, a query scans the rest in a tenth of a second; and each fold writes the summaries of its quarters anew.
 WORTH_FOLDING_ROWS = 2_000_000
-FOLD_ROWS = 2_000_000  # of one step: a second of work
+FOLD_ROWS = 1_000_000  # of one step: half a second of work, and some 100 MB
 IDLE = timedelta(seconds=5)  # a stream that pauses longer has most likely ended
 UPSERT_ROWS = 10_000  # rollups of one statement: its arguments are encoded on the event loop, in some 20 ms
 

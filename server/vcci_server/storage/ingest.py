@@ -80,7 +80,7 @@ async def _advance(db: Connection, tenant_id: int, upload_id: int, epoch: int, b
 
 async def _refusal(db: Connection, tenant_id: int, upload_id: int, epoch: int, offset: int) -> VcciError:
     """Say why the ledger did not move."""
-    upload = await uploads.fetch(db, "select_upload", tenant_id, upload_id)
+    upload = await uploads.fetch(db, QUERIES["select_upload"], tenant_id, upload_id)
     return uploads.refusal(upload, epoch) or OffsetMismatch(offset, upload.committed_rows)
 
 

@@ -81,8 +81,8 @@ def storage_errors() -> Iterator[None]:
         raise
     except asyncpg.DataError:
         raise
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:  # a connection that broke or does not answer
-        raise Unavailable from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        raise Unavailable from error  # a connection that broke, was told while idle that it will, or does not answer
 
 
 def active_connections(pool: Pool) -> int:

@@ -71,7 +71,7 @@ async def create(
 async def get(pool: Pool, tenant_id: int, upload_id: int) -> UploadRecord:
     """Return an upload."""
     async with connection(pool) as db:
-        return await fetch(db, "select_upload", tenant_id, upload_id)
+        return await fetch(db, QUERIES["select_upload"], tenant_id, upload_id)
 
 
 async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[UploadRecord]:
@@ -85,7 +85,7 @@ async def open_upload(pool: Pool, tenant_id: int, upload_id: int) -> UploadRecor
     async with connection(pool) as db:
         if row := await db.fetchrow(QUERIES["open_upload"], tenant_id, upload_id):
             return record(row)
-        upload = await fetch(db, "select_upload", tenant_id, upload_id)
+        upload = await fetch(db, QUERIES["select_upload"], tenant_id, upload_id)
     raise closed(upload)
 
 
@@ -102,7 +102,7 @@ async def finalize(
 ) -> UploadRecord:
     """Close an upload, if it has `row_count` rows and its check passes; finalizing again returns the same."""
     async with transaction(pool) as db:
-        upload = await fetch(db, "lock_upload", tenant_id, upload_id)
+        upload = await fetch(db, QUERIES["lock_upload"], tenant_id, upload_id)
         if upload.state == "abandoned":
             raise closed(upload)
         if row_count is not None and row_count != upload.committed_rows:
@@ -121,7 +121,7 @@ async def finalize(
 async def abandon(pool: Pool, tenant_id: int, upload_id: int, unfold: Unfold) -> UploadRecord:
     """Remove an upload's emissions, from the rollups too, and row errors; abandoning again returns the same."""
     async with transaction(pool) as db:
-        upload = await fetch(db, "lock_upload", tenant_id, upload_id)
+        upload = await fetch(db, QUERIES["lock_upload"], tenant_id, upload_id)
         if upload.state == "abandoned":
             return upload
         await unfold(db, tenant_id, upload_id)
@@ -153,11 +153,9 @@ def closed(upload: UploadRecord) -> WrongState:
     return WrongState(f"uploads/{upload.upload_id} is {upload.state}", reason=f"UPLOAD_{upload.state.upper()}")
 
 
-async def fetch(
-    db: Connection, query: Literal["select_upload", "lock_upload"], tenant_id: int, upload_id: int
-) -> UploadRecord:
-    """Return an upload, or raise NotFound."""
-    row = await db.fetchrow(QUERIES[query], tenant_id, upload_id)
+async def fetch(db: Connection, statement: str, tenant_id: int, upload_id: int) -> UploadRecord:
+    """Return the upload that a statement finds, or raise NotFound."""
+    row = await db.fetchrow(statement, tenant_id, upload_id)
     if row is None:
         raise NotFound("There is no such upload.", metadata={"name": f"uploads/{upload_id}"})
     return record(row)

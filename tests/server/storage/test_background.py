@@ -30,9 +30,7 @@ class Worker:
     def __init__(self, database: str, pool: Pool, executor: Executor, *, kept: timedelta = timedelta(hours=1)) -> None:
         self.done: Counter[tuple[str, str]] = Counter()
         keeper = PartitionKeeper(pool)
-        self.background = Background(
-            database, pool, keeper, executor, observe=self._observe, idle=AT_ONCE, kept=kept
-        )
+        self.background = Background(database, pool, keeper, executor, observe=self._observe, idle=AT_ONCE, kept=kept)
 
     def _observe(self, name: str, place: Place, status: str, seconds: float) -> None:
         self.done[name, status] += 1
@@ -74,7 +72,6 @@ async def test_a_finalized_upload_is_folded_merged_and_swept(database: str, pool
     async with worker.running():
         await until(lambda: worker.done["fold", "success"])
         await store.finalize(upload_id)
-        worker.background.wake()
         await until(lambda: worker.done["sweep", "success"])
         await until(lambda: pool.fetchval("SELECT merged FROM uploads WHERE upload_id = $1", upload_id))
         replaced = "SELECT NOT EXISTS (SELECT FROM emission_segments WHERE upload_id = $1 AND merge_version = 0)"

@@ -59,6 +59,11 @@ async def test_a_refused_connection_is_unavailable() -> None:
         await asyncpg.connect(NOWHERE)
 
 
+async def test_a_connection_that_was_told_while_idle_that_its_server_dies_is_unavailable() -> None:
+    with pytest.raises(Unavailable), storage_errors():
+        raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+
 async def test_a_pool_in_full_use_is_unavailable_after_a_while(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_pool(database, size=1) as small:
         monkeypatch.setattr(pools, "ACQUIRE_TIMEOUT_S", 0.01)

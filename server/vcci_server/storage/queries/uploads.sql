@@ -50,15 +50,19 @@ DELETE FROM emission_segments WHERE tenant_id = $1 AND upload_id = $2;
 DELETE FROM row_errors WHERE tenant_id = $1 AND upload_id = $2;
 
 -- name: list_row_errors
--- Index: row_errors_pkey, from the batch that holds row $3 on.
+-- Index: row_errors_pkey, from the batch that holds row $3 on; width_bucket finds the place in it by bisection.
 SELECT found.*
 FROM row_errors AS batch
-CROSS JOIN unnest(batch.row_numbers, batch.reasons, batch.fields, batch."values", batch.expected, batch."references")
-    AS found ("row", reason, field, value, expected, reference)
-WHERE batch.tenant_id = $1 AND batch.upload_id = $2 AND found."row" > $3
+CROSS JOIN LATERAL width_bucket($3::bigint, batch.row_numbers) AS told
+CROSS JOIN LATERAL unnest(
+    batch.row_numbers[told + 1 : told + $4], batch.reasons[told + 1 : told + $4], batch.fields[told + 1 : told + $4],
+    batch."values"[told + 1 : told + $4], batch.expected[told + 1 : told + $4],
+    batch."references"[told + 1 : told + $4]
+) AS found ("row", reason, field, value, expected, reference)
+WHERE batch.tenant_id = $1 AND batch.upload_id = $2
     AND batch.batch_offset >= coalesce((
         SELECT max(earlier.batch_offset) FROM row_errors AS earlier
         WHERE earlier.tenant_id = $1 AND earlier.upload_id = $2 AND earlier.batch_offset <= $3
     ), 0)
 ORDER BY batch.batch_offset, found."row"
-LIMIT $4;
+LIMIT $4::integer;
