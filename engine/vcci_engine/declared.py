@@ -55,11 +55,8 @@ def check_ratios(batch: Activities) -> Iterator[Finding]:
         of = ratio(part, batch.inputs, len(batch))
         if of is None or not (above := of > _ROUNDING).any():
             continue
-        given = " and ".join(whole for whole in wholes if whole in batch.inputs)
-        value = partial(_value, batch, part)
-        yield Finding(
-            above, Reason.OUT_OF_RANGE, f"inputs.{part}", value, f"a part of the whole by {given}, at most all of it"
-        )
+        expected = f"at most the whole: {', '.join(wholes)}"
+        yield Finding(above, Reason.OUT_OF_RANGE, f"inputs.{part}", partial(_value, batch, part), expected)
 
 
 def check_deductions(batch: Activities, factor: FloatArray) -> Iterator[Finding]:
