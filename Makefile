@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help env demo serve test lint bench docs protos constraints clean
+.PHONY: help env demo serve test golden lint bench docs protos constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -24,6 +24,9 @@ serve: env ## Run a service on 127.0.0.1:50051
 
 test: env ## Run every test
 	$(BIN)/pytest $(ARGS)
+
+golden: env ## Calculate the published examples through the API, print the table
+	$(BIN)/python -m tests.golden
 
 lint: env ## Check style, types, imports, protos and pins
 	$(BIN)/ruff check

@@ -4,7 +4,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`; the text aroun
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2
 from vcci_engine.calculate import calculate
 from vcci_engine.factors import build_table
-from vcci_engine.methods import CATEGORIES, DOWNGRADES, INPUTS, METHODS
+from vcci_engine.methods import BEST_FIRST, CATEGORIES, DEDUCTIONS, DOWNGRADES, INPUTS, METHODS, Input
 from vcci_engine.methods.method import Method
 from vcci_engine.quality import GSD2_OF_SCORE, SCORES
 from vcci_server.early import EarlyErrors
@@ -36,8 +36,9 @@ class Example:
     quantity: float
     unit: str
     factor: float = 0.0  # kg CO2e per unit
-    per: str = ""  # the factor's unit; none: the supplier's own
+    per: str = ""  # the factor's unit; none: the supplier's own, or the quantity is emissions
     inputs: Mapping[str, float] = field(default_factory=dict)
+    method: str = ""  # none: the best possible
 
 
 EXAMPLES = (
@@ -51,7 +52,28 @@ EXAMPLES = (
     Example("a hotel stay", 6, 2, "room", 10.4, "room*night", {"nights": 3}),
     Example("commuting, both ways on 220 days", 7, 14, "km", 0.17, "passenger*km", {"passengers": 1, "trips": 440}),
     Example("use of a sold product", 11, 1_000, "item", 0.35, "kWh", {"uses": 500, "energy_per_use": 0.8}),
-    Example("part of a tenant's emissions", 13, 250, "tonne", inputs={"supplier_factor": 1_000, "share": 0.25}),
+    Example("part of a tenant's emissions", 13, 250, "t CO2e", inputs={"share": 0.25}),
+    Example(
+        *("commuting, one way", 7, 14, "km", 0.17, "passenger*km"),
+        {"passengers": 1, "commuting_days": 220},
+        "commuting_distance",
+    ),
+    Example("fuel by spend", 4, 900, "EUR", 2.7, "litre", {"fuel_price": 1.5}, "fuel_based"),
+    Example(
+        *("part of a building", 8, 90_000, "kWh", 0.35, "kWh"),
+        {"area": 300, "total_area": 1_000, "occupancy": 0.75},
+        "floor_area_allocation",
+    ),
+    Example(
+        *("listed equity", 15, 60_000, "t CO2e"),
+        inputs={"outstanding": 3, "evic": 1_200},
+        method="pcaf_listed_equity",
+    ),
+    Example(
+        *("a project's lifetime", 15, 7_000, "t CO2e/year"),
+        inputs={"years": 30, "share": 0.15},
+        method="projected_lifetime",
+    ),
 )
 
 
@@ -59,13 +81,24 @@ def methods() -> list[Row]:
     """The registry of methods, best data first."""
     return [
         ("No.", "Method", "Version", "kg CO2e", "Needs", "Categories", "Source"),
-        *((m.number, f"`{m.name}`", m.version, _formula(m), m.without, _categories(m), m.source) for m in METHODS),
+        *((m.number, f"`{m.name}`", m.version, _formula(m), m.needed, _categories(m), m.source) for m in METHODS),
+    ]
+
+
+def declared() -> list[Row]:
+    """What the methods that are used only where they are asked for take."""
+    return [
+        ("Method", "Inputs that it needs", "Inputs that it takes", "Units of the amount", "Group"),
+        *(
+            (f"`{m.name}`", _needed(m), _names(m.optional), _names(m.units), _group(m))
+            for m in METHODS[len(BEST_FIRST) :]
+        ),
     ]
 
 
 def downgrades() -> list[Row]:
     """What is told when the wanted method was not possible."""
-    names = {method.number: f"`{method.name}`" for method in METHODS}
+    names = {method.number: f"`{method.name}`" for method in BEST_FIRST}
     pairs = sorted(DOWNGRADES.items())
     return [
         ("Wanted", "Used", "Notice", "Bit"),
@@ -76,9 +109,12 @@ def downgrades() -> list[Row]:
 def inputs() -> list[Row]:
     """The registry of inputs."""
     return [
-        ("Input", "Unit", "From", "To", "What"),
+        ("Input", "Unit", "From", "To", "Use", "What"),
         *(
-            (f"`{known.name}`", known.unit or "a number", f"{known.minimum:g}", f"{known.maximum:g}", known.what)
+            (
+                *(f"`{known.name}`", known.unit or "a number", f"{known.minimum:g}", f"{known.maximum:g}"),
+                *(_use(known), known.what),
+            )
             for known in INPUTS.values()
         ),
     ]
@@ -109,7 +145,7 @@ def settings() -> list[Row]:
 
 
 TABLES: Mapping[str, Callable[[], list[Row]]] = {
-    table.__name__: table for table in (methods, downgrades, inputs, examples, scores, settings)
+    table.__name__: table for table in (methods, declared, downgrades, inputs, examples, scores, settings)
 }
 
 
@@ -124,8 +160,22 @@ def _markdown(rows: Sequence[Row]) -> str:
 
 
 def _formula(method: Method) -> str:
-    """The formula, which stands in the docstring of the function that computes it."""
-    return (method.emissions.__doc__ or "").partition(": ")[2].rstrip(".").replace(" x ", " × ")
+    return method.formula.replace(" x ", " × ").replace(" - ", " − ")
+
+
+def _needed(method: Method) -> str:
+    """The sets of inputs, one of which is given."""
+    return ", or ".join(_names(needed, " with ") or "none" for needed in method.inputs)
+
+
+def _names(names: Iterable[str], between: str = ", ") -> str:
+    return between.join(f"`{name}`" for name in sorted(names))
+
+
+def _group(method: Method) -> str:
+    if method.whole:
+        return f"required; each `{method.whole}` a part, 1 in all"
+    return "required" if method.grouped else ""
 
 
 def _categories(method: Method) -> str:
@@ -137,7 +187,8 @@ def _categories(method: Method) -> str:
 def _example(example: Example) -> Row:
     given = " ".join(f"`{name}` {value:g}" for name, value in example.inputs.items() if name != "supplier_factor")
     own = example.inputs.get("supplier_factor")
-    factor = f"{example.factor:g} per {example.per}" if own is None else f"`supplier_factor` {own:g}"
+    factor = f"{example.factor:g} per {example.per}" if example.per else "none"
+    factor = factor if own is None else f"`supplier_factor` {own:g}"
     method, kg_co2e = _calculated(example)
     quantity = f"{example.quantity:g} {example.unit}"
     return example.category, example.what, quantity, given, factor, f"`{method}`", f"{kg_co2e:g}"
@@ -159,6 +210,7 @@ def _calculated(example: Example) -> tuple[str, float]:
     activity = activity_pb2.Activity(
         supplier_code="S1",
         category=example.category,  # type: ignore[arg-type]  # its number
+        method=f"METHOD_{example.method.upper() or 'UNSPECIFIED'}",  # type: ignore[arg-type]  # its name
         quantity=example.quantity,
         unit=example.unit,
         factor=key if example.per else "",
@@ -169,6 +221,12 @@ def _calculated(example: Example) -> tuple[str, float]:
     emissions = calculate(activities, table).emissions
     (method,) = (method for method in METHODS if method.number == emissions.method[0])
     return method.name, float(emissions.kg_co2e[0])
+
+
+def _use(of: Input) -> str:
+    if of in DEDUCTIONS:
+        return "off the factor"
+    return {1: "×", -1: "/", 0: "beside"}[of.power]
 
 
 def _flag(setting: "Field[Any]") -> str:

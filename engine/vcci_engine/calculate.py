@@ -5,38 +5,44 @@ comes from the same operations in the same order whatever batch it is in, so res
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import Activities, FloatArray, InputColumn
+from vcci_engine.activities import Activities, FloatArray
 from vcci_engine.checks import check_inputs, check_numbers, check_periods, check_quality, check_suppliers, check_units
-from vcci_engine.choice import Choice, check_factors, choose, factor_values
-from vcci_engine.conversions import Scales, check_scales, find_scales
+from vcci_engine.choice import Choice, check_factors, choose, constants, factor_values
+from vcci_engine.conversions import Scales, check_amounts, check_scales, find_scales
+from vcci_engine.declared import check_deductions, check_given, check_groups, check_ratios, check_shares
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding, row_errors
-from vcci_engine.inputs import amounts, multipliers
-from vcci_engine.methods import METHODS
+from vcci_engine.inputs import amounts, known
 from vcci_engine.quality import VARIANCE, pack
-from vcci_engine.results import Calculation, Emissions, Reason, RowErrors
-from vcci_engine.segment_codec import COLUMNS
+from vcci_engine.results import Calculation, Emissions, Reason
+from vcci_engine.selection import select
 from vcci_engine.units import parse
 
 MAX_KG_CO2E = 5e11  # so that totals stay exact: its micrograms fit into two limbs (totals.py)
 
 
-def calculate(activities: Activities, factors: FactorTable, *, allow_negative: bool = False) -> Calculation:
-    """Return the emissions of the rows that are right, and the first error of each of the others."""
+def calculate(
+    activities: Activities, factors: FactorTable, *, allow_negative: bool = False, whole_groups: bool = False
+) -> Calculation:
+    """Return the emissions of the rows that are right, and the first error of each of the others.
+
+    `whole_groups`: the batch has every line of its groups, so that their shares can be added up.
+    """
     with np.errstate(all="ignore"):  # wrong rows are calculated along, then left out
         units = [parse(text) for text in activities.units]
         quality = _packed_quality(activities)
-        choice = choose(activities, factors.lookup)
-        given = multipliers(activities.inputs)
-        scales = find_scales(activities, units, given, factors, choice.factor)
-        amount = _scaled(amounts(activities.quantity, given), scales)
-        kg_co2e = _computed(choice, amount, factor_values(activities, factors.lookup, choice))
+        choice = choose(activities, factors.lookup, units)
+        scales = find_scales(activities, units, known(activities.inputs), factors, choice.factor)
+        amount = _scaled(amounts(activities.quantity, activities.inputs), scales)
+        if (constant := constants(activities, choice)) is not None:
+            amount = amount * constant
+        factor = factor_values(activities, factors.lookup, choice)
+        kg_co2e = amount * factor
         findings = chain(
             check_suppliers(activities),
             check_numbers(activities, allow_negative),
@@ -45,12 +51,20 @@ def calculate(activities: Activities, factors: FactorTable, *, allow_negative: b
             check_quality(activities.quality, quality),
             check_inputs(activities.inputs, len(activities)),
             check_factors(activities, factors, choice),
+            check_groups(activities, choice.method),
+            check_given(activities, choice.method, scales),
+            check_ratios(activities),
+            check_deductions(activities, factor),
+            check_amounts(activities, choice.method, scales),
             check_scales(activities, factors, choice.factor, scales),
+            check_shares(activities, choice.method) if whole_groups else (),
             _check_result(activities, kg_co2e),
         )
         errors = row_errors(findings)
-        emissions = _emissions(activities, factors, choice, quality, kg_co2e)
-    return Calculation(_without(emissions, errors) if len(errors) else emissions, errors, factors.set_id)
+        emissions = _emissions(activities, factors, choice, quality, kg_co2e, amount)
+    right = np.ones(len(emissions), np.bool_)
+    right[errors.row] = False
+    return Calculation(select(emissions, right) if len(errors) else emissions, errors, factors.set_id)
 
 
 def _packed_quality(activities: Activities) -> npt.NDArray[np.uint16]:
@@ -65,24 +79,13 @@ def _scaled(amount: FloatArray, scales: Scales) -> FloatArray:
     return amount * scales.scale.take(scales.index)
 
 
-def _computed(choice: Choice, amount: FloatArray, factor: FloatArray) -> FloatArray:
-    """Apply each row's method; rows without one get what they have."""
-    kg_co2e = amount
-    for method in METHODS:
-        rows = choice.method == method.number
-        if rows.all():
-            return method.emissions(amount, factor)
-        if rows.any():
-            kg_co2e = np.where(rows, method.emissions(amount, factor), kg_co2e)
-    return kg_co2e
-
-
 def _emissions(
     activities: Activities,
     factors: FactorTable,
     choice: Choice,
     quality: npt.NDArray[np.uint16],
     kg_co2e: FloatArray,
+    amount: FloatArray,
 ) -> Emissions:
     """Return all rows as emissions, the wrong ones too."""
     variance = VARIANCE.take(quality, mode="clip") + factors.lookup.sigma2.take(choice.factor)
@@ -99,6 +102,7 @@ def _emissions(
         kg_co2e=kg_co2e,
         sigma=np.sqrt(variance).astype(np.float32),
         notices=choice.notices,
+        amount=amount,
         groups=activities.groups,
         group=activities.group,
         references=activities.references,
@@ -111,25 +115,3 @@ def _check_result(activities: Activities, kg_co2e: FloatArray) -> Iterator[Findi
     if not within.all():
         expected = f"at most {MAX_KG_CO2E:g} kg CO2e in one row"
         yield Finding(~within, Reason.OUT_OF_RANGE, "quantity", lambda row: activities.quantity[row], expected)
-
-
-def _without(emissions: Emissions, errors: RowErrors) -> Emissions:
-    """Return the emissions without the rows in error."""
-    right = np.ones(len(emissions), np.bool_)
-    right[errors.row] = False
-    kept = np.flatnonzero(right)
-    return replace(
-        emissions,
-        **{name: getattr(emissions, name).take(kept) for name, _ in COLUMNS},
-        group=None if emissions.group is None else emissions.group.take(kept),
-        references=tuple(map(emissions.references.__getitem__, kept.tolist())) if emissions.references else (),
-        inputs={name: _kept(column, right, kept) for name, column in emissions.inputs.items()},
-    )
-
-
-def _kept(column: InputColumn, right: npt.NDArray[np.bool_], kept: npt.NDArray[np.intp]) -> InputColumn:
-    if column.rows is None:
-        return InputColumn(column.values[kept])
-    has = right[column.rows]
-    before = np.cumsum(right) - 1  # row of the batch, to row of the emissions
-    return InputColumn(column.values[has], before[column.rows[has]].astype(np.uint32))

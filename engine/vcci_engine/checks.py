@@ -22,7 +22,7 @@ from vcci_engine.units import Unit
 MAX_CODE_BYTES = 128
 
 _CATEGORY = f"1 to {CATEGORIES}"
-_METHOD = "0 (the best possible), " + ", ".join(f"{method.number} ({method.name})" for method in METHODS)
+_METHOD = f"0 (the best possible), or 1 to {len(METHODS)}, a method (docs/methods.md)"
 _INPUT = "an input that a method knows, like distance, days or share (docs/methods.md)"
 _UNIT = "a unit, like kg, kWh, tonne*km or m3 (not ton: tonne or short_ton), or an ISO 4217 currency"
 _PERIOD = f"a day from {EPOCH + timedelta(FIRST_DAY)} to {EPOCH + timedelta(LAST_DAY)}"

@@ -1,6 +1,6 @@
 """The factor and the method of each row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,49 +13,75 @@ from vcci_engine.dates import day_index
 from vcci_engine.factor_lookup import FactorLookup, resolve
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
-from vcci_engine.methods import DOWNGRADE_BITS, METHODS, SUPPLIER_FACTOR, USED, Data, supplier_specific
+from vcci_engine.inputs import less_deductions
+from vcci_engine.methods import (
+    CONSTANT,
+    DOWNGRADE_BITS,
+    METHODS,
+    NEEDS,
+    SUPPLIER_FACTOR,
+    USED,
+    Data,
+    supplier_specific,
+)
 from vcci_engine.results import Reason
+from vcci_engine.units import Unit
 
 OWN = supplier_specific.METHOD.number
+
+# Whether a method has a constant; whether one is for a category, by [method wanted, category].
+_IS_CONSTANT: npt.NDArray[np.bool_] = np.asarray(CONSTANT != 1)
+_POSSIBLE: npt.NDArray[np.bool_] = np.asarray(USED.max(axis=2) > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What each row is calculated with."""
 
-    factor: Positions  # position in the factor table; F is the supplier's own, or none
+    factor: Positions  # position in the factor table; F is the supplier's own, or none; F + 1 reported emissions
     method: npt.NDArray[np.uint8]  # 0: none is possible
     notices: npt.NDArray[np.uint16]
 
 
-def choose(batch: Activities, lookup: FactorLookup) -> Choice:
+def choose(batch: Activities, lookup: FactorLookup, units: Sequence[Unit | None]) -> Choice:
     """Choose the best factor and method that each row's data allows, or that it wants."""
     factor, notices = _factors(batch, lookup)
     data = lookup.data.take(factor)
     own = batch.inputs.get(SUPPLIER_FACTOR.name)
     if own is not None:
         data[_at(own)] |= np.uint8(Data.SUPPLIER_FACTOR)
+    if (reported := _reported(batch, units)) is not None:
+        data[reported] |= np.uint8(Data.REPORTED)
     wanted = np.intp(0) if batch.method is None else batch.method.astype(np.intp)
     code = (wanted * USED.shape[1] + batch.category) * USED.shape[2] + data
     method = USED.take(code, mode="clip")
     if batch.method is not None:
         notices |= DOWNGRADE_BITS.take(wanted * DOWNGRADE_BITS.shape[1] + method, mode="clip")
-    if own is not None:
-        by_supplier = method == OWN
-        factor[by_supplier] = len(lookup.id) - 1
-        notices[by_supplier] = 0
+    if own is not None or reported is not None:
+        taken = data & NEEDS.take(method)
+        for better, position in ((Data.SUPPLIER_FACTOR, len(lookup.id) - 2), (Data.REPORTED, len(lookup.id) - 1)):
+            rows = taken & np.uint8(better) != 0
+            np.copyto(factor, position, where=rows)
+            np.copyto(notices, 0, where=rows)
     return Choice(factor, method, notices)
 
 
 def factor_values(batch: Activities, lookup: FactorLookup, choice: Choice) -> FloatArray:
-    """Return kg CO2e per unit of each row's factor, the set's or the supplier's own."""
+    """Return kg CO2e per unit of each row's factor, the set's or the supplier's own, without what is taken off it."""
     values = lookup.kg_co2e.take(choice.factor)
     own = batch.inputs.get(SUPPLIER_FACTOR.name)
     if own is not None:
         rows = np.arange(len(batch)) if own.rows is None else own.rows
-        used = choice.method[rows] == OWN
+        used = choice.factor[rows] == len(lookup.id) - 2
         values[rows[used]] = own.values[used]
-    return values
+    return less_deductions(values, batch.inputs)
+
+
+def constants(batch: Activities, choice: Choice) -> FloatArray | None:
+    """Return the constant of each row's method; None when all have 1, as methods that nobody wanted have."""
+    if batch.method is None or not _IS_CONSTANT.take(choice.method).any():
+        return None
+    return CONSTANT.take(choice.method)
 
 
 def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
@@ -65,14 +91,32 @@ def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iter
     if batch.factor is not None and unknown.any():
         expected = "the key of a factor in the active set, like naics:331110"
         yield Finding(unknown[batch.factor], Reason.UNKNOWN_FACTOR, "factor", key, expected)
+    yield from _check_reported(batch, table, choice)
     impossible = choice.method == 0
     if not impossible.any():
         return
     needed = partial(_needed, batch)
+    if batch.method is not None:
+        method = batch.method
+        never = impossible & ~_POSSIBLE[np.minimum(method, len(METHODS)), np.minimum(batch.category, 15)]
+        yield Finding(never, Reason.UNKNOWN_METHOD, "method", lambda row: method[row], partial(_for_category, batch))
     yield Finding(impossible & _keyless(batch), Reason.MISSING_INPUT, "factor", key, needed)
     nowhere = impossible & (choice.factor == len(table))
     yield Finding(nowhere, Reason.NO_FACTOR_FOR_REGION, "factor", key, partial(_regions, batch, table))
     yield Finding(impossible, Reason.MISSING_INPUT, "factor", key, needed)
+
+
+def _check_reported(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
+    """Find rows that are emissions already, and have a factor too."""
+    reported = choice.factor == len(table) + 1
+    if reported.any():
+        own = batch.inputs.get(SUPPLIER_FACTOR.name)
+        has_factor = ~_keyless(batch)
+        if own is not None:
+            has_factor[_at(own)] = True
+        expected = "a unit of activity, or no factor: emissions are multiplied with none"
+        wrong = reported & has_factor
+        yield Finding(wrong, Reason.INCOMPATIBLE_UNIT, "unit", lambda row: batch.units[batch.unit[row]], expected)
 
 
 def _factors(batch: Activities, lookup: FactorLookup) -> tuple[Positions, npt.NDArray[np.uint16]]:
@@ -90,6 +134,12 @@ def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:
     countries = batch.supplier_countries
     number = {country: lookup.region.get(alpha_2(country) or "", other) for country in set(countries)}
     return np.fromiter(map(number.__getitem__, countries), np.intp, len(countries))[batch.supplier]
+
+
+def _reported(batch: Activities, units: Sequence[Unit | None]) -> npt.NDArray[np.bool_] | None:
+    """Return which rows are emissions already; None when no row is."""
+    emissions = [unit is not None and unit.is_emissions for unit in units]
+    return np.array(emissions, np.bool_)[batch.unit] if any(emissions) else None
 
 
 def _at(column: InputColumn) -> slice | npt.NDArray[np.uint32]:
@@ -111,7 +161,13 @@ def _needed(batch: Activities, row: int) -> str:
     if wanted <= OWN:
         return "the key of a factor, or the input supplier_factor"
     method = METHODS[wanted - 1]
-    return f"{method.without}, for {method.name}"
+    return f"{method.needed}, for {method.name}"
+
+
+def _for_category(batch: Activities, row: int) -> str:
+    category = int(batch.category[row])
+    fit = ", ".join(method.name for method in reversed(METHODS) if category in method.categories)
+    return f"a method for category {category}: {fit}"
 
 
 def _regions(batch: Activities, table: FactorTable, row: int) -> str:

@@ -1,7 +1,8 @@
 """Finding each row's factor: two look-ups, (key, region) and (what was found, year), never a decision in Python.
 
 K keys, then one that stands for no key; R regions, then one that stands for any other country; G pairs of key and
-region, then one that stands for no factor; Y years; F factors, then one that stands for the supplier's own.
+region, then one that stands for no factor; Y years; F factors, then one that stands for the supplier's own and one
+that stands for emissions as they are reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,11 +34,11 @@ class FactorLookup:
     factor: npt.NDArray[np.int32]  # [G + 1, Y] to F
     year_column: Positions  # day (dates.day_index) to Y
     units: tuple[Unit | None, ...]  # None: not understood
-    by_id: Positions  # [F + 1], the positions in the order of the ids
-    # Columns of the factors, [F + 1].
-    id: IndexArray  # 0 is the supplier's own
+    by_id: Positions  # [F + 2], the positions in the order of the ids
+    # Columns of the factors, [F + 2].
+    id: IndexArray  # 0 is the supplier's own, and reported
     year: YearArray
-    unit: Positions  # index into `units`; beyond them for the supplier's own
+    unit: Positions  # index into `units`; one beyond them for the supplier's own, two for reported
     data: npt.NDArray[np.uint8]  # Data that a row has with this factor
     kg_co2e: FloatArray
     sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
@@ -77,7 +78,7 @@ def build_lookup(
     years = np.unique(year)
     parsed = {text: parse(text) for text in unit}
     unit_number = {text: number for number, text in enumerate(parsed)}
-    ids = np.append(id_, np.uint32(0))
+    ids = np.append(id_, np.zeros(2, np.uint32))
     return FactorLookup(
         key={key: number for number, key in enumerate(index)},
         region=regions,
@@ -86,13 +87,13 @@ def build_lookup(
         factor=_year_table(groups, year, years),
         year_column=np.searchsorted(years[1:], YEAR, side="right"),
         units=tuple(parsed.values()),
-        by_id=np.argsort(ids),
+        by_id=np.argsort(ids, kind="stable"),
         id=ids,
-        year=np.append(year, np.int32(0)),
-        unit=np.array([*(unit_number[text] for text in unit), len(parsed)], np.intp),
-        data=np.array([*(_data(parsed[text]) for text in unit), 0], np.uint8),
-        kg_co2e=np.append(kg_co2e, 0.0),
-        sigma2=np.append(sigma2, SIGMA2_BASIC),
+        year=np.append(year, np.zeros(2, np.int32)),
+        unit=np.array([*(unit_number[text] for text in unit), len(parsed), len(parsed) + 1], np.intp),
+        data=np.array([*(_data(parsed[text]) for text in unit), 0, 0], np.uint8),
+        kg_co2e=np.append(kg_co2e, [0.0, 1.0]),
+        sigma2=np.append(sigma2, [SIGMA2_BASIC, SIGMA2_BASIC]),
     )
 
 

@@ -25,6 +25,7 @@ class Reason(IntEnum):
     MISSING_INPUT = 11
     UNKNOWN_INPUT = 12
     MALFORMED_VALUE = 13
+    SHARES_NOT_WHOLE = 14
 
 
 class Notice(IntEnum):
@@ -69,6 +70,7 @@ class Emissions:
     kg_co2e: FloatArray
     sigma: npt.NDArray[np.float32]  # ln of the geometric standard deviation; GSD2 = exp(2 sigma)
     notices: npt.NDArray[np.uint16]  # bit n is Notice n
+    amount: FloatArray | None = None  # quantity with its inputs, in the factor's unit; None for stored emissions
     groups: tuple[str, ...] = ()
     group: IndexArray | None = None
     references: tuple[str, ...] = ()  # one per emission, or none

@@ -5,46 +5,53 @@ Python's floats are the kernel's IEEE 754 doubles, multiplied in the kernel's or
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 from vcci_engine.activities import Activities
 from vcci_engine.calculate import MAX_KG_CO2E
-from vcci_engine.choice import choose, factor_values
+from vcci_engine.choice import choose, constants, factor_values
 from vcci_engine.conversions import find_scales
 from vcci_engine.factors import FactorTable
-from vcci_engine.inputs import multipliers
-from vcci_engine.methods import METHODS
+from vcci_engine.inputs import divisors, known, multipliers
 from vcci_engine.units import parse
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the quantity is multiplied with, and the method that does it."""
+    """What the quantity is multiplied with and divided by, one after the other."""
 
     multipliers: tuple[float, ...]
+    divisors: tuple[float, ...]
     scale: float
+    constant: float
     factor: float  # kg CO2e per unit
-    method: int  # index into METHODS
+
+    def amount(self, quantity: float) -> float:
+        """Return the amount of activity, in the factor's unit."""
+        amount = quantity
+        for multiplier in self.multipliers:
+            amount *= multiplier
+        for divisor in self.divisors:
+            amount /= divisor
+        return amount * self.scale * self.constant
 
     def kg_co2e(self, quantity: float, *, allow_negative: bool = False) -> float | None:
         """Return kg CO2e, or None when the quantity or the result is not one that `calculate` takes."""
         if not isfinite(quantity) or (quantity < 0 and not allow_negative):
             return None
-        amount: Any = quantity
-        for multiplier in self.multipliers:
-            amount *= multiplier
-        kg_co2e = float(METHODS[self.method].emissions(amount * self.scale, self.factor))  # type: ignore[arg-type]
+        kg_co2e = self.amount(quantity) * self.factor
         return kg_co2e if abs(kg_co2e) <= MAX_KG_CO2E else None
 
 
 def plan_of(activities: Activities, factors: FactorTable) -> Plan:
     """Return the plan of the only activity of a batch, which `calculate` took."""
-    choice = choose(activities, factors.lookup)
-    given = multipliers(activities.inputs)
-    scales = find_scales(activities, [parse(text) for text in activities.units], given, factors, choice.factor)
+    units = [parse(text) for text in activities.units]
+    choice = choose(activities, factors.lookup, units)
+    constant = constants(activities, choice)
+    scales = find_scales(activities, units, known(activities.inputs), factors, choice.factor)
     return Plan(
-        multipliers=tuple(float(column.values[0]) for _, column in given),
+        multipliers=tuple(float(column.values[0]) for column in multipliers(activities.inputs)),
+        divisors=tuple(float(column.values[0]) for column in divisors(activities.inputs, 1)),
         scale=float(scales.scale[scales.index[0]]),
+        constant=1.0 if constant is None else float(constant[0]),
         factor=float(factor_values(activities, factors.lookup, choice)[0]),
-        method=[method.number for method in METHODS].index(int(choice.method[0])),
     )

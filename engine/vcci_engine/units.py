@@ -26,6 +26,7 @@ vehicle = [vehicle]
 room = [room]
 night = [night]
 use = [use]
+carbon_dioxide_equivalent = [CO2e]
 twenty_foot_equivalent = [TEU] = TEU
 FEU = 2 * TEU
 tkm = tonne * km
@@ -67,12 +68,14 @@ _SPELLINGS = {
 }
 
 _DIMENSION_NAMES = {
+    (("[CO2e]", 1), ("[mass]", 1)): "emissions",
     (("[length]", 2),): "area",
     (("[length]", 3),): "volume",
     (("[length]", 2), ("[mass]", 1), ("[time]", -2)): "energy",
 }
 
 _SYMBOLS = str.maketrans({"\u00b2": "2", "\u00b3": "3", "\u00b7": "*", "\u00d7": "*", "\u03bc": "\u00b5"})
+_CO2E = re.compile(r"[ _*]*CO2[-_ ]?eq?\b", re.IGNORECASE)
 _TERM = re.compile(r"([A-Za-z\u00b5_%]+)(?:(?:\*\*|\^)?(-?[1-9]))?")
 _OPERATOR = re.compile(r" *([*/.\-]) *| +")
 _EXACT = Context(prec=60, Emax=9999, Emin=-9999)
@@ -88,7 +91,17 @@ class Unit:
     @property
     def is_money(self) -> bool:
         """Whether the unit is an amount of a currency, or per one."""
-        return any(name.strip("[]") in CURRENCIES for name, _ in self.dimensions)
+        return bool(self.currency)
+
+    @property
+    def is_emissions(self) -> bool:
+        """Whether the unit is an amount of emissions (kg CO2e), or of them per something."""
+        return any(name == "[CO2e]" for name, _ in self.dimensions)
+
+    @property
+    def currency(self) -> str:
+        """The currency that the unit is an amount of; empty for none."""
+        return next((code for name, _ in self.dimensions if (code := name.strip("[]")) in CURRENCIES), "")
 
     def __str__(self) -> str:
         """Its dimension for people: `mass x length`."""
@@ -106,7 +119,7 @@ def parse(text: str) -> Unit | None:
     text = text.strip()
     if len(text) > MAX_LENGTH:
         return None
-    text = text.translate(_SYMBOLS)
+    text = _CO2E.sub(" carbon_dioxide_equivalent", text.translate(_SYMBOLS)).lstrip()
     terms: list[tuple[Unit, int]] = []
     position, sign = 0, 1
     while match := _TERM.match(text, position):
@@ -123,9 +136,9 @@ def parse(text: str) -> Unit | None:
     return None
 
 
-def product(units: Iterable[Unit]) -> Unit:
-    """Return the product of units."""
-    return _product((unit, 1) for unit in units) or ONE
+def product(powers: Iterable[tuple[Unit, int]]) -> Unit:
+    """Return the product of powers of units."""
+    return _product(powers) or ONE
 
 
 def conversion(unit: Unit, to: Unit) -> float | None:

@@ -6,11 +6,15 @@ import numpy as np
 from vcci import columns as twins
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
+from vcci_engine.conversions import KG_CO2E
 from vcci_engine.factors import FactorTable
+from vcci_engine.groups import GroupTotal
+from vcci_engine.inputs import attributions, spread
 from vcci_engine.methods import SUPPLIER_FACTOR
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import Estimate, of_row
+from vcci_engine.units import parse
 
 
 def estimate_message(of: Estimate) -> pb.Estimate:
@@ -24,9 +28,30 @@ def estimate_message(of: Estimate) -> pb.Estimate:
     )
 
 
+def group_message(of: GroupTotal) -> pb.GroupTotal:
+    """Return a group's total as the contract has it."""
+    message = pb.GroupTotal(
+        group=of.group,
+        activities=of.activities,
+        estimate=estimate_message(of.estimate),
+        kg_co2e_per_functional_unit=of.kg_co2e_per_functional_unit,
+    )
+    if of.portfolio is not None:
+        message.portfolio.CopyFrom(
+            pb.Portfolio(
+                outstanding=of.portfolio.outstanding,
+                kg_co2e_per_outstanding=of.portfolio.kg_co2e_per_outstanding,
+                data_quality_score=of.portfolio.data_quality_score,
+                kg_co2e_per_outstanding_adjusted=of.portfolio.kg_co2e_per_outstanding_adjusted,
+            )
+        )
+    return message
+
+
 def emission_messages(emissions: Emissions, activities: Activities, table: FactorTable) -> list[pb.Emission]:
     """Return one message per emission, of activities that were all calculated."""
     factor_set = f"factorSets/{table.set_id}"
+    amounts = emissions.kg_co2e if emissions.amount is None else emissions.amount
     messages = []
     rows = zip(
         emissions.kg_co2e.tolist(),
@@ -35,29 +60,35 @@ def emission_messages(emissions: Emissions, activities: Activities, table: Facto
         emissions.factor.tolist(),
         table.positions(emissions.factor).tolist(),
         emissions.notices.tolist(),
+        amounts.tolist(),
+        attributions(emissions.inputs, len(emissions)).tolist(),
         strict=True,
     )
-    for row, (kg_co2e, sigma, method, factor, position, notices) in enumerate(rows):
+    for row, (kg_co2e, sigma, method, factor, position, notices, amount, attribution) in enumerate(rows):
         message = pb.Emission(
             estimate=estimate_message(of_row(kg_co2e, sigma)),
             method=method,
             factor_set=factor_set,
             notices=[number for number in pb.Notice.values() if notices >> number & 1] if notices else (),
+            amount=amount,
+            attribution=attribution,
         )
         if factor:
             message.factor = f"{factor_set}/factors/{factor}"
             message.factor_kg_co2e = table.kg_co2e[position]
             message.factor_unit = table.unit[position]
         else:
-            message.factor_kg_co2e = _own_factor(activities, row)
-            message.factor_unit = activities.units[activities.unit[row]]
+            message.factor_kg_co2e, message.factor_unit = _own_factor(activities, row)
         messages.append(message)
     return messages
 
 
-def _own_factor(activities: Activities, row: int) -> float:
-    given = activities.inputs[SUPPLIER_FACTOR.name]
-    return float(given.values[row if given.rows is None else np.searchsorted(given.rows, row)])
+def _own_factor(activities: Activities, row: int) -> tuple[float, str]:
+    """Return the supplier's own factor and its unit; of emissions as they were reported, 1."""
+    unit = activities.units[activities.unit[row]]
+    if (parsed := parse(unit)) is not None and parsed.is_emissions:
+        return 1.0, KG_CO2E
+    return float(spread(activities.inputs[SUPPLIER_FACTOR.name], len(activities))[row]), unit
 
 
 def fill_emission_columns(message: Any, emissions: Emissions, activities: Activities, table: FactorTable) -> None:

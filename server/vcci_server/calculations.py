@@ -9,6 +9,7 @@ from vcci.v1 import calculation_service_pb2_grpc
 from vcci_cluster.placement import Executor, Work
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, InvalidInput, Unavailable
 from vcci_engine.factors import FactorTable
+from vcci_engine.groups import group_totals
 from vcci_engine.results import RowErrors
 from vcci_engine.totals import total
 
@@ -16,7 +17,7 @@ from vcci_server.admission import Admission
 from vcci_server.auth import caller
 from vcci_server.batches import decode_and_calculate, estimated_s, row_count, row_error_messages, tell
 from vcci_server.cache import FactorCache
-from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns
+from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns, group_message
 from vcci_server.early import EarlyErrors
 from vcci_server.keeping import Keeping
 from vcci_server.messages import calculate_batch
@@ -46,16 +47,17 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         _check(request)
         tenant_id = caller().tenant_id
         table = self._factors.peek(tenant_id) or await self._factors.table(tenant_id)
-        single = len(request.activities) == 1 and not request.keep
+        single = len(request.activities) == 1 and not request.keep and not request.activities[0].group
         if single and (known := self._recall.response(request.activities[0], table, request.allow_negative)):
             return known
         activities, early = decode(request.activities, EarlyErrors())
-        calculation = calculate_batch(activities, early, table, request.allow_negative)
+        calculation = calculate_batch(activities, early, table, request.allow_negative, whole_groups=True)
         if len(calculation.errors):
             raise InvalidFields(_problems(calculation.errors))
         response = pb.CalculateResponse(
             emissions=emission_messages(calculation.emissions, activities, table),
             total=estimate_message(total(calculation.emissions, table)),
+            groups=map(group_message, group_totals(calculation.emissions, table)),
         )
         if single:
             self._recall.remember(request.activities[0], table, activities, calculation.emissions)

@@ -70,10 +70,11 @@ def _inputs(columns: Sequence[pb.InputColumn]) -> dict[str, InputColumn]:
 
 
 def calculate_batch(
-    activities: Activities, early: RowErrors, factors: FactorTable, allow_negative: bool
+    activities: Activities, early: RowErrors, factors: FactorTable, allow_negative: bool, *, whole_groups: bool = False
 ) -> Calculation:
     """Calculate a decoded batch; a function of the module, so that Ray can run it."""
-    return with_early_errors(calculate(activities, factors, allow_negative=allow_negative), early)
+    calculation = calculate(activities, factors, allow_negative=allow_negative, whole_groups=whole_groups)
+    return with_early_errors(calculation, early)
 
 
 def decode_and_calculate_rows(

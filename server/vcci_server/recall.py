@@ -25,11 +25,11 @@ Key = tuple[int, bytes]
 class _Known:
     plan: Plan
     sigma: float
-    emission: emission_pb2.Emission  # without its estimate
+    emission: emission_pb2.Emission  # without its estimate and amount
 
 
 class Recall:
-    """The activities that were calculated last, whatever their supplier, quantity, group and reference."""
+    """The activities that were calculated last, whatever their supplier, quantity and reference; none has a group."""
 
     def __init__(self) -> None:
         self._known: dict[Key, _Known] = {}
@@ -47,6 +47,7 @@ class Recall:
         estimate = estimate_message(of_row(kg_co2e, known.sigma))
         response = calculation_service_pb2.CalculateResponse(emissions=[known.emission], total=estimate)
         response.emissions[0].estimate.CopyFrom(estimate)
+        response.emissions[0].amount = known.plan.amount(activity.quantity)
         return response
 
     def remember(
@@ -60,6 +61,7 @@ class Recall:
             del self._known[next(iter(self._known))]
         (emission,) = emission_messages(emissions, activities, table)
         emission.ClearField("estimate")
+        emission.ClearField("amount")
         self._known[key] = _Known(plan_of(activities, table), float(emissions.sigma[0]), emission)
 
 
@@ -67,11 +69,11 @@ def _key(activity: activity_pb2.Activity, table: FactorTable) -> Key:
     """Return all that the calculation depends on but the quantity."""
     like = activity_pb2.Activity()
     like.CopyFrom(activity)
-    for name in ("quantity", "supplier_code", "supplier_name", "group", "reference"):
+    for name in ("quantity", "supplier_code", "supplier_name", "reference"):
         like.ClearField(name)
     return table.set_id, like.SerializeToString(deterministic=True)
 
 
 def _right_texts(activity: activity_pb2.Activity) -> bool:
-    texts = activity.supplier_code, activity.supplier_name, activity.group, activity.reference
+    texts = activity.supplier_code, activity.supplier_name, activity.reference
     return bool(activity.supplier_code) and are_storable(texts, MAX_STRING_BYTES)

@@ -19,7 +19,7 @@ from vcci_server.cache import FactorCache
 from vcci_server.intake import Intake
 from vcci_server.metrics import Metrics
 from vcci_server.preparation import Preparation
-from vcci_server.storage import folding, uploads
+from vcci_server.storage import folding, systems, uploads
 from vcci_server.storage.ingest import PreparedBatch, commit_batches
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
@@ -159,7 +159,10 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         """Close an upload."""
         upload_id = resource_id(request.name, "uploads")
         row_count = request.row_count if request.HasField("row_count") else None
-        return upload_message(await uploads.finalize(self._pool, caller().tenant_id, upload_id, row_count))
+        tenant_id = caller().tenant_id
+        return upload_message(
+            await uploads.finalize(self._pool, tenant_id, upload_id, row_count, check=systems.check_shares)
+        )
 
     async def AbandonUpload(self, request: pb.AbandonUploadRequest, context: object) -> pb.Upload:
         """Remove an upload's emissions."""

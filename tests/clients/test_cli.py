@@ -150,7 +150,17 @@ def test_one_activity_is_calculated(on_server: Run) -> None:
     result = on_server(*activity, "--input", "distance=100")
     assert result.exit_code == 0
     assert "kg CO2e per tonne*km" in result.stdout
+    assert "amount         200.000 tonne*km" in result.stdout
     assert on_server(*activity, "--input", "far").exit_code == 2
+
+
+def test_one_activity_is_calculated_by_the_method_that_is_asked_for(on_server: Run) -> None:
+    office = ("calculate", "--category", 8, "--quantity", 9, "--unit", "t CO2e", "--method", "lessor_specific")
+    result = on_server(*office, "--group", "office", "--input", "area=500", "--input", "total_area=1500")
+    assert result.stdout.startswith("3,000.000 kg CO2e\n")
+    assert "method         lessor_specific" in result.stdout
+    assert "inputs.area" in on_server(*office).stderr
+    assert on_server(*office, "--method", "guess").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from vcci_client import reading
+from vcci_client.fields import MAX_BYTES_ELSE
 from vcci_client.mapping import DATE_FORMATS
 
 EPOCH = date(1970, 1, 1)
@@ -32,7 +33,7 @@ def test_a_category_is_a_number_or_a_name(text: str, expected: int | None) -> No
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("spend_based", 3), ("Spend-based", 3), ("average data", 2), ("supplier_specific", 1), ("", 0), ("guess", None)],
+    [("spend_based", 3), ("Spend-based", 3), ("average data", 2), ("PCAF mortgages", 46), ("", 0), ("guess", None)],
 )
 def test_a_method_is_a_name(text: str, expected: int | None) -> None:
     assert reading.method(text) == expected
@@ -68,3 +69,8 @@ def test_the_first_format_that_reads_a_date_counts() -> None:
 
 def test_people_are_told_how_dates_are_written() -> None:
     assert reading.dates_expected(DATE_FORMATS) == "a date as YYYY-MM-DD or YYYY-Qn"
+
+
+@pytest.mark.parametrize("expected", [reading.CATEGORY_EXPECTED, reading.METHOD_EXPECTED, reading.SCORE_EXPECTED])
+def test_what_was_expected_is_short_enough_to_travel(expected: str) -> None:
+    assert len(expected.encode()) <= MAX_BYTES_ELSE

@@ -177,16 +177,27 @@ GOOD_ROWS = st.builds(
 WRONG_ROWS = st.builds(
     Row,
     quantity=AMOUNTS | WRONG_AMOUNTS,
-    unit=st.sampled_from(["kg", "kWh", "", " ", "kilo", "kg**9**9", "EUR"]),
+    unit=st.sampled_from(["kg", "kWh", "t CO2e", "", " ", "kilo", "kg**9**9", "EUR"]),
     factor=st.sampled_from(["", "no:such", "odd:unit", "material:steel", "heat:district", "grid:electricity"]),
     category=st.sampled_from([0, 1, 15, 16, 2**32 - 1]),
     period=st.sampled_from([-(2**31), 0, 7304, 7305, 19000, 47846, 47847, 2**31 - 1]),
     supplier=st.sampled_from(["", "S1", "x" * 129, "é" * 65]),
     country=st.sampled_from(["", "DE", "XX", "Germany"]),
-    method=st.sampled_from([0, 1, 2, 3, 4, 2**32 - 1]),
+    method=st.sampled_from([0, 1, 2, 3, 4, 8, 21, 26, 42, 49, 2**32 - 1]),
     quality=st.sampled_from([0, 0x12345, 0x60000, 0x00006, 0xFFFFF, 0x100000, 2**32 - 1]),
     inputs=st.dictionaries(
-        st.sampled_from(["supplier_factor", "share", "no_such_input", "radiative_forcing"]),
+        st.sampled_from(
+            [
+                "supplier_factor",
+                "share",
+                "no_such_input",
+                "radiative_forcing",
+                "area",
+                "total_area",
+                "outstanding",
+                "evic",
+            ]
+        ),
         st.floats(0, 2) | WRONG_AMOUNTS,
         max_size=2,
     ),

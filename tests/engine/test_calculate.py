@@ -120,7 +120,7 @@ def test_rows_keep_their_group_reference_and_inputs_when_others_are_rejected() -
         (Row(country="Germany"), (Reason.OUT_OF_RANGE, "country", "Germany")),
         (Row(category=0), (Reason.UNKNOWN_CATEGORY, "category", "0")),
         (Row(category=16), (Reason.UNKNOWN_CATEGORY, "category", "16")),
-        (Row(method=4), (Reason.UNKNOWN_METHOD, "method", "4")),
+        (Row(method=255), (Reason.UNKNOWN_METHOD, "method", "255")),
         (Row(quantity=float("nan")), (Reason.NOT_FINITE, "quantity", "nan")),
         (Row(quantity=float("-inf")), (Reason.NOT_FINITE, "quantity", "-inf")),
         (Row(quantity=-2.5), (Reason.NEGATIVE, "quantity", "-2.5")),

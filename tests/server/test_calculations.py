@@ -106,7 +106,7 @@ async def test_an_activity_is_answered_with_its_emission_factor_and_interval(cal
 
 async def test_a_like_activity_is_answered_the_same_when_it_is_recalled(caller: Caller) -> None:
     one = await caller.calculate(steel(quantity=3.3, reference="a"))
-    again = await caller.calculate(steel(quantity=3.3, supplier_code="S2", reference="b", group="c"))
+    again = await caller.calculate(steel(quantity=3.3, supplier_code="S2", reference="b"))
     both = await caller.calculate(steel(quantity=3.3), steel())
     assert one == again
     assert one.emissions[0] == both.emissions[0]
@@ -133,6 +133,38 @@ async def test_a_suppliers_own_factor_is_shown_as_its_factor(caller: Caller) -> 
     assert emission.method == activity_pb2.METHOD_SUPPLIER_SPECIFIC
     assert (emission.factor, emission.factor_kg_co2e, emission.factor_unit) == ("", 1.5, "kg")
     assert emission.estimate.kg_co2e == 15
+
+
+def waste(share: float, **changes: Any) -> activity_pb2.Activity:
+    """A treatment's share of a tonne of waste, with a factor of the supplier's, with changes."""
+    fields: dict[str, Any] = {"category": 5, "method": activity_pb2.METHOD_AVERAGE_WASTE, "unit": "kg", "factor": ""}
+    inputs = {"share": share, "supplier_factor": 2.0}
+    return steel(**(fields | {"quantity": 1_000.0, "group": "plant", "inputs": inputs} | changes))
+
+
+async def test_each_group_is_answered_with_its_sum(caller: Caller) -> None:
+    response = await caller.calculate(waste(0.25), steel(), waste(0.75), steel(group="G"))
+    plant, other = response.groups
+    assert (plant.group, plant.activities, plant.estimate.kg_co2e) == ("plant", 2, 2_000)
+    assert (other.group, other.activities, other.estimate) == ("G", 1, response.emissions[3].estimate)
+    assert not plant.HasField("portfolio")
+
+
+async def test_the_amount_and_the_part_of_the_whole_are_answered(caller: Caller) -> None:
+    fields: dict[str, Any] = {"category": 15, "method": activity_pb2.METHOD_PCAF_LISTED_EQUITY, "unit": "t CO2e"}
+    inputs = {"outstanding": 50.0, "evic": 200.0}
+    emission = (await caller.calculate(steel(factor="", inputs=inputs, **fields))).emissions[0]
+    assert (emission.amount, emission.attribution, emission.estimate.kg_co2e) == (2_500, 0.25, 2_500)
+    assert (emission.factor, emission.factor_kg_co2e, emission.factor_unit) == ("", 1, "kg CO2e")
+    again = (await caller.calculate(steel(factor="", quantity=20.0, inputs=inputs, **fields))).emissions[0]
+    assert (again.amount, again.attribution) == (5_000, 0.25)
+
+
+async def test_shares_that_do_not_sum_to_one_are_refused(caller: Caller) -> None:
+    code, fields = await caller.refusal(waste(0.25), steel(), waste(0.5))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert fields == [(f"activities[{row}].inputs.share", "SHARES_NOT_WHOLE") for row in (0, 2)]
+    assert (await caller.refusal(waste(1.0, group="")))[1] == [("activities[0].group", "REQUIRED_FIELD")]
 
 
 async def test_lines_with_one_factor_are_summed_as_correlated(caller: Caller) -> None:

@@ -13,6 +13,7 @@ import grpc.aio
 import pytest
 from vcci.v1 import emission_service_pb2, supplier_service_pb2, supplier_service_pb2_grpc
 from vcci.v1 import upload_service_pb2 as pb
+from vcci.v1.activity_pb2 import METHOD_AVERAGE_WASTE
 from vcci.v1.emission_pb2 import EmissionFilter
 from vcci_client.errors import ServerError, from_rpc
 from vcci_server.storage.embedded import embedded_database
@@ -110,6 +111,29 @@ async def test_an_upload_is_not_finalized_with_another_number_of_rows(uploads: U
         assert failure.metadata == {"row_count": str(row_count), "committed_through": "4"}
         assert (await writer.ask(batch(4, 1))).committed_through == 5
     assert (await uploads.finalize(name, 5)).state == pb.Upload.STATE_FINALIZED
+
+
+def treatments(offset: int, *shares: float, **changes: Any) -> pb.AppendBatch:
+    """Shares of treatments of the plant's waste, each a line, with the supplier's own factor."""
+    rows = len(shares)
+    fields: dict[str, Any] = {"category": [5] * rows, "method": [METHOD_AVERAGE_WASTE] * rows, "units": ["kg"]}
+    fields |= {"factors": [], "factor": [], "groups": ["plant"], "group": [0] * rows}
+    message = columns(rows, **(fields | changes))
+    message.inputs.add(name="share", value=shares)
+    message.inputs.add(name="supplier_factor", value=[1.0] * rows)
+    return pb.AppendBatch(offset=offset, columns=message)
+
+
+async def test_shares_may_be_torn_apart_by_batches_and_must_be_whole_in_the_end(uploads: Uploads) -> None:
+    name = await uploads.create()
+    async with uploads.writing(name) as writer:
+        await writer.ask(treatments(0, 0.5, 0.25), batch(2), treatments(4, 1.0, period=[columns().period[0] + 100]))
+        failure = await uploads.failure("FinalizeUpload", pb.FinalizeUploadRequest(name=name))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "SHARES_NOT_WHOLE")
+        expected = {"group": "plant", "sum": "0.75", "field": "inputs.share", "method": "average_waste"}
+        assert failure.metadata == expected
+        assert (await writer.ask(treatments(5, 0.25))).committed_through == 6
+    assert (await uploads.finalize(name, 6)).state == pb.Upload.STATE_FINALIZED
 
 
 @pytest.mark.parametrize("said", ["batch", "duplicate", "heartbeat"])

@@ -8,7 +8,10 @@ OPTIONAL = ("supplier_name", "country", "method", "factor", "group", *SCORES, "r
 INPUTS = (
     *("supplier_factor", "distance", "mass", "mass_per_item", "volume", "area", "days", "nights", "years", "rooms"),
     *("passengers", "vehicles", "fuel_per_distance", "uses", "energy_per_use", "items", "trips", "share"),
-    "radiative_forcing",
+    *("radiative_forcing", "fuel_per_use", "energy_per_distance", "commuting_days", "loss_rate", "release_rate"),
+    *("sector_share", "franchises", "part", "outstanding", "whole", "total_area", "occupancy", "franchises_sampled"),
+    *("evic", "equity", "debt", "property_value", "vehicle_value", "gdp", "fuel_price"),
+    *("combustion_factor", "loss_factor", "pcaf_score", "base_evic", "functional_units"),
 )
 
 FIELDS = (*REQUIRED, *OPTIONAL, *INPUTS)

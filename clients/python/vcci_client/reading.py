@@ -19,7 +19,7 @@ _CATEGORIES = {_slug(name.removeprefix("CATEGORY_")): number for name, number in
 _METHODS = {_slug(name.removeprefix("METHOD_")): number for name, number in Method.items() if number}
 
 CATEGORY_EXPECTED = "a category, 1 to 15"
-METHOD_EXPECTED = ", ".join(_METHODS)
+METHOD_EXPECTED = "a method, like spend_based or distance_based (docs/methods.md), or nothing"
 SCORE_EXPECTED = "a score, 1 (best) to 5, or nothing"
 
 

@@ -13,6 +13,7 @@ from vcci_server.storage.queries import QUERIES
 
 Mode: TypeAlias = Literal["committed", "pending"]
 State: TypeAlias = Literal["open", "finalized", "abandoned"]
+Check: TypeAlias = Callable[[Connection, int, int], Awaitable[None]]  # raises what is wrong with an upload's rows
 Unfold: TypeAlias = Callable[[Connection, int, int], Awaitable[None]]  # takes an upload's rows out of the rollups
 
 LAST = 2**63 - 1  # an upload id above all others
@@ -96,8 +97,10 @@ async def check_epoch(pool: Pool, tenant_id: int, upload_id: int, epoch: int) ->
     return upload
 
 
-async def finalize(pool: Pool, tenant_id: int, upload_id: int, row_count: int | None = None) -> UploadRecord:
-    """Close an upload, if it has `row_count` rows; finalizing again returns the same."""
+async def finalize(
+    pool: Pool, tenant_id: int, upload_id: int, row_count: int | None = None, *, check: Check | None = None
+) -> UploadRecord:
+    """Close an upload, if it has `row_count` rows and its check passes; finalizing again returns the same."""
     async with transaction(pool) as db:
         upload = await fetch(db, QUERIES["lock_upload"], tenant_id, upload_id)
         if upload.state == "abandoned":
@@ -110,6 +113,8 @@ async def finalize(pool: Pool, tenant_id: int, upload_id: int, row_count: int | 
             )
         if upload.state == "finalized":
             return upload
+        if check is not None:
+            await check(db, tenant_id, upload_id)
         return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "finalized"))
 
 

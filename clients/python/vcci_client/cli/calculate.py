@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @click.option("--quantity", type=float, required=True)
 @click.option("--unit", required=True, help="Unit, or a currency when it is spend.")
 @click.option("--factor", default="", help="Key of the emission factor, source:code.")
+@click.option("--method", default="", help="Name of a method; else the best that the data allows.")
+@click.option("--group", default="", help="What the activity belongs to; some methods require it.")
 @click.option("--period", type=click.DateTime(["%Y-%m-%d"]), help="A day of the reporting period; else today.")
 @click.option("--country", default="", help="The supplier's country, ISO 3166-1.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=NUMBER", help="Further input; may be repeated.")
@@ -30,6 +32,8 @@ async def calculate(
     quantity: float,
     unit: str,
     factor: str,
+    method: str,
+    group: str,
     period: datetime | None,
     country: str,
     inputs: tuple[str, ...],
@@ -37,16 +41,22 @@ async def calculate(
 ) -> None:
     """Calculate one activity: vcci calculate --category 1 --quantity 1000 --unit USD --factor naics:331110"""
     from google.type.date_pb2 import Date
-    from vcci.v1.activity_pb2 import Activity, Category
+    from vcci.v1.activity_pb2 import Activity, Category, Method
 
+    from vcci_client import reading
+
+    if (number := reading.method(method)) is None:
+        raise click.BadParameter(f"{method!r} is not {reading.METHOD_EXPECTED}", param_hint="--method")
     day = period or datetime.now()
     activity = Activity(
         supplier_code="-",
         country=country,
         category=Category.ValueType(category),
+        method=Method.ValueType(number),
         quantity=quantity,
         unit=unit,
         factor=factor,
+        group=group,
         reporting_period=Date(year=day.year, month=day.month, day=day.day),
         inputs=dict(map(_input, inputs)),
     )
@@ -71,6 +81,7 @@ def _print(response: "CalculateResponse") -> None:
     click.echo(f"{estimate.kg_co2e:,.3f} kg CO2e")
     click.echo(f"  95 % interval  {estimate.kg_co2e_low:,.3f} to {estimate.kg_co2e_high:,.3f}")
     click.echo(f"  method         {Method.Name(emission.method).removeprefix('METHOD_').lower()}")
+    click.echo(f"  amount         {emission.amount:,.3f} {emission.factor_unit}")
     click.echo(f"  factor         {emission.factor_kg_co2e:g} kg CO2e per {emission.factor_unit}  {emission.factor}")
     for notice in emission.notices:
         click.echo(f"  notice         {Notice.Name(notice).removeprefix('NOTICE_').lower()}")

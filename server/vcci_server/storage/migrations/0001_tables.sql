@@ -124,7 +124,7 @@ CREATE TABLE emission_segments (
     period        bytea NOT NULL,            -- u1, days since the first day of the quarter
     quantity      bytea NOT NULL,            -- f8
     unit          bytea NOT NULL,            -- u2, index into units
-    factor        bytea NOT NULL,            -- u4, emission_factors.factor_id; 0: the supplier's own
+    factor        bytea NOT NULL,            -- u4, emission_factors.factor_id; 0: the supplier's own, or reported
     quality       bytea NOT NULL,            -- u2, five scores of three bits, reliability highest
     kg_co2e       bytea NOT NULL,            -- f8
     sigma         bytea NOT NULL,            -- f4, ln of the geometric standard deviation

@@ -89,7 +89,7 @@ COMMENT ON COLUMN emissions.quality IS 'Five pedigree scores, reliability first;
 COMMENT ON COLUMN emissions.kg_co2e IS 'The calculated value, kg CO2e: the median of the row.';
 COMMENT ON COLUMN emissions.gsd2 IS 'The 95 % interval is kg_co2e / gsd2 to kg_co2e * gsd2.';
 COMMENT ON COLUMN emissions.category IS 'Number of the Scope 3 category, 1 to 15.';
-COMMENT ON COLUMN emissions.method IS 'Number of the method: 1 supplier_specific, 2 average_data, 3 spend_based.';
+COMMENT ON COLUMN emissions.method IS 'Number of the method: 1 supplier_specific, 2 average_data, 3 spend_based; the others in docs/methods.md.';
 COMMENT ON COLUMN emissions.notices IS 'Bit n is Notice n of protos/vcci/v1/emission.proto.';
 
 -- Whether the segments that this merge replaced are deleted: a version older than it cannot be read any more.
