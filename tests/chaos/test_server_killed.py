@@ -62,7 +62,7 @@ class Killer:
         self._rng = rng
         self._loop = asyncio.get_running_loop()
         self._killed = asyncio.Event()
-        self._ticks_left = 1
+        self._ticks_left = 1  # 0 and less: not armed
 
     def tick(self) -> None:
         """Kill when it is time; called from any thread."""
@@ -79,11 +79,14 @@ class Killer:
         self._killed.clear()
         assert await asyncio.to_thread(self._server.ended) == -signal.SIGKILL
         await asyncio.to_thread(self._server.start)
+
+    def arm(self) -> None:
+        """Kill again after some more ticks."""
         self._ticks_left = self._rng.randint(1, 8)
 
 
 async def test_twenty_kills_within_one_upload_lose_and_double_nothing() -> None:
-    rows, batch_rows = 30_000, 250
+    rows, batch_rows = 60_000, 250
     with running_server() as server:
         killer = Killer(server, random.Random(20_250_301))
         trial = Trial(server, rows, batch_rows, tick=killer.tick)
@@ -95,6 +98,7 @@ async def test_twenty_kills_within_one_upload_lose_and_double_nothing() -> None:
                 seen = (await Uploads(channel, server.metadata()).stored(trial.name)).row.tolist()
             through = -(-(max(seen, default=-1) + 1) // batch_rows) * batch_rows
             assert seen == [row for row in whole["row"] if row < through], "whole batches are seen, in order"
+            killer.arm()
         await trial.check(await uploading)
         assert killer.kills == KILLS
         assert len(trial.problems) >= KILLS / 2, "the client had to come back again and again"
