@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import asyncpg
 import psutil
 import uvloop
+from vcci_engine.results import Basis
 from vcci_server.storage.copy import SegmentRow, copy_segments
 from vcci_server.storage.migrate import migrate
 from vcci_server.storage.partitions import PartitionKeeper
@@ -55,7 +56,7 @@ class Peers:
 
         async def write(connection: Connection, upload: int, offset: int, number: int) -> None:
             segments = enumerate(self._segments[number])
-            rows = [SegmentRow(1, upload, 0, offset, position, 1, segment) for position, segment in segments]
+            rows = [SegmentRow(1, upload, 0, offset, position, Basis(1), segment) for position, segment in segments]
             await copy_segments(connection, rows)
 
         return _run(self._turn(write))

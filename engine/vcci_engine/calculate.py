@@ -18,8 +18,9 @@ from vcci_engine.declared import check_deductions, check_given, check_groups, ch
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding, row_errors
 from vcci_engine.inputs import amounts, known
+from vcci_engine.methods import VERSION
 from vcci_engine.quality import VARIANCE, pack
-from vcci_engine.results import Calculation, Emissions, Reason
+from vcci_engine.results import Basis, Calculation, Emissions, Reason
 from vcci_engine.selection import select
 from vcci_engine.units import parse
 
@@ -64,7 +65,8 @@ def calculate(
         emissions = _emissions(activities, factors, choice, quality, kg_co2e, amount)
     right = np.ones(len(emissions), np.bool_)
     right[errors.row] = False
-    return Calculation(select(emissions, right) if len(errors) else emissions, errors, factors.set_id)
+    basis = Basis(factors.set_id, method_version=VERSION)
+    return Calculation(select(emissions, right) if len(errors) else emissions, errors, basis)
 
 
 def _packed_quality(activities: Activities) -> npt.NDArray[np.uint16]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +81,18 @@ class Emissions:
         return len(self.row)
 
 
+class Basis(NamedTuple):
+    """What results rest on beside their inputs: under the same they are the same bits."""
+
+    factor_set_id: int
+    price_set_id: int = 0  # 0: no prices
+    method_version: int = 1  # methods.VERSION
+
+
 @dataclass(frozen=True, slots=True)
 class Calculation:
     """The result of one batch under one factor table."""
 
     emissions: Emissions
     errors: RowErrors
-    factor_set_id: int
+    basis: Basis

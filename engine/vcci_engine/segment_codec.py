@@ -47,9 +47,12 @@ class Segment:
     n: int
     supplier_min: int
     supplier_max: int
+    row_min: int
+    row_max: int
     ug_co2e: int  # micrograms, exact
     units: tuple[str, ...]  # dictionary of the column unit
     totals: bytes
+    input_hash: bytes  # as input_hash.py makes it
     columns: Mapping[str, Buffer]  # by the names of COLUMNS; period is days since the first day of the quarter
     group: bytes | None = None  # strings
     reference: bytes | None = None  # strings
@@ -57,8 +60,9 @@ class Segment:
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = {name: bytes(column) for name, column in self.columns.items()}  # a memoryview cannot be pickled
-        fields = (self.quarter, self.n, self.supplier_min, self.supplier_max, self.ug_co2e, self.units, self.totals)
-        return Segment, (*fields, columns, self.group, self.reference, self.inputs)
+        bounds = (self.quarter, self.n, self.supplier_min, self.supplier_max, self.row_min, self.row_max)
+        header = (*bounds, self.ug_co2e, self.units, self.totals, self.input_hash)
+        return Segment, (*header, columns, self.group, self.reference, self.inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vcci_engine.activities import FloatArray, IndexArray, InputColumn, Positions
 from vcci_engine.dates import DAY_OF_QUARTER, QUARTER, QUARTER_START, day_index
+from vcci_engine.input_hash import input_hash
 from vcci_engine.results import Emissions
 from vcci_engine.segment_codec import (
     COLUMNS,
@@ -143,25 +144,31 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
     bounds = _bounds(rows.quarter, rows_per_segment)
     totals = _totals(rows.columns, bounds)
     data = {name: rows.columns[name].astype(t, copy=False).view(np.uint8).data for name, t in COLUMNS if name != "unit"}
-    supplier = rows.columns["supplier"]
+    supplier, row = rows.columns["supplier"], rows.columns["row"]
     for number, (start, stop) in enumerate(pairwise(bounds)):
+        quarter = int(QUARTER_START[rows.quarter[start]])
         units, unit = _used(rows.units, rows.columns["unit"][start:stop])
         ug = ug_ints(np.stack((totals[number]["high"], totals[number]["low"]), axis=1).astype(np.int64))
+        columns = {
+            name: unit if name == "unit" else data[name][start * t.itemsize : stop * t.itemsize] for name, t in COLUMNS
+        }
+        group, reference = encode_strings(rows.groups[start:stop]), encode_strings(rows.references[start:stop])
+        inputs = encode_inputs({name: values[start:stop] for name, values in rows.inputs.items()})
         yield Segment(
-            quarter=int(QUARTER_START[rows.quarter[start]]),
+            quarter=quarter,
             n=stop - start,
             supplier_min=int(supplier[start]),
             supplier_max=int(supplier[stop - 1]),
+            row_min=int(row[start:stop].min()),
+            row_max=int(row[start:stop].max()),
             ug_co2e=sum(ug),
             units=units,
             totals=totals[number].tobytes(),
-            columns={
-                name: unit if name == "unit" else data[name][start * t.itemsize : stop * t.itemsize]
-                for name, t in COLUMNS
-            },
-            group=encode_strings(rows.groups[start:stop]),
-            reference=encode_strings(rows.references[start:stop]),
-            inputs=encode_inputs({name: values[start:stop] for name, values in rows.inputs.items()}),
+            input_hash=input_hash(quarter, units, columns, group, reference, inputs),
+            columns=columns,
+            group=group,
+            reference=reference,
+            inputs=inputs,
         )
 
 

@@ -5,6 +5,7 @@ the place of the engine's.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def with_early_errors(calculation: Calculation, early: RowErrors) -> Calculation
     if not len(early):
         return calculation
     merged = {int(error[0]): error for errors in (calculation.errors, early) for error in _each(errors)}
-    return Calculation(calculation.emissions, _row_errors(merged), calculation.factor_set_id)
+    return replace(calculation, errors=_row_errors(merged))
 
 
 _Error = tuple[Any, Reason, str, str, str]

@@ -44,7 +44,7 @@ class _Call:
         emissions = self.calculation.emissions
         rows = len(emissions)
         segments = cut(emissions, self.supplier_ids, self.activities.units, offset)
-        return PreparedBatch(offset, rows, rows, 0, self.calculation.factor_set_id, segments, NO_ERRORS)
+        return PreparedBatch(offset, rows, rows, 0, self.calculation.basis, segments, NO_ERRORS)
 
 
 @dataclass(slots=True)

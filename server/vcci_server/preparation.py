@@ -102,7 +102,7 @@ class Preparation:
             rows=len(activities),
             accepted=len(emissions),
             rejected=len(calculation.errors),
-            factor_set_id=calculation.factor_set_id,
+            basis=calculation.basis,
             segments=segments,
             errors=calculation.errors,
             references=tuple(reference(activities, int(row)) for row in calculation.errors.row),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
+from vcci_engine.methods import VERSION
 from vcci_engine.results import Calculation, Notice, Reason
 
 from tests.engine.reference import Result, calculated
@@ -91,7 +92,7 @@ def test_an_empty_factor_set_knows_no_factor() -> None:
 
 
 def test_the_factor_set_is_named_in_the_result() -> None:
-    assert calculate(batch(Row()), TABLE).factor_set_id == 7
+    assert calculate(batch(Row()), TABLE).basis == (7, 0, VERSION)
 
 
 def test_rows_keep_their_group_reference_and_inputs_when_others_are_rejected() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from vcci_engine.activities import InputColumn
 from vcci_engine.dates import EPOCH
 from vcci_engine.quality import VARIANCE
-from vcci_engine.results import Emissions, RowErrors
+from vcci_engine.results import Basis, Emissions, RowErrors
 from vcci_engine.segments import cut
 from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_moments, sigma2_of_gsd2
 from vcci_server.importers import FactorRecord
@@ -121,7 +121,7 @@ class StoredEmissions:
         emissions = random_emissions(n, seed, self.factors, rejected)
         segments = cut(emissions, self.supplier_ids, UNITS, offset, ROWS_PER_SEGMENT)
         errors = RowErrors(np.empty(0, np.uint32))
-        batch = PreparedBatch(offset, n + rejected, n, rejected, self.factor_set_id, segments, errors)
+        batch = PreparedBatch(offset, n + rejected, n, rejected, Basis(self.factor_set_id), segments, errors)
         epoch = self.uploads[upload_id].epoch
         await commit_batches(self.pool, self.keeper, self.tenant_id, upload_id, epoch, [batch])
         self.rows[upload_id] += [row_of(emissions, place, upload_id, offset, self.factors) for place in range(n)]

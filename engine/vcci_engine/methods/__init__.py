@@ -39,6 +39,7 @@ __all__ = [
     "RATIOS",
     "SUPPLIER_FACTOR",
     "USED",
+    "VERSION",
     "Data",
     "Input",
     "Method",
@@ -65,6 +66,10 @@ METHODS: tuple[Method, ...] = (
 
 _ALL_INPUTS = (SUPPLIER_FACTOR, *MULTIPLIERS, *(known for whole in DIVISORS for known in whole), *DEDUCTIONS, *TOLD)
 INPUTS: Mapping[str, Input] = {known.name: known for known in _ALL_INPUTS}
+
+# Of the registry: stored with results. A method whose formula changes gets the next number as its own version, so
+# results of a registry whose version is not below it are made by today's formula.
+VERSION = max(method.version for method in METHODS)
 
 # What is told when the method wanted (first) was not possible and another (second) was used.
 DOWNGRADES = {

@@ -58,7 +58,7 @@ class Method:
     constant: float = 1.0
     grouped: bool = False  # it is a line of a system: the row's group
     whole: str = ""  # the input that sums to 1 over a system
-    version: int = 1
+    version: int = 1  # of the registry, since which the formula is this
 
     @property
     def needed(self) -> str:

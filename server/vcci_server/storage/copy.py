@@ -7,18 +7,20 @@ import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
+from vcci_engine.results import Basis
 from vcci_engine.segments import COLUMNS, Segment
 
 from vcci_server.storage.pool import Connection
 
 HEADER_COLUMNS = (
-    *("tenant_id", "quarter", "upload_id", "merge_version", "batch_offset", "segment"),
-    *("n", "supplier_min", "supplier_max", "factor_set_id"),
+    *("tenant_id", "quarter", "upload_id", "run_id", "merge_version", "batch_offset", "segment"),
+    *("n", "supplier_min", "supplier_max", "row_min", "row_max"),
+    *("factor_set_id", "price_set_id", "method_version"),
 )
 COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
 SEGMENT_COLUMNS = (
     *HEADER_COLUMNS,
-    *("ug_co2e", "units", "totals"),
+    *("ug_co2e", "units", "totals", "input_hash"),
     *COLUMN_NAMES,
     *("group", "reference", "inputs"),
 )
@@ -29,7 +31,8 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no header extension
 _TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _LENGTH = struct.Struct(">i")
-_HEADER = struct.Struct(">h ii ii iq iq iq ii ii ii ii ii")  # number of columns, then length and value of each
+# Number of columns, then length and value of each.
+_HEADER = struct.Struct(">h ii ii iq iq iq iq ii ii ii ii iq iq ii ii ih")
 _DAYS_TO_2000 = 10_957  # PostgreSQL counts days from 2000-01-01, we from 1970-01-01
 _TEXT_OID = 25
 
@@ -45,8 +48,9 @@ class SegmentRow:
     merge_version: int
     batch_offset: int
     number: int
-    factor_set_id: int
+    basis: Basis
     segment: Segment
+    run_id: int = 0  # 0: as ingested
 
 
 async def copy_segments(connection: Connection, rows: Iterable[SegmentRow]) -> None:
@@ -76,7 +80,7 @@ def chunks(rows: Iterable[SegmentRow]) -> Iterator[bytes]:
 def _buffers(row: SegmentRow) -> Iterator[Buffer]:
     segment = row.segment
     yield _header(row)
-    first = (numeric(segment.ug_co2e), text_array(segment.units), segment.totals)
+    first = (numeric(segment.ug_co2e), text_array(segment.units), segment.totals, segment.input_hash)
     columns = (segment.columns[name] for name in COLUMN_NAMES)
     for data in (*first, *columns, segment.group, segment.reference, segment.inputs):
         if data is None:
@@ -94,8 +98,9 @@ def _header(row: SegmentRow) -> bytes:
     segment = row.segment
     return _HEADER.pack(
         *(len(SEGMENT_COLUMNS), 4, row.tenant_id, 4, segment.quarter - _DAYS_TO_2000),
-        *(8, row.upload_id, 8, row.merge_version, 8, row.batch_offset, 4, row.number),
-        *(4, segment.n, 4, segment.supplier_min, 4, segment.supplier_max, 4, row.factor_set_id),
+        *(8, row.upload_id, 8, row.run_id, 8, row.merge_version, 8, row.batch_offset, 4, row.number),
+        *(4, segment.n, 4, segment.supplier_min, 4, segment.supplier_max, 8, segment.row_min, 8, segment.row_max),
+        *(4, row.basis.factor_set_id, 4, row.basis.price_set_id, 2, row.basis.method_version),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from vcci_engine.errors import OffsetMismatch, VcciError
-from vcci_engine.results import RowErrors
+from vcci_engine.results import Basis, RowErrors
 from vcci_engine.segments import Segment
 
 from vcci_server.storage import uploads
@@ -23,7 +23,7 @@ class PreparedBatch:
     rows: int
     accepted: int
     rejected: int
-    factor_set_id: int
+    basis: Basis
     segments: list[Segment]
     errors: RowErrors
     references: tuple[str, ...] = ()  # of the errors: one each, or none
@@ -87,7 +87,7 @@ async def _refusal(db: Connection, tenant_id: int, upload_id: int, epoch: int, o
 def _segment_rows(tenant_id: int, upload_id: int, batches: Sequence[PreparedBatch]) -> Iterator[SegmentRow]:
     for batch in batches:
         for number, segment in enumerate(batch.segments):
-            yield SegmentRow(tenant_id, upload_id, 0, batch.offset, number, batch.factor_set_id, segment)
+            yield SegmentRow(tenant_id, upload_id, 0, batch.offset, number, batch.basis, segment)
 
 
 def _row_errors(tenant_id: int, upload_id: int, batch: PreparedBatch) -> tuple[object, ...]:

@@ -1,15 +1,18 @@
 """Merging: a finalized upload's segments of a quarter, sorted by supplier into larger ones; and deleting the old ones.
 
 A step is one transaction: it takes up to a million rows of one quarter, so that memory is bounded and a step that fails
-is done again. A supplier's rows of a quarter are then side by side, once in each million.
+is done again. A supplier's rows of a quarter are then side by side, once in each million of one basis.
 """
 
-from collections.abc import AsyncIterator
-from datetime import date, timedelta
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 import asyncpg
 from vcci_cluster import Executor, Work
 from vcci_engine.dates import EPOCH
+from vcci_engine.input_hash import is_unaltered
+from vcci_engine.results import Basis
 from vcci_engine.segments import Segment, merge
 
 from vcci_server.storage.copy import COLUMN_NAMES, SegmentRow, copy_segments
@@ -20,6 +23,8 @@ STEP_ROWS = 1_000_000  # some 50 MB as read, as sorted and as written
 FETCH_SEGMENTS = 20
 KEPT = timedelta(hours=1)  # how long a reader or a resume token may go on with the segments that it began with
 CPU_S_PER_ROW = 0.3e-6
+
+logger = logging.getLogger(__name__)
 
 
 async def due(pool: Pool) -> list[tuple[int, int]]:
@@ -33,12 +38,17 @@ async def merge_step(pool: Pool, executor: Executor, tenant_id: int, upload_id: 
     async with transaction(pool) as db:
         if not await db.fetchval(QUERIES["lock_upload_to_merge"], tenant_id, upload_id):
             return False
-        quarter = await db.fetchval(QUERIES["quarter_to_merge"], tenant_id, upload_id)
-        if quarter is None:
+        like = await db.fetchrow(QUERIES["quarter_to_merge"], tenant_id, upload_id)
+        if like is None:
             await db.execute(QUERIES["finish_merging"], tenant_id, upload_id)
             return False
-        old = [record async for record in _records(db, tenant_id, upload_id, quarter, rows)]
-        await _replace(db, old, await _merged(executor, old))
+        old = [record async for record in _records(db, (tenant_id, upload_id, *like), rows)]
+        merged = await _merged(executor, old)
+        if merged is None:
+            logger.error("upload %d of tenant %d has altered inputs; it stays as it is", upload_id, tenant_id)
+            await db.execute(QUERIES["finish_merging"], tenant_id, upload_id)
+            return False
+        await _replace(db, old, merged)
     return True
 
 
@@ -55,12 +65,10 @@ async def sweep(pool: Pool, merge_version: int) -> None:
             await db.execute(QUERIES["delete_merged"], *merged, merge_version)
 
 
-async def _records(
-    db: Connection, tenant_id: int, upload_id: int, quarter: date, rows: int
-) -> AsyncIterator[asyncpg.Record]:
+async def _records(db: Connection, like: Sequence[object], rows: int) -> AsyncIterator[asyncpg.Record]:
     """Yield whole segments, two at least, until they have `rows` rows."""
     found = taken = 0
-    query = db.cursor(QUERIES["segments_to_merge"], tenant_id, upload_id, quarter, prefetch=FETCH_SEGMENTS)
+    query = db.cursor(QUERIES["segments_to_merge"], *like, prefetch=FETCH_SEGMENTS)
     async for record in query:
         if found >= 2 and taken >= rows:
             return
@@ -69,11 +77,16 @@ async def _records(
         yield record
 
 
-async def _merged(executor: Executor, old: list[asyncpg.Record]) -> list[Segment]:
+async def _merged(executor: Executor, old: list[asyncpg.Record]) -> list[Segment] | None:
     rows = sum(record["n"] for record in old)
-    segments = [_segment(record) for record in old]
-    work = Work("sort_segments", merge, (segments,), estimated_s=rows * CPU_S_PER_ROW, rows=rows)
+    segments = [stored_segment(record) for record in old]
+    work = Work("sort_segments", merge_unaltered, (segments,), estimated_s=rows * CPU_S_PER_ROW, rows=rows)
     return await executor.run(work)
+
+
+def merge_unaltered(segments: list[Segment]) -> list[Segment] | None:
+    """Merge segments that have the inputs that they were stored with; None: the hash of a new one would cover it up."""
+    return merge(segments) if all(map(is_unaltered, segments)) else None
 
 
 async def _replace(db: Connection, old: list[asyncpg.Record], merged: list[Segment]) -> None:
@@ -81,28 +94,28 @@ async def _replace(db: Connection, old: list[asyncpg.Record], merged: list[Segme
     tenant_id, upload_id = first["tenant_id"], first["upload_id"]
     await db.execute(QUERIES["lock_merges"])
     version = await db.fetchval(QUERIES["insert_merge"], tenant_id, upload_id)
-    key = (tenant_id, upload_id, first["quarter"], version, last["batch_offset"], last["segment"])
+    basis = Basis(*(first[name] for name in Basis._fields))
+    key = (tenant_id, upload_id, first["quarter"], *basis, version, last["batch_offset"], last["segment"])
     await db.execute(QUERIES["mark_merged"], *key)
-    sets = {record["factor_set_id"] for record in old}
-    factor_set_id = sets.pop() if len(sets) == 1 else 0
     await copy_segments(
         db,
-        [
-            SegmentRow(tenant_id, upload_id, version, 0, number, factor_set_id, segment)
-            for number, segment in enumerate(merged)
-        ],
+        [SegmentRow(tenant_id, upload_id, version, 0, number, basis, segment) for number, segment in enumerate(merged)],
     )
 
 
-def _segment(record: asyncpg.Record) -> Segment:
+def stored_segment(record: asyncpg.Record) -> Segment:
+    """Return a whole row of emission_segments as the engine has it."""
     return Segment(
         quarter=(record["quarter"] - EPOCH).days,
         n=record["n"],
         supplier_min=record["supplier_min"],
         supplier_max=record["supplier_max"],
+        row_min=record["row_min"],
+        row_max=record["row_max"],
         ug_co2e=int(record["ug_co2e"]),
         units=tuple(record["units"]),
         totals=record["totals"],
+        input_hash=record["input_hash"],
         columns={name: record[name] for name in COLUMN_NAMES},
         group=record["group"],
         reference=record["reference"],

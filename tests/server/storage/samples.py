@@ -3,7 +3,7 @@
 from datetime import date
 
 import numpy as np
-from vcci_engine.results import RowErrors
+from vcci_engine.results import Basis, RowErrors
 from vcci_engine.segments import COLUMNS, Segment
 from vcci_server.storage.ingest import PreparedBatch
 
@@ -19,9 +19,12 @@ def segment(n: int = 4, *, first_row: int = 0, quarter: int = QUARTER, ug_co2e: 
         n=n,
         supplier_min=first_row,
         supplier_max=first_row + n - 1,
+        row_min=first_row,
+        row_max=first_row + n - 1,
         ug_co2e=ug_co2e,
         units=("kg", "m²"),
         totals=b"totals",
+        input_hash=b"hash",
         columns={name: rows.astype(dtype).data for name, dtype in COLUMNS},
         group=None,
         reference=b"reference",
@@ -35,4 +38,6 @@ def batch(
     """Return a batch of `rows` rows in one segment, less the wrong ones."""
     accepted = rows - len(errors)
     stored = segment(accepted, first_row=offset, quarter=quarter)
-    return PreparedBatch(offset, rows, accepted, len(errors), 1, [stored] if accepted else [], errors, references)
+    return PreparedBatch(
+        offset, rows, accepted, len(errors), Basis(1), [stored] if accepted else [], errors, references
+    )

@@ -147,5 +147,36 @@ async def test_totals_and_factor_sets_of_merged_segments_are_right(stages: Stage
     assert before["set"] == stages.store.factor_set_id
 
 
+async def test_segments_of_different_bases_are_merged_apart(stages: Stages) -> None:
+    upload_id = await _finalized(stages)
+    pool = stages.store.pool
+    last = "SELECT max(batch_offset) FROM emission_segments WHERE upload_id = $1"
+    for column, value in (("price_set_id", 9), ("method_version", 2)):
+        query = f"UPDATE emission_segments SET {column} = $2 WHERE upload_id = $1 AND batch_offset = ({last})"
+        await pool.execute(query, upload_id, value)
+    before = _rows(await _segments(stages, upload_id))
+    bases = """
+        SELECT quarter, price_set_id, method_version, sum(n) AS n FROM emission_segments
+        WHERE upload_id = $1 AND merged_into IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+    stored = await pool.fetch(bases, upload_id)
+    await stages.merge_all()
+    assert await pool.fetch(bases, upload_id) == stored
+    after = await _segments(stages, upload_id)
+    assert len(after) == len(stored)
+    assert _rows(after) == before
+
+
+async def test_altered_inputs_are_not_merged_into_a_hash_of_their_own(stages: Stages) -> None:
+    upload_id = await _finalized(stages)
+    before = await _segments(stages, upload_id)
+    altered = "UPDATE emission_segments SET quality = substr(quality || '\\x00', 2) WHERE upload_id = $1"
+    await stages.store.pool.execute(altered, upload_id)
+    await stages.merge_all()
+    after = await _segments(stages, upload_id)
+    assert [segment.position for segment in after] == [segment.position for segment in before]
+    assert (stages.store.tenant_id, upload_id) not in await merging.due(stages.store.pool)
+
+
 async def _merge_step(stages: Stages, upload_id: int) -> bool:
     return await merging.merge_step(stages.store.pool, stages.executor, stages.store.tenant_id, upload_id)

@@ -107,16 +107,22 @@ CREATE TABLE emission_segments (
     tenant_id     integer NOT NULL,
     quarter       date NOT NULL,             -- first day of the quarter of the reporting periods
     upload_id     bigint NOT NULL,
-    merge_version bigint NOT NULL,           -- 0: as ingested; else the merge that wrote it
+    run_id        bigint NOT NULL DEFAULT 0, -- 0: as ingested; else the run that calculated it again
+    merge_version bigint NOT NULL,           -- 0: as written; else the merge that wrote it
     batch_offset  bigint NOT NULL,
     segment       integer NOT NULL,
     n             integer NOT NULL,
     supplier_min  integer NOT NULL,
     supplier_max  integer NOT NULL,
-    factor_set_id integer NOT NULL,          -- 0 in a merged segment of several sets: the factor ids tell
+    row_min       bigint NOT NULL,
+    row_max       bigint NOT NULL,
+    factor_set_id integer NOT NULL,
+    price_set_id  integer NOT NULL DEFAULT 0,   -- 0: no prices
+    method_version smallint NOT NULL DEFAULT 1,  -- of the registry of methods
     ug_co2e       numeric NOT NULL,          -- micrograms: exact
     units         text[] NOT NULL,           -- dictionary of the column unit
     totals        bytea NOT NULL,            -- by category and method: rows and micrograms (engine: segment_codec.py)
+    input_hash    bytea NOT NULL,            -- SHA-256 of what kg_co2e and sigma are calculated from (engine: input_hash.py)
     row           bytea NOT NULL,            -- u4, row number within the upload
     supplier      bytea NOT NULL,            -- i4, suppliers.supplier_id, ascending
     category      bytea NOT NULL,            -- u1
@@ -133,7 +139,7 @@ CREATE TABLE emission_segments (
     reference     bytea,                     -- likewise
     inputs        bytea,                     -- named further inputs (engine: segment_codec.py); NULL: none
     merged_into   bigint,                    -- the merge that replaced it; kept for an hour
-    PRIMARY KEY (tenant_id, upload_id, merge_version, batch_offset, segment, quarter)
+    PRIMARY KEY (tenant_id, upload_id, run_id, merge_version, batch_offset, segment, quarter)
 ) PARTITION BY RANGE (quarter);
 
 ALTER TABLE emission_segments

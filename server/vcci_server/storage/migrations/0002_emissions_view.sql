@@ -80,7 +80,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL generate_series(0, s.n - 1) AS i
 LEFT JOIN suppliers AS su ON su.tenant_id = s.tenant_id AND su.supplier_id = vcci_i4(c.supplier, i)
 LEFT JOIN emission_factors AS f ON f.tenant_id = s.tenant_id AND f.factor_id = vcci_u4(c.factor, i)
-WHERE s.merged_into IS NULL;
+WHERE s.run_id = 0 AND s.merged_into IS NULL;
 
 COMMENT ON VIEW emissions IS
     'Stored emissions as rows, for looking: decoded byte by byte in SQL, which is slow. Name a tenant_id, and a '

@@ -14,17 +14,18 @@ WHERE tenant_id = $1 AND upload_id = $2 AND state = 'finalized' AND NOT merged A
 FOR NO KEY UPDATE;
 
 -- name: quarter_to_merge
--- A quarter with more than one segment as ingested. Index: emission_segments_pkey of every partition.
-SELECT quarter FROM emission_segments
-WHERE tenant_id = $1 AND upload_id = $2 AND merge_version = 0 AND merged_into IS NULL
-GROUP BY quarter HAVING count(*) > 1
-ORDER BY quarter
+-- A quarter with more than one segment of one basis as ingested. Index: emission_segments_pkey of every partition.
+SELECT quarter, factor_set_id, price_set_id, method_version FROM emission_segments
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0 AND merge_version = 0 AND merged_into IS NULL
+GROUP BY quarter, factor_set_id, price_set_id, method_version HAVING count(*) > 1
+ORDER BY quarter, factor_set_id, price_set_id, method_version
 LIMIT 1;
 
 -- name: segments_to_merge
 -- Index: emission_segments_pkey of the quarter's partition.
 SELECT * FROM emission_segments
-WHERE tenant_id = $1 AND upload_id = $2 AND merge_version = 0 AND merged_into IS NULL AND quarter = $3
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0 AND merge_version = 0 AND merged_into IS NULL AND quarter = $3
+    AND factor_set_id = $4 AND price_set_id = $5 AND method_version = $6
 ORDER BY batch_offset, segment;
 
 -- name: lock_merges
@@ -35,10 +36,11 @@ LOCK TABLE merges IN EXCLUSIVE MODE;
 INSERT INTO merges (tenant_id, upload_id) VALUES ($1, $2) RETURNING merge_version;
 
 -- name: mark_merged
--- Those up to the segment ($5, $6).
-UPDATE emission_segments SET merged_into = $4
-WHERE tenant_id = $1 AND upload_id = $2 AND merge_version = 0 AND merged_into IS NULL AND quarter = $3
-    AND (batch_offset, segment) <= ($5::bigint, $6::integer);
+-- Those up to the segment ($8, $9).
+UPDATE emission_segments SET merged_into = $7
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0 AND merge_version = 0 AND merged_into IS NULL AND quarter = $3
+    AND factor_set_id = $4 AND price_set_id = $5 AND method_version = $6
+    AND (batch_offset, segment) <= ($8::bigint, $9::integer);
 
 -- name: finish_merging
 UPDATE uploads SET merged = true WHERE tenant_id = $1 AND upload_id = $2;
@@ -55,4 +57,4 @@ UPDATE merges SET swept = true WHERE merge_version = $1 RETURNING tenant_id, upl
 -- name: delete_merged
 -- Only segments as ingested are ever merged. Index: emission_segments_pkey of every partition.
 DELETE FROM emission_segments
-WHERE tenant_id = $1 AND upload_id = $2 AND merge_version = 0 AND merged_into = $3;
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0 AND merge_version = 0 AND merged_into = $3;

@@ -34,7 +34,7 @@ SELECT
     CASE WHEN 'inputs' = ANY ($3) THEN s.inputs END AS inputs
 FROM emission_segments AS s
 JOIN uploads AS u USING (tenant_id, upload_id)
-WHERE s.tenant_id = $1
+WHERE s.tenant_id = $1 AND s.run_id = 0
     AND s.merge_version <= $2 AND (s.merged_into IS NULL OR s.merged_into > $2)
     AND u.state <> 'abandoned' AND (u.mode = 'committed' OR u.state = 'finalized')
     AND s.upload_id <= $4::bigint  -- the last upload to read

@@ -35,12 +35,14 @@ RETURNING *;
 -- name: segments_of_groups
 -- Index: emission_segments_pkey of every partition. The segments that hold lines of systems are among these.
 SELECT merge_version, batch_offset, segment, quarter, totals FROM emission_segments
-WHERE tenant_id = $1 AND upload_id = $2 AND merged_into IS NULL AND "group" IS NOT NULL AND inputs IS NOT NULL;
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0 AND merged_into IS NULL
+    AND "group" IS NOT NULL AND inputs IS NOT NULL;
 
 -- name: lines_of_groups
 -- Index: emission_segments_pkey of one partition.
 SELECT n, quarter, supplier, category, method, period, "group", inputs FROM emission_segments
-WHERE tenant_id = $1 AND upload_id = $2 AND merge_version = $3 AND batch_offset = $4 AND segment = $5 AND quarter = $6;
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0
+    AND merge_version = $3 AND batch_offset = $4 AND segment = $5 AND quarter = $6;
 
 -- name: delete_segments
 -- Index: emission_segments_pkey of every partition.
