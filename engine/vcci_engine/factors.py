@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.factor_lookup import FactorLookup, build_lookup
+from vcci_engine.gases import Parts, parts_of
+from vcci_engine.gwp import UNKNOWN_SET
 from vcci_engine.uncertainty import sigma2_of_gsd2
 
 
@@ -28,6 +30,7 @@ class FactorTable:
     kg_co2e: FloatArray  # kg CO2e per unit
     index: Mapping[str, tuple[int, int]]
     lookup: FactorLookup
+    parts: Parts  # [F + 2], at the lookup's positions; per kg CO2e of the supplier's own, and of reported
 
     def __len__(self) -> int:
         return len(self.id)
@@ -53,8 +56,13 @@ def build_table(
     units: Sequence[str],
     kg_co2e: Sequence[float],
     gsd2: Sequence[float],
+    gases: Sequence[Mapping[str, float]] = (),
+    gwp_sets: Sequence[str] = (),
 ) -> FactorTable:
-    """Return the table of a set's factors, given in any order, each key, region and year once."""
+    """Return the table of a set's factors, given in any order, each key, region and year once.
+
+    `gases` in kg per unit and the GWP set of `kg_co2e` are of each factor, or none of any.
+    """
     order = sorted(range(len(ids)), key=lambda n: (keys[n], regions[n], years[n]))
     key, region, unit = (tuple(column[n] for n in order) for column in (keys, regions, units))
     id_ = np.array([ids[n] for n in order], np.uint32)
@@ -63,7 +71,12 @@ def build_table(
     sigma2 = np.array([sigma2_of_gsd2(gsd2[n]) for n in order], np.float64)
     index = _ranges(key)
     lookup = build_lookup(index, id_, region, year, unit, kg, sigma2)
-    return FactorTable(set_id, content_hash, id_, key, region, year, unit, kg, index, lookup)
+    parts = parts_of(
+        [*kg.tolist(), 1.0, 1.0],
+        [*(gases[n] if gases else {} for n in order), {}, {}],
+        [*(gwp_sets[n] if gwp_sets else UNKNOWN_SET for n in order), UNKNOWN_SET, UNKNOWN_SET],
+    )
+    return FactorTable(set_id, content_hash, id_, key, region, year, unit, kg, index, lookup, parts)
 
 
 def _ranges(key: Sequence[str]) -> dict[str, tuple[int, int]]:

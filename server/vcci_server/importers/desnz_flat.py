@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vcci_engine.gwp import BIOGENIC_CO2, GWP
+
 from vcci_server.importers.desnz_names import COUNTRIES, UNITS, code_of, distinct, is_transport
 from vcci_server.importers.desnz_sheet import Activity, read_sheet
-from vcci_server.importers.gwp import GWP100
 from vcci_server.importers.problems import Problems
 from vcci_server.importers.record import CODE, GSD2_BASIC, GSD2_TRANSPORT, TEXT, FactorRecord
 
@@ -19,7 +20,6 @@ PARTS: Mapping[str, str] = {  # of the total, in kg CO2e as well
 }
 ENERGY = ("kWh (Net CV)", "kWh (net)")  # energy per distance, for SECR reports: no emissions
 OUTSIDE_SCOPES = "Outside of Scopes"
-BIOGENIC_CO2 = "CO2_biogenic"
 HOTEL_STAY = "Hotel stay"
 GWP_SET = "AR5"
 ROUNDING = 2e-5 + 1e-9  # four figures, each rounded to five decimals
@@ -87,7 +87,7 @@ def _record(activity: Activity, year: int, region: str, problems: Problems) -> F
         problems.add(activity.line, "GHG/Unit", labels, f"{TOTAL}, or with it {', '.join(PARTS)}")
     elif parts and abs(math.fsum(parts.values()) - total) > ROUNDING:
         problems.add(activity.line, "GHG/Unit", str(total), f"the sum of its gases, {math.fsum(parts.values()):.5f}")
-    gases = {gas: amount / GWP100[GWP_SET][gas] for gas, amount in parts.items()}
+    gases = {gas: amount / GWP[GWP_SET][gas] for gas, amount in parts.items()}
     return _factor(activity, year, region, total, gases, problems)
 
 

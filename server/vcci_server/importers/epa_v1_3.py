@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from vcci_engine.gwp import co2e_of, weights
+
 from vcci_server.importers.csv_rows import Row, read_rows
-from vcci_server.importers.gwp import GWP100
 from vcci_server.importers.problems import Problems
 from vcci_server.importers.record import GSD2_BASIC, GSD2_INFRASTRUCTURE, GSD2_TRANSPORT, TEXT, FactorRecord
 
@@ -18,6 +19,8 @@ VALUE_COLUMNS = {
 PRICE_YEAR = 2022
 MASS_UNIT = "kg/2022 USD, purchaser price"
 CO2E_UNIT = "kg CO2e/2022 USD, purchaser price"
+
+GWP_SET = "AR5"
 
 # The file's names of gases, to the IPCC's short ones.
 GASES: Mapping[str, str] = {
@@ -41,7 +44,7 @@ GASES: Mapping[str, str] = {
 }
 ALL_GASES = "All GHGs"
 UNSPECIFIED = "HFCs and PFCs, unspecified"  # published as CO2e only
-_BY_GAS = frozenset({*GASES, UNSPECIFIED})
+_PARTS: Mapping[str, str] = {**GASES, UNSPECIFIED: co2e_of(GWP_SET)}
 _NAICS = re.compile(r"\d{6}", re.ASCII)
 
 
@@ -63,8 +66,8 @@ def read(data: bytes, *, margins: str = "with") -> list[FactorRecord]:
     value = VALUE_COLUMNS[margins]
     sectors = _sectors(read_rows(data, problems, (CODE, TITLE, GHG, UNIT, value)), value, problems)
     for code, sector in sectors.items():
-        if sector.amounts.keys() not in ({ALL_GASES}, _BY_GAS):
-            problems.add(sector.line, GHG, code, f"either one line '{ALL_GASES}' or the {len(_BY_GAS)} gases of v1.3")
+        if sector.amounts.keys() not in ({ALL_GASES}, _PARTS.keys()):
+            problems.add(sector.line, GHG, code, f"either one line '{ALL_GASES}' or the {len(_PARTS)} gases of v1.3")
     problems.raise_if_any()
     return [_record(code, sector, margins) for code, sector in sectors.items()]
 
@@ -83,9 +86,9 @@ def _sectors(rows: Iterable[Row], value: str, problems: Problems) -> dict[str, _
 
 
 def _record(code: str, sector: _Sector, margins: str) -> FactorRecord:
-    gases = {short: sector.amounts[name] for name, short in GASES.items() if name in sector.amounts}
-    co2e_only = (amount for name, amount in sector.amounts.items() if name not in GASES)
-    gwp = GWP100["AR5"]
+    gases = {short: sector.amounts[name] for name, short in _PARTS.items() if name in sector.amounts}
+    parts = zip(gases.values(), weights(gases, GWP_SET).tolist(), strict=True)
+    kg_co2e = math.fsum(amount * gwp for amount, gwp in parts) if gases else sector.amounts[ALL_GASES]
     return FactorRecord(
         source="naics",
         code=code,
@@ -93,9 +96,9 @@ def _record(code: str, sector: _Sector, margins: str) -> FactorRecord:
         region="US",
         year=PRICE_YEAR,
         unit="USD",
-        kg_co2e=math.fsum([*co2e_only, *(amount * gwp[gas] for gas, amount in gases.items())]),
+        kg_co2e=kg_co2e,
         gases=gases,
-        gwp_set="AR5",
+        gwp_set=GWP_SET,
         gsd2=_gsd2(code),
         price_year=PRICE_YEAR,
         price_basis="purchaser",

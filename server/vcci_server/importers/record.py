@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vcci_engine import gwp
+
 # Basic uncertainty of the pedigree method, as ecoinvent tabulates it: squared geometric standard deviations.
 GSD2_BASIC = 1.05  # energy, materials, waste services, CO2
 GSD2_TRANSPORT = 2.0
 GSD2_INFRASTRUCTURE = 3.0
 
-GWP_SETS = ("", "AR4", "AR5", "AR6")
+GWP_SETS = (gwp.UNKNOWN_SET, *gwp.GWP_SETS)
 PRICE_BASES = ("", "purchaser", "producer")
 MARGINS = ("", "with", "without")
 
@@ -25,8 +27,8 @@ TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
 class FactorRecord:
     """kg CO2e per unit of an activity.
 
-    Where `gases` are known, `kg_co2e` less the sum of gas x GWP (of `gwp_set`) is what the publisher gives as CO2e
-    only, plus rounding: to restate a factor under another GWP set, restate the gases and carry that rest over.
+    Where `gases` are known, what the publisher gives as CO2e only stands among them as `CO2e_{set}`; any other
+    difference to the sum of gas x GWP (of `gwp_set`) is rounding, or gases left out (vcci_engine.gases.parts_of).
     """
 
     source: str  # classification: "naics", "desnz", "grid", "fuel"
@@ -36,8 +38,8 @@ class FactorRecord:
     year: int  # that the factor describes
     unit: str  # one unit of activity, as pint reads it: "kg", "kWh", "tonne*km", "USD", "room*night"
     kg_co2e: float  # kg CO2e per unit
-    gases: Mapping[str, float]  # kg of each per unit, by the IPCC's short names (CO2, CH4, N2O, HFC134a); may be empty
-    gwp_set: str  # of kg_co2e: "AR4", "AR5", "AR6"; "" is unknown
+    gases: Mapping[str, float]  # kg of each per unit, named as in vcci_engine.gwp; may be empty
+    gwp_set: str  # of kg_co2e, one of GWP_SETS; "" is unknown
     gsd2: float  # squared geometric standard deviation of the factor itself
     price_year: int  # of a spend-based factor, else 0
     price_basis: str  # "purchaser", "producer" or ""

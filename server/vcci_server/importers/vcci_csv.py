@@ -2,11 +2,11 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping
 
 from vcci_engine import units
 from vcci_engine.countries import alpha_2
+from vcci_engine.gwp import CO2E, CO2E_SETS, GASES
 
 from vcci_server.importers.csv_rows import Row, read_rows
 from vcci_server.importers.problems import Problems
@@ -21,7 +21,7 @@ COLUMNS = (
 
 GSD2_LARGEST = 100.0  # a factor known within two orders of magnitude
 
-_GAS = re.compile(r"[A-Za-z][A-Za-z0-9_(),-]*")
+_GASES = GASES | CO2E_SETS.keys() - {CO2E}
 
 
 def read(data: bytes) -> list[FactorRecord]:
@@ -84,8 +84,9 @@ def _gases(row: Row) -> Mapping[str, float]:
     for part in row.cells.get("gases", "").split():
         name, _, amount = part.partition("=")
         gas = Row(row.line, {"gases": amount}, row.problems)
-        if not _GAS.fullmatch(name) or name in gases:
-            row.problems.add(row.line, "gases", part, "each gas once, like CO2=2.66 CH4=0.0000103")
+        if name not in _GASES or name in gases:
+            expected = "each gas once, by its IPCC name, like CO2=2.66 CH4=0.0000103 HFC134a=0.002"
+            row.problems.add(row.line, "gases", part, expected)
         else:
             gases[name] = gas.number("gases")
     return gases

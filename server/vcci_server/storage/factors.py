@@ -203,9 +203,13 @@ def _stored(row: asyncpg.Record) -> StoredFactor:
 
 def _factor_record(row: asyncpg.Record) -> FactorRecord:
     values = {name: row[column] for name, column in zip(FactorRecord.__slots__, COLUMNS, strict=True)}
+    return FactorRecord(**{**values, "gases": read_gases(row["gases"])})
+
+
+def read_gases(stored: str) -> dict[str, float]:
+    """Return kg by gas of the column `gases`."""
     # jsonb turns 1e16 into digits without a point, which would be read as an int.
-    gases = {name: float(kg) for name, kg in json.loads(row["gases"]).items()}
-    return FactorRecord(**{**values, "gases": gases})
+    return {name: float(kg) for name, kg in json.loads(stored).items()}
 
 
 def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> FactorTable:
@@ -221,4 +225,6 @@ def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> Fa
         units=column("unit"),
         kg_co2e=column("kg_co2e"),
         gsd2=column("gsd2"),
+        gases=[*map(read_gases, column("gases"))],
+        gwp_sets=column("gwp_set"),
     )
