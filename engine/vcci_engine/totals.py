@@ -91,6 +91,18 @@ def ug_by(group: Positions, n_groups: int, kg: FloatArray) -> LimbArray:
     return _summed_limbs(_limbs(kg * UG_PER_KG, UG_BITS, 2), group, n_groups, UG_BITS)
 
 
+def ug_regrouped(limbs: LimbArray, group: Positions, n_groups: int) -> LimbArray:
+    """Return the sums of micrograms, [G, 2] each, of groups of groups: group[g] is the new number of g."""
+    return _carried(_summed(limbs, group, n_groups), UG_BITS)
+
+
+def spread_factors(quality: npt.NDArray[np.uint16], factor: IndexArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean / median, and variance / median^2, of rows without the factor's part, as `terms_by` takes them."""
+    code = quality.astype(np.intp)
+    code[factor == 0] += len(VARIANCE)
+    return _MEAN_FACTOR.take(code), _VARIANCE_FACTOR.take(code)
+
+
 def ug_ints(limbs: LimbArray) -> list[int]:
     """Return micrograms as integers."""
     return [(high << UG_BITS) + low for high, low in limbs.tolist()]
@@ -141,17 +153,23 @@ def estimates(terms: Terms, sigma2: FloatArray, group: Positions, n_groups: int)
 
 
 def _with_factor(terms: Terms, sigma2: FloatArray, order: Positions) -> tuple[list[float], list[float]]:
-    """Mean (kg) and variance (kg2) of each term, the factor's own uncertainty included.
-
-    E[(F X)^2] - E[F X]^2 for F log-normal with median 1 and X with mean M and variance V.
-    """
+    """Mean (kg) and variance (kg2) of each term, the factor's own uncertainty included."""
     means, variances = [], []
     shares = zip(ug_ints(terms.mean[order]), variance_ints(terms.variance[order]), sigma2[order].tolist(), strict=True)
     for ug, units, s2 in shares:
-        mean, variance = ug / 10**9, units * VARIANCE_UNIT
-        means.append(mean * exp(s2 / 2))
-        variances.append(exp(s2) * (variance * exp(s2) + mean * mean * (exp(s2) - 1)))
+        mean, variance = with_factor(ug, units, s2)
+        means.append(mean)
+        variances.append(variance)
     return means, variances
+
+
+def with_factor(ug_mean: int, variance_units: int, sigma2: float) -> tuple[float, float]:
+    """Return mean (kg) and variance (kg2) of a term x its factor, whose ln has the variance sigma2.
+
+    E[(F X)^2] - E[F X]^2 for F log-normal with median 1 and X with mean M and variance V.
+    """
+    mean, variance = ug_mean / 10**9, variance_units * VARIANCE_UNIT
+    return mean * exp(sigma2 / 2), exp(sigma2) * (variance * exp(sigma2) + mean * mean * (exp(sigma2) - 1))
 
 
 def _limbs(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
