@@ -54,6 +54,6 @@ def prepare(sent: ClientActivities, factors: FactorTable) -> Batch:
     if len(errors):
         field, value, expected = (column[0] for column in (errors.field, errors.value, errors.expected))
         raise ValueError(f"a row would be rejected: {field} is {value!r}, expected {expected}")
-    supplier_ids = np.array([int(code[1:]) + 1 for code in activities.supplier_codes], np.int32)
+    supplier_ids = np.array([int(code[1:]) + 1 for code in activities.suppliers.codes], np.int32)
     emissions = calculation.emissions
     return Batch(activities, emissions, supplier_ids, cut(emissions, supplier_ids, activities.units, 0))

@@ -73,7 +73,7 @@ def _of_calculation(activities: Activities, calculation: Calculation, factors: F
     keys = {0: "", **dict(zip(factors.id.tolist(), factors.key, strict=True))}
     return {
         "row": emissions.row.tolist(),
-        "supplier": [activities.supplier_codes[index] for index in emissions.supplier],
+        "supplier": [activities.suppliers.codes[index] for index in emissions.supplier],
         "category": emissions.category.tolist(),
         "method": emissions.method.tolist(),
         "period": emissions.period.tolist(),

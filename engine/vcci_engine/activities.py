@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from vcci_engine.suppliers import Suppliers
+
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.uint32]
 DayArray = npt.NDArray[np.int32]
@@ -29,9 +31,7 @@ class Activities:
     checked row by row in `calculate`.
     """
 
-    supplier_codes: tuple[str, ...]
-    supplier_names: tuple[str, ...]  # as many as codes, or none
-    supplier_countries: tuple[str, ...]  # as many as codes, or none
+    suppliers: Suppliers
     units: tuple[str, ...]
     factors: tuple[str, ...]
     supplier: IndexArray

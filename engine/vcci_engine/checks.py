@@ -17,9 +17,8 @@ from vcci_engine.findings import Finding
 from vcci_engine.methods import CATEGORIES, INPUTS, METHODS, Input
 from vcci_engine.quality import INVALID, SCORES, WORST, scores
 from vcci_engine.results import Reason
+from vcci_engine.suppliers import MAX_CODE_BYTES, MISSING, TOO_LONG
 from vcci_engine.units import Unit
-
-MAX_CODE_BYTES = 128
 
 _CATEGORY = f"1 to {CATEGORIES}"
 _METHOD = f"0 (the best possible), or 1 to {len(METHODS)}, a method (docs/methods.md)"
@@ -30,19 +29,18 @@ _PERIOD = f"a day from {EPOCH + timedelta(FIRST_DAY)} to {EPOCH + timedelta(LAST
 
 def check_suppliers(batch: Activities) -> Iterator[Finding]:
     """Find rows whose supplier has no code, one that is too long, or a country that does not exist."""
-    codes = batch.supplier_codes
-    if "" in codes:
-        empty = _rows(batch.supplier, [not code for code in codes])
-        yield Finding(empty, Reason.REQUIRED_FIELD, "supplier_code", lambda row: "", "the supplier's code")
-    if max(map(len, codes), default=0) * 4 > MAX_CODE_BYTES:
-        long = _rows(batch.supplier, [len(code.encode()) > MAX_CODE_BYTES for code in codes])
+    suppliers, entry = batch.suppliers, batch.supplier
+    if suppliers.fault is not None:
+        fault = suppliers.fault.take(entry)
+        missing, too_long = fault == MISSING, fault == TOO_LONG
+        yield Finding(missing, Reason.REQUIRED_FIELD, "supplier_code", lambda row: "", "the supplier's code")
         expected = f"at most {MAX_CODE_BYTES} bytes"
-        yield Finding(long, Reason.OUT_OF_RANGE, "supplier_code", lambda row: codes[batch.supplier[row]], expected)
-    countries = batch.supplier_countries
-    if unknown := {country for country in set(countries) if alpha_2(country) is None}:
-        wrong = _rows(batch.supplier, [country in unknown for country in countries])
+        yield Finding(too_long, Reason.OUT_OF_RANGE, "supplier_code", lambda row: suppliers.codes[entry[row]], expected)
+    unknown = [alpha_2(country) is None for country in suppliers.countries]
+    if any(unknown):
+        wrong = suppliers.with_countries(unknown).take(entry)
         expected = "an ISO 3166-1 code, like DE or DEU"
-        yield Finding(wrong, Reason.OUT_OF_RANGE, "country", lambda row: countries[batch.supplier[row]], expected)
+        yield Finding(wrong, Reason.OUT_OF_RANGE, "country", lambda row: suppliers.country_of(entry[row]), expected)
 
 
 def check_numbers(batch: Activities, allow_negative: bool) -> Iterator[Finding]:

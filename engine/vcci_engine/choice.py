@@ -129,11 +129,10 @@ def _factors(batch: Activities, lookup: FactorLookup) -> tuple[Positions, npt.ND
 
 def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:
     other = len(lookup.region)
-    if not lookup.region or not any(batch.supplier_countries):
+    region = [lookup.region.get(alpha_2(country) or "", other) for country in batch.suppliers.countries]
+    if all(number == other for number in region):
         return np.full(len(batch), other, np.intp)
-    countries = batch.supplier_countries
-    number = {country: lookup.region.get(alpha_2(country) or "", other) for country in set(countries)}
-    return np.fromiter(map(number.__getitem__, countries), np.intp, len(countries))[batch.supplier]
+    return np.array(region, np.intp).take(batch.suppliers.country.take(batch.supplier))
 
 
 def _reported(batch: Activities, units: Sequence[Unit | None]) -> npt.NDArray[np.bool_] | None:
@@ -172,6 +171,6 @@ def _for_category(batch: Activities, row: int) -> str:
 
 def _regions(batch: Activities, table: FactorTable, row: int) -> str:
     start, stop = table.index[_key(batch, row)]
-    country = batch.supplier_countries[batch.supplier[row]] if batch.supplier_countries else ""
+    country = batch.suppliers.country_of(batch.supplier[row])
     regions = ", ".join(sorted(set(table.region[start:stop])))
     return f"a factor for {country or 'a supplier without a country'} or for the world; this one is for {regions}"

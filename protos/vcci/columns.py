@@ -109,12 +109,14 @@ StreamEmissionsResponse = twin("StreamEmissionsResponse")
 
 
 def checksum(columns: Any) -> int:
-    """Return the CRC-32C of an ActivityColumns or of its twin, as AppendBatch.crc32c defines it."""
+    """Return the CRC-32C of an ActivityColumns, of its twin or of an AddSuppliers, as AppendBatch.crc32c defines it."""
     return _extend(0, columns)
 
 
 def _extend(crc: int, message: Any) -> int:
     for field in message.DESCRIPTOR.fields:  # our protos declare fields in the order of their numbers
+        if field.name == "crc32c":
+            continue
         value = getattr(message, field.name)
         if field.message_type is not None:
             for part in value:

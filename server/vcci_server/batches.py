@@ -5,6 +5,7 @@ from vcci_engine.activities import Activities
 from vcci_engine.errors import InvalidField, VcciError
 from vcci_engine.factors import FactorTable
 from vcci_engine.results import Calculation
+from vcci_engine.suppliers import Suppliers
 
 from vcci_server.messages import (
     activities_from_columns,
@@ -12,6 +13,7 @@ from vcci_server.messages import (
     check_crc32c,
     decode_and_calculate_rows,
 )
+from vcci_server.supplier_messages import has_suppliers
 from vcci_server.validation import BatchLimits, check_rows
 
 COLUMNS_S_PER_ROW = 0.12e-6  # CPU of decoding, checking and calculating a row of columns
@@ -31,6 +33,11 @@ def is_of_columns(batch: Batch) -> bool:
     return batch.WhichOneof("payload") == "columns"
 
 
+def uses_stream_suppliers(batch: Batch) -> bool:
+    """Tell whether the batch counts the suppliers of its stream, where that has any."""
+    return is_of_columns(batch) and not has_suppliers(batch.columns)
+
+
 def row_count(batch: Batch) -> int:
     """Return how many rows a batch has; of columns of unequal length, the longest's: it is no heartbeat."""
     if not is_of_columns(batch):
@@ -44,7 +51,11 @@ def estimated_s(batch: Batch) -> float:
 
 
 def decode_and_calculate(
-    factors: FactorTable, batch: Batch, limits: BatchLimits, allow_negative: bool
+    factors: FactorTable,
+    batch: Batch,
+    limits: BatchLimits,
+    allow_negative: bool,
+    stream_suppliers: Suppliers | None = None,
 ) -> tuple[Activities, Calculation]:
     """Decode and calculate a batch; a function of the module, so that Ray can run it."""
     if not is_of_columns(batch):
@@ -52,7 +63,7 @@ def decode_and_calculate(
         return decode_and_calculate_rows(factors, batch.rows, allow_negative)
     if batch.HasField("crc32c"):
         check_crc32c(batch.columns, batch.crc32c)
-    activities, early = activities_from_columns(batch.columns, limits)
+    activities, early = activities_from_columns(batch.columns, limits, stream_suppliers)
     return activities, calculate_batch(activities, early, factors, allow_negative)
 
 

@@ -96,7 +96,7 @@ def fill_emission_columns(message: Any, emissions: Emissions, activities: Activi
     factors, factor = np.unique(emissions.factor, return_inverse=True)
     keys = (*table.key, "")
     message.rows = len(emissions)
-    message.supplier_codes.extend(activities.supplier_codes)
+    message.supplier_codes.extend(activities.suppliers.codes)
     message.units.extend(activities.units)
     message.factors.extend(keys[position] for position in table.positions(factors))
     message.supplier = twins.pack(emissions.supplier, "<u4")

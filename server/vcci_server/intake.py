@@ -18,6 +18,7 @@ from vcci_engine.errors import InvalidField, InvalidInput, OffsetMismatch
 from vcci_server.batches import row_count
 from vcci_server.preparation import Preparation, Prepared, refusal
 from vcci_server.storage.ingest import PreparedBatch
+from vcci_server.supplier_messages import KnownSuppliers
 
 GROUP_ROWS = 200_000  # rows of one transaction; a longer one gains nothing and delays its acknowledgements
 MAX_ROWS = 1 << 32  # of an upload: rows are numbered in 32 bits
@@ -79,6 +80,7 @@ class Intake:
         self._send = send
         self._credits = credits
         self._slots = asyncio.Semaphore(credits)
+        self._suppliers: KnownSuppliers | None = None  # of the stream, for the batches that come next
         self._waiting: deque[_Batch] = deque()
         self._arrived = asyncio.Event()
         self._ended = False
@@ -112,8 +114,11 @@ class Intake:
         while (request := await self._next_request(requests)) is not None:
             if isinstance(request, InvalidInput):
                 self._queue(_Batch(self._received, error=request))
-            elif request.WhichOneof("request") == "append":
+            elif request.HasField("append"):
                 await self._take(request.append, tasks)
+            elif request.HasField("suppliers"):
+                self._suppliers = await self._preparation.add_suppliers(self._suppliers, request.suppliers)
+                continue  # it is not answered, so it takes no slot
             else:
                 raise InvalidField("open", "a second one", "`append` after the first message", reason="UPLOAD_NOT_OPEN")
             await self._slots.acquire()
@@ -137,7 +142,7 @@ class Intake:
             expected = f"0 to {MAX_ROWS - batch.rows}, as an upload has at most {MAX_ROWS} rows"
             batch.error = InvalidField("offset", batch.offset, expected, reason="OUT_OF_RANGE")
         elif batch.rows and batch.offset == self._received:
-            batch.prepared = tasks.create_task(self._preparation.prepare(append))
+            batch.prepared = tasks.create_task(self._preparation.prepare(append, self._suppliers))
             self._received += batch.rows
         self._queue(batch)
 

@@ -25,6 +25,7 @@ from vcci_server.storage.kept import commit_kept, find_kept
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
+from vcci_server.supplier_messages import KnownSuppliers
 
 ROLL_S = 3600
 MOST_CALLS = 500  # of one transaction
@@ -76,9 +77,8 @@ class Keeping:
 
     async def keep(self, tenant_id: int, request_id: str, activities: Activities, calculation: Calculation) -> int:
         """Store a calculation of which no row was rejected, once per request id; return the id of its upload."""
-        supplier_ids = await self._suppliers.resolve(
-            tenant_id, activities.supplier_codes, activities.supplier_names, activities.supplier_countries
-        )
+        known = KnownSuppliers.of(activities.suppliers)
+        supplier_ids = await known.resolve(self._suppliers, tenant_id, activities.supplier)
         kept = asyncio.get_running_loop().create_future()
         tenant = self._tenants.setdefault(tenant_id, _Tenant(tenant_id, self._pool, self._partitions, self._clock))
         tenant.add(_Call(request_id, activities, calculation, supplier_ids, kept))

@@ -11,21 +11,24 @@ from vcci_engine.calculate import calculate
 from vcci_engine.errors import InvalidBatch
 from vcci_engine.factors import FactorTable
 from vcci_engine.results import Calculation, RowErrors
+from vcci_engine.suppliers import Suppliers
 
 from vcci_server.early import EarlyErrors, with_early_errors
 from vcci_server.row_messages import activities_from_rows
+from vcci_server.supplier_messages import has_suppliers, suppliers_of_batch
 from vcci_server.validation import MAX_INPUTS, BatchLimits, check_batch, check_malformed
 
 
-def activities_from_columns(columns: pb.ActivityColumns, limits: BatchLimits) -> tuple[Activities, RowErrors]:
-    """Return a batch as arrays, and the rows that the client could not read.
+def activities_from_columns(
+    columns: pb.ActivityColumns, limits: BatchLimits, stream: Suppliers | None = None
+) -> tuple[Activities, RowErrors]:
+    """Return a batch as arrays, and the rows that the client could not read; it may count the stream's suppliers.
 
     Raises InvalidBatch when it is wrong as a whole.
     """
+    suppliers = suppliers_of_batch(columns, limits) if stream is None or has_suppliers(columns) else stream
     activities = Activities(
-        supplier_codes=tuple(columns.supplier_codes),
-        supplier_names=tuple(columns.supplier_names),
-        supplier_countries=tuple(columns.supplier_countries),
+        suppliers=suppliers,
         units=tuple(columns.units),
         factors=tuple(columns.factors),
         supplier=np.asarray(columns.supplier),
@@ -41,7 +44,7 @@ def activities_from_columns(columns: pb.ActivityColumns, limits: BatchLimits) ->
         references=tuple(columns.references),
         inputs=_inputs(columns.inputs),
     )
-    check_batch(activities, limits)
+    check_batch(activities, limits, suppliers="the stream's suppliers" if suppliers is stream else "supplier_codes")
     check_malformed("columns", columns.malformed, len(activities))
     return EarlyErrors(columns.malformed).settle(activities)
 

@@ -4,11 +4,10 @@ Decoding and arithmetic run in a worker thread or on Ray, never on the event loo
 from the database.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from vcci.v1 import error_pb2
 from vcci.v1 import upload_service_pb2 as pb
 from vcci_cluster.placement import Executor, Work
@@ -25,10 +24,12 @@ from vcci_server.batches import (
     row_count,
     row_error_messages,
     tell,
+    uses_stream_suppliers,
 )
 from vcci_server.cache import FactorCache
 from vcci_server.storage.ingest import PreparedBatch
 from vcci_server.storage.suppliers import SupplierStore
+from vcci_server.supplier_messages import KnownSuppliers, add_suppliers
 from vcci_server.validation import BatchLimits
 
 CUT_S_PER_ROW = 0.15e-6
@@ -63,22 +64,28 @@ class Preparation:
     suppliers: SupplierStore
     limits: BatchLimits
 
-    async def prepare(self, append: pb.AppendBatch) -> Prepared | InvalidInput:
-        """Return the batch ready to be committed, or why it is refused as a whole."""
+    async def add_suppliers(self, known: KnownSuppliers | None, message: pb.AddSuppliers) -> KnownSuppliers:
+        """Return the stream's suppliers with those of a message, or raise InvalidInput."""
+        return await asyncio.to_thread(add_suppliers, known, message, self.limits)
+
+    async def prepare(self, append: pb.AppendBatch, known: KnownSuppliers | None) -> Prepared | InvalidInput:
+        """Return the batch ready to commit, or why it is refused; `known` are its stream's suppliers."""
         try:
-            activities, calculation = await self._calculate(append)
+            activities, calculation = await self._calculate(append, known)
             row_errors = row_error_messages(calculation, activities, append.offset, self.limits.max_row_errors_inline)
             if append.all_or_nothing and len(calculation.errors):
                 return RefusedRows(len(calculation.errors), row_errors)
-            return Prepared(await self._cut(append.offset, activities, calculation), row_errors)
+            if known is None or not uses_stream_suppliers(append):
+                known = KnownSuppliers.of(activities.suppliers)
+            return Prepared(await self._cut(append.offset, activities, calculation, known), row_errors)
         except InvalidInput as error:
             return error
 
-    async def _calculate(self, append: pb.AppendBatch) -> tuple[Activities, Calculation]:
+    async def _calculate(self, append: pb.AppendBatch, known: KnownSuppliers | None) -> tuple[Activities, Calculation]:
         work = Work(
             name="calculate_columns" if is_of_columns(append) else "calculate_rows",
             function=decode_and_calculate,
-            args=(append, self.limits, self.allow_negative),
+            args=(append, self.limits, self.allow_negative, known and known.suppliers),
             shared=(await self.factors.table(self.tenant_id),),
             estimated_s=estimated_s(append),
             rows=row_count(append),
@@ -86,12 +93,15 @@ class Preparation:
         )
         return await self.executor.run(work)
 
-    async def _cut(self, offset: int, activities: Activities, calculation: Calculation) -> PreparedBatch:
+    async def _cut(
+        self, offset: int, activities: Activities, calculation: Calculation, known: KnownSuppliers
+    ) -> PreparedBatch:
         emissions = calculation.emissions
+        supplier_ids = await known.resolve(self.suppliers, self.tenant_id, emissions.supplier)
         work = Work(
             name="cut",
             function=cut,
-            args=(emissions, await self._supplier_ids(activities, calculation), activities.units, offset),
+            args=(emissions, supplier_ids, activities.units, offset),
             estimated_s=len(emissions) * CUT_S_PER_ROW,
             rows=len(emissions),
             lane="intake",
@@ -107,19 +117,6 @@ class Preparation:
             errors=calculation.errors,
             references=tuple(reference(activities, int(row)) for row in calculation.errors.row),
         )
-
-    async def _supplier_ids(self, activities: Activities, calculation: Calculation) -> npt.NDArray[np.int32]:
-        """Return the id of each supplier in the dictionary; only those of an accepted row are looked up or made."""
-        used = np.zeros(len(activities.supplier_codes), bool)
-        used[calculation.emissions.supplier] = True
-        ids = np.zeros(len(used), np.int32)
-        ids[used] = await self.suppliers.resolve(
-            self.tenant_id,
-            _chosen(activities.supplier_codes, used),
-            _chosen(activities.supplier_names, used),
-            _chosen(activities.supplier_countries, used),
-        )
-        return ids
 
 
 class RefusedRows(InvalidInput):
@@ -141,9 +138,3 @@ def refusal(offset: int, expected_offset: int, error: VcciError) -> pb.BatchRefu
         message.rejected_rows = error.rejected_rows
         message.row_errors.extend(error.row_errors)
     return message
-
-
-def _chosen(strings: Sequence[str], used: npt.NDArray[np.bool_]) -> Sequence[str]:
-    if not strings or used.all():
-        return strings
-    return [strings[number] for number in np.flatnonzero(used).tolist()]

@@ -10,6 +10,7 @@ from vcci_engine.activities import Activities, DayArray, IndexArray, InputColumn
 from vcci_engine.dates import EPOCH
 from vcci_engine.quality import SCORES, WORST
 from vcci_engine.results import Reason, RowErrors
+from vcci_engine.suppliers import Suppliers
 
 from vcci_server.early import EarlyErrors
 from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, are_storable, string_problem
@@ -47,9 +48,7 @@ def decode(messages: Iterable[pb.Activity], early: EarlyErrors) -> tuple[Activit
     inputs = _row_inputs(rows, early)
     return early.settle(
         Activities(
-            supplier_codes=strings["supplier_code"],
-            supplier_names=strings["supplier_name"],
-            supplier_countries=strings["country"],
+            suppliers=Suppliers.of(strings["supplier_code"], strings["supplier_name"], strings["country"]),
             units=strings["unit"],
             factors=strings["factor"],
             supplier=supplier,

@@ -204,6 +204,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
                 max_dictionary_entries=limits.max_dictionary_entries,
                 max_string_bytes=limits.max_string_bytes,
                 max_row_errors_inline=limits.max_row_errors_inline,
+                max_stream_suppliers=limits.max_stream_suppliers,
             ),
         )
 

@@ -24,14 +24,18 @@ class BatchLimits:
     max_dictionary_entries: int = 65_535
     max_string_bytes: int = MAX_STRING_BYTES
     max_row_errors_inline: int = 100
+    max_stream_suppliers: int = 250_000  # some 30 MB
 
 
-def check_batch(batch: Activities, limits: BatchLimits) -> None:
-    """Raise InvalidBatch unless lengths, indices and strings are right; values are the engine's matter."""
+def check_batch(batch: Activities, limits: BatchLimits, *, suppliers: str) -> None:
+    """Raise InvalidBatch unless lengths, indices and strings are right; values are the engine's matter.
+
+    `suppliers` is what its suppliers are called; they were checked.
+    """
     if len(batch) > limits.max_rows:
         raise InvalidBatch("columns.quantity", len(batch), f"at most {limits.max_rows} rows", reason="LIMIT_EXCEEDED")
     _check_dictionaries(batch, limits)
-    _check_columns(batch)
+    _check_columns(batch, suppliers)
     if batch.references:
         _check_length("references", len(batch.references), len(batch), "quantity")
         check_strings("columns.references", batch.references, limits.max_string_bytes)
@@ -60,35 +64,41 @@ def check_malformed(form: str, cells: Sequence[pb.MalformedCell], rows: int) -> 
 
 
 def _check_dictionaries(batch: Activities, limits: BatchLimits) -> None:
-    for name in ("supplier_codes", "supplier_names", "supplier_countries", "units", "factors", "groups"):
-        strings = getattr(batch, name)
-        if len(strings) > limits.max_dictionary_entries:
-            expected = f"at most {limits.max_dictionary_entries} entries"
-            raise InvalidBatch(f"columns.{name}", len(strings), expected, reason="LIMIT_EXCEEDED")
-        limit = MAX_NAME_BYTES if name == "supplier_names" else limits.max_string_bytes
-        check_strings(f"columns.{name}", strings, limit)
-    for name in ("supplier_names", "supplier_countries"):
-        if getattr(batch, name):
-            _check_length(name, len(getattr(batch, name)), len(batch.supplier_codes), "supplier_codes")
+    for name in ("units", "factors", "groups"):
+        check_dictionary(
+            f"columns.{name}", getattr(batch, name), limits.max_dictionary_entries, limits.max_string_bytes
+        )
 
 
-def _check_columns(batch: Activities) -> None:
+def check_dictionary(field: str, strings: Sequence[str], most: int, max_bytes: int) -> None:
+    """Raise InvalidBatch unless there are at most so many strings, and all can be stored."""
+    if len(strings) > most:
+        raise InvalidBatch(field, len(strings), f"at most {most} entries", reason="LIMIT_EXCEEDED")
+    check_strings(field, strings, max_bytes)
+
+
+def _check_columns(batch: Activities, suppliers: str) -> None:
     if not len(batch):
         _check_length("quantity", 0, len(batch.supplier), "supplier")
     for name in ("supplier", "category", "unit", "period", "method", "factor", "quality", "group"):
         column = getattr(batch, name)
         if column is not None:
             _check_length(name, len(column), len(batch), "quantity")
-    _check_index("supplier", batch.supplier, "supplier_codes", len(batch.supplier_codes))
+    _check_index("supplier", batch.supplier, suppliers, len(batch.suppliers))
     _check_index("unit", batch.unit, "units", len(batch.units))
     _check_index("factor", batch.factor, "factors", len(batch.factors))
     _check_index("group", batch.group, "groups", len(batch.groups))
 
 
 def _check_length(name: str, length: int, expected: int, other: str) -> None:
+    check_parallel(f"columns.{name}", length, expected, other)
+
+
+def check_parallel(field: str, length: int, expected: int, other: str) -> None:
+    """Raise InvalidBatch unless a column is as long as another."""
     if length != expected:
         text = f"{expected} values, as many as {other}"
-        raise InvalidBatch(f"columns.{name}", f"{length} values", text, reason="UNEQUAL_COLUMNS")
+        raise InvalidBatch(field, f"{length} values", text, reason="UNEQUAL_COLUMNS")
 
 
 def _check_index(name: str, column: IndexArray | None, dictionary: str, entries: int) -> None:

@@ -16,6 +16,7 @@ from vcci_client.encode import Form
 from vcci_client.upload import UploadOptions, UploadSummary
 from vcci_engine.activities import Activities
 from vcci_engine.factors import FactorTable
+from vcci_engine.suppliers import Suppliers
 from vcci_server.storage.embedded import embedded_database
 from vcci_server.storage.factors import load_table
 from vcci_server.storage.pool import open_pool
@@ -65,9 +66,9 @@ def sample(rows: int) -> Activities:
     quantity = rng.lognormal(3, 2, rows)
     quantity[wrong > 0.99] = -1.0
     return Activities(
-        supplier_codes=tuple(f"S{number}" for number in range(200)),
-        supplier_names=(),
-        supplier_countries=tuple(("DE", "FR", "")[number % 3] for number in range(200)),
+        suppliers=Suppliers.of(
+            [f"S{number}" for number in range(200)], (), [("DE", "FR", "")[number % 3] for number in range(200)]
+        ),
         units=UNITS,
         factors=FACTORS,
         supplier=rng.integers(0, 200, rows).astype(np.uint32),
@@ -84,12 +85,12 @@ def for_client(rows: Activities) -> client.Activities:
     """Return the same rows as the client library has them."""
     assert rows.factor is not None
     return client.Activities(
-        supplier=client.Dictionary(rows.supplier_codes, rows.supplier),
+        supplier=client.Dictionary(rows.suppliers.codes, rows.supplier),
         category=rows.category,
         period=rows.period,
         quantity=rows.quantity,
         unit=client.Dictionary(rows.units, rows.unit),
-        countries=rows.supplier_countries,
+        countries=[rows.suppliers.country_of(entry) for entry in range(len(rows.suppliers))],
         factor=client.Dictionary(rows.factors, rows.factor),
         references=rows.references,
     )

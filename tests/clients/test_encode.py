@@ -1,5 +1,6 @@
 """Activities on the wire, and in parts."""
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,11 @@ def test_the_server_reads_the_same_from_columns_and_from_rows(rows: list[dict[st
     assert early_columns.row.tolist() == early_rows.row.tolist()
     assert early_columns.value == early_rows.value
     np.testing.assert_array_equal(from_columns.quantity, from_rows.quantity)
-    dictionaries = {"supplier": "supplier_codes", "unit": "units", "factor": "factors", "group": "groups"}
+    dictionaries = {"supplier": "suppliers.codes", "unit": "units", "factor": "factors", "group": "groups"}
     for name, entries in dictionaries.items():
-        one, other = ([getattr(each, entries)[at] for at in _index(each, name)] for each in (from_columns, from_rows))
+        one, other = (
+            [attrgetter(entries)(each)[at] for at in _index(each, name)] for each in (from_columns, from_rows)
+        )
         assert one == other
     assert (from_columns.references or ("",) * len(rows)) == (from_rows.references or ("",) * len(rows))
     assert set(from_columns.inputs) == set(from_rows.inputs)

@@ -4,8 +4,10 @@ in between: each row is stored once, with the bits of one calculation of the who
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import Enum
+from itertools import cycle
 from typing import Any
 
 import grpc
@@ -31,7 +33,19 @@ from tests.uploads import Uploads, Writer
 
 EPOCH = date(1970, 1, 1)
 SCORES = ("reliability", "completeness", "temporal", "geographical", "technological")
-COLUMNS = [field.name for field in ActivityColumns.DESCRIPTOR.fields if field.name not in ("inputs", "malformed")]
+OTHERWISE = ("supplier_codes", "supplier_names", "supplier_countries", "inputs", "malformed")
+COLUMNS = [field.name for field in ActivityColumns.DESCRIPTOR.fields if field.name not in OTHERWISE]
+
+Supplier = tuple[str, str]  # code and country
+
+
+class Form(Enum):
+    """How a batch travels: as columns with suppliers of its own or with the stream's, or as a message per row."""
+
+    COLUMNS = 0
+    COLUMNS_OF_STREAM = 1
+    ROWS = 2
+
 
 GOOD = st.builds(
     Row,
@@ -73,16 +87,32 @@ STEPS = st.one_of(
     st.tuples(st.just("reopen"), st.none()),
     st.tuples(st.just("be_fenced"), SIZES),
     st.tuples(st.just("heartbeat"), st.none()),
+    st.tuples(st.just("begin_suppliers_anew"), st.none()),
 )
 
 
 def columns_of(activities: Activities) -> ActivityColumns:
     """Return the rows as columns: the message has the engine's names."""
+    suppliers = activities.suppliers
     given = {name: getattr(activities, name) for name in COLUMNS}
+    given |= {
+        "supplier_codes": suppliers.codes,
+        "supplier_countries": [suppliers.country_of(entry) for entry in range(len(suppliers))],
+    }
     inputs = [
         InputColumn(name=name, value=column.values, row=column.rows) for name, column in activities.inputs.items()
     ]
     return ActivityColumns(**{name: column for name, column in given.items() if column is not None}, inputs=inputs)
+
+
+def columns_of_stream(activities: Activities, stream: Sequence[Supplier]) -> ActivityColumns:
+    """Return the rows as columns that count the suppliers of a stream."""
+    columns = columns_of(activities)
+    suppliers = list(zip(columns.supplier_codes, columns.supplier_countries, strict=True))
+    columns.supplier[:] = [stream.index(suppliers[entry]) for entry in columns.supplier]
+    columns.ClearField("supplier_codes")
+    columns.ClearField("supplier_countries")
+    return columns
 
 
 def line_of(row: Row) -> Activity:
@@ -111,16 +141,19 @@ class Script:
     uploads: Uploads
     name: str
     rows: Sequence[Row]
-    forms: Iterator[bool]
+    forms: Iterator[Form]
     writer: Writer
+    suppliers: list[Supplier] = field(default_factory=list)  # of the stream
     offset: int = 0
 
     def append(self, start: int, stop: int) -> pb.AppendBatch:
-        """Return a batch, as columns or as one message per row."""
+        """Return a batch in the next form."""
         rows = self.rows[start:stop]
-        if next(self.forms):
+        form = next(self.forms)
+        if form is Form.ROWS:
             return pb.AppendBatch(offset=start, rows=ActivityRows(activities=map(line_of, rows)))
-        columns = columns_of(batch(*rows))
+        of_stream = form is Form.COLUMNS_OF_STREAM
+        columns = columns_of_stream(batch(*rows), self.suppliers) if of_stream else columns_of(batch(*rows))
         return pb.AppendBatch(offset=start, columns=columns, crc32c=checksum(columns))
 
     def following(self, counts: Sequence[int]) -> list[pb.AppendBatch]:
@@ -156,6 +189,18 @@ class Script:
         opened = await self.writer.open(self.name)
         assert opened.committed_through >= self.offset, "nothing acknowledged is lost"
         self.offset = opened.committed_through
+        await self.begin_suppliers_anew(None)
+
+    async def begin_suppliers_anew(self, _: None) -> None:
+        """Give the stream the suppliers of all rows, in another order than before and in two parts."""
+        self.suppliers = self.suppliers[::-1] or list({(row.supplier, row.country): None for row in self.rows})
+        half = len(self.suppliers) // 2
+        for start, part in ((0, self.suppliers[:half]), (half, self.suppliers[half:])):
+            message = pb.AddSuppliers(
+                first=start, codes=[code for code, _ in part], countries=[country for _, country in part]
+            )
+            message.crc32c = checksum(message)
+            await self.writer.send(pb.AppendActivitiesRequest(suppliers=message))
 
     async def reopen(self, _: None) -> None:
         assert await self.writer.end() == []
@@ -235,13 +280,12 @@ async def _factors(process: ServerProcess) -> FactorTable:
         return await load_table(pool, 1)
 
 
-async def _check(service: Service, rows: list[Row], steps: list[Any], forms: int) -> None:
+async def _check(service: Service, rows: list[Row], steps: list[Any], forms: list[Form]) -> None:
     async with service.process.channel() as channel:
         uploads = Uploads(channel, service.process.metadata())
         name = await uploads.create()
-        bits = (bool(forms >> place % 16 & 1) for place in range(1_000))
-        script = Script(uploads, name, rows, bits, uploads.stream())
-        await script.writer.open(name)
+        script = Script(uploads, name, rows, cycle(forms), uploads.stream())
+        await script.open()
         for step, argument in steps:
             await getattr(script, step)(argument)
         upload = await script.finish()
@@ -259,9 +303,9 @@ async def _check(service: Service, rows: list[Row], steps: list[Any], forms: int
 @given(
     rows=st.lists(st.one_of(GOOD, GOOD, GOOD, WRONG), min_size=1, max_size=60),
     steps=st.lists(STEPS, max_size=10),
-    forms=st.integers(0, 2**16 - 1),
+    forms=st.lists(st.sampled_from(Form), min_size=1, max_size=16),
 )
 def test_any_split_and_any_interleaving_stores_each_row_once(
-    service: Service, rows: list[Row], steps: list[Any], forms: int
+    service: Service, rows: list[Row], steps: list[Any], forms: list[Form]
 ) -> None:
     asyncio.run(_check(service, rows, steps, forms))

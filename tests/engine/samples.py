@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vcci_engine.activities import Activities, InputColumn
 from vcci_engine.dates import EPOCH
 from vcci_engine.factors import FactorTable, build_table
+from vcci_engine.suppliers import Suppliers
 
 # id, key, region, year, unit, kg CO2e per unit, GSD2
 FACTORS: Sequence[tuple[int, str, str, int, str, float, float]] = (
@@ -62,9 +63,7 @@ def batch(*rows: Row) -> Activities:
     groups = sorted({row.group for row in rows})
     names = sorted({name for row in rows for name in row.inputs})
     return Activities(
-        supplier_codes=tuple(code for code, _ in suppliers),
-        supplier_names=(),
-        supplier_countries=tuple(country for _, country in suppliers),
+        suppliers=Suppliers.of([code for code, _ in suppliers], (), [country for _, country in suppliers]),
         units=tuple(units),
         factors=tuple(factors),
         supplier=np.array([suppliers.index((row.supplier, row.country)) for row in rows], np.uint32),
@@ -86,7 +85,6 @@ def rows_of(activities: Activities) -> list[Row]:
     """Return a batch as plain rows."""
     n = len(activities)
     inputs = {name: _values(column, n) for name, column in activities.inputs.items()}
-    countries = activities.supplier_countries or [""] * len(activities.supplier_codes)
     return [
         Row(
             quantity=float(activities.quantity[k]),
@@ -94,8 +92,8 @@ def rows_of(activities: Activities) -> list[Row]:
             factor="" if activities.factor is None else activities.factors[activities.factor[k]],
             category=int(activities.category[k]),
             period=int(activities.period[k]),
-            supplier=activities.supplier_codes[activities.supplier[k]],
-            country=countries[activities.supplier[k]],
+            supplier=activities.suppliers.codes[activities.supplier[k]],
+            country=activities.suppliers.country_of(activities.supplier[k]),
             method=0 if activities.method is None else int(activities.method[k]),
             quality=0 if activities.quality is None else int(activities.quality[k]),
             group="" if activities.group is None else activities.groups[activities.group[k]],

@@ -11,6 +11,7 @@ from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
 from vcci_engine.methods import VERSION
 from vcci_engine.results import Calculation, Notice, Reason
+from vcci_engine.suppliers import Suppliers
 
 from tests.engine.reference import Result, calculated
 from tests.engine.samples import BATCHES, GOOD_BATCHES, TABLE, Row, batch, rows_of, table
@@ -81,7 +82,7 @@ def test_an_empty_batch_gives_nothing() -> None:
 
 def test_a_batch_without_the_optional_columns_is_calculated() -> None:
     bare = replace(batch(Row(inputs={"supplier_factor": 2.0})), method=None, factor=None, quality=None, group=None)
-    bare = replace(bare, factors=(), groups=(), references=(), supplier_countries=())
+    bare = replace(bare, factors=(), groups=(), references=(), suppliers=Suppliers.of(bare.suppliers.codes))
     emissions = calculate(bare, TABLE).emissions
     assert (emissions.kg_co2e.tolist(), emissions.method.tolist(), emissions.factor.tolist()) == ([2.0], [1], [0])
 

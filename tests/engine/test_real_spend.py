@@ -67,7 +67,7 @@ def test_the_real_file_gives_its_control_total(factors: FactorTable, rows: list[
 
 def test_the_real_file_in_batches_of_any_size_gives_the_same_micrograms(factors: FactorTable, rows: list[Row]) -> None:
     activities = batch(*rows)
-    ids = np.arange(len(activities.supplier_codes), dtype=np.int32)
+    ids = np.arange(len(activities.suppliers.codes), dtype=np.int32)
     totals = set()
     for size in (500, 1777, len(rows)):
         segments = [

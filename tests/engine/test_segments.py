@@ -34,7 +34,7 @@ Line = tuple[object, ...]
 
 
 def ids_of(activities: Activities) -> npt.NDArray[np.int32]:
-    return np.array([IDS[code] for code in activities.supplier_codes], np.int32)
+    return np.array([IDS[code] for code in activities.suppliers.codes], np.int32)
 
 
 def cut_batch(activities: Activities, first_row: int, rows_per_segment: int) -> list[Segment]:

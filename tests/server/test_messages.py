@@ -199,7 +199,8 @@ def test_rows_become_the_same_arrays_as_columns(factors: FactorTable) -> None:
     of_columns, _ = activities_from_columns(batch(supplier_codes=["S2", "S1"], supplier=[0, 1]), LIMITS)
     for name in ("supplier", "category", "quantity", "unit", "period", "factor"):
         np.testing.assert_array_equal(getattr(of_rows, name), getattr(of_columns, name))
-    for name in ("supplier_codes", "units", "factors", "groups", "references", "method", "group", "quality", "inputs"):
+    assert of_rows.suppliers.codes == of_columns.suppliers.codes
+    for name in ("units", "factors", "groups", "references", "method", "group", "quality", "inputs"):
         assert getattr(of_rows, name) == getattr(of_columns, name)
 
 
@@ -215,8 +216,8 @@ def test_a_row_has_all_its_fields(factors: FactorTable) -> None:
     )
     activities, early = activities_from_rows(pb.ActivityRows(activities=[activity(), full]))
     assert len(early) == 0
-    assert (activities.supplier_codes, activities.supplier_names) == (("S1", "S1"), ("", "Acme"))
-    assert activities.supplier_countries == ("", "DE")
+    assert (activities.suppliers.codes, activities.suppliers.names) == (("S1", "S1"), ("", "Acme"))
+    assert [activities.suppliers.country_of(entry) for entry in (0, 1)] == ["", "DE"]
     assert [column.tolist() for column in (activities.method, activities.quality) if column is not None] == [
         [0, 2],
         [0, 0x12345],
@@ -261,7 +262,7 @@ def test_a_wrong_row_is_rejected_and_the_others_calculated(
     activities, calculation = decode_and_calculate_rows(factors, rows.SerializeToString(), False)
     assert error_of(calculation) == (1, reason, field, value)
     assert calculation.emissions.row.tolist() == [0, 2]
-    assert "\0" not in "".join((*activities.supplier_names, *activities.units, *activities.references))
+    assert "\0" not in "".join((*activities.suppliers.names, *activities.units, *activities.references))
 
 
 def test_rows_over_the_limit_are_refused() -> None:
@@ -288,7 +289,7 @@ def _decoded(activities: Activities) -> list[tuple[str, str, float]]:
     factor = activities.factor
     return [
         (
-            activities.supplier_codes[activities.supplier[row]],
+            activities.suppliers.codes[activities.supplier[row]],
             "" if factor is None else activities.factors[factor[row]],
             float(activities.quantity[row]),
         )

@@ -143,6 +143,7 @@ async def test_opening_says_where_to_go_on_and_what_may_be_sent(uploads: Uploads
         max_dictionary_entries=65_535,
         max_string_bytes=128,
         max_row_errors_inline=100,
+        max_stream_suppliers=250_000,
     )
 
 
