@@ -60,7 +60,8 @@ async def test_batches_count_the_suppliers_of_their_stream(uploads: Uploads, nam
         await writer.send(pb.AppendBatch(offset=4, columns=columns(1, supplier_codes=["own"])))
         await writer.send(adding(0, "B1"))
         await writer.send(counting(5, 0))
-        assert [(await writer.answer()).offset for _ in range(4)] == [0, 2, 4, 5]
+        answers: list[Any] = [await writer.answer() for _ in range(4)]
+        assert [answer.offset for answer in answers] == [0, 2, 4, 5]
     assert await suppliers_of(uploads, name) == ["A1", "A2", "A3", "A1", "own", "B1"]
 
 
