@@ -38,6 +38,7 @@ __all__ = [
     "NEEDS",
     "RATIOS",
     "SUPPLIER_FACTOR",
+    "TOLD",
     "USED",
     "VERSION",
     "Data",

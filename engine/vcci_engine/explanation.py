@@ -1,0 +1,183 @@
+"""One emission as a person would calculate it on paper: a product of terms, in the kernel's order.
+
+The terms come from the registry's declarations, for every method alike; multiplied from left to right they are the
+value that the kernel calculates, to the bit.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from vcci_engine.activities import Activities, InputColumn
+from vcci_engine.conversions import KG_CO2E
+from vcci_engine.factors import FactorTable
+from vcci_engine.inputs import spread
+from vcci_engine.methods import DEDUCTIONS, DIVISORS, METHODS, MULTIPLIERS, SUPPLIER_FACTOR, TOLD, Input
+from vcci_engine.results import Emissions
+from vcci_engine.single import Plan, plan_of
+from vcci_engine.units import parse
+
+QUANTITY, FACTOR, UNIT = "quantity", "factor", "unit"
+
+
+class Origin(IntEnum):
+    """Where a number comes from; the numbers of Origin in protos/vcci/v1/explanation.proto (a test compares them)."""
+
+    GIVEN = 1
+    FACTOR_SET = 2
+    UNITS = 3
+    METHOD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A number with its unit, which is added within its term or taken off."""
+
+    name: str
+    value: float
+    unit: str
+    what: str
+    origin: Origin = Origin.GIVEN
+    negative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What the product is multiplied with or divided by: one number, or several in one unit together."""
+
+    parts: tuple[Part, ...]
+    divides: bool = False
+
+    @property
+    def value(self) -> float:
+        """The parts together, added in the kernel's order."""
+        value = self.parts[0].value
+        for part in self.parts[1:]:
+            value = value - part.value if part.negative else value + part.value
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The only activity of a batch, and the factor that it was calculated with."""
+
+    quantity: float
+    unit: str
+    given: Mapping[str, float]  # inputs by name
+    factor: int | None  # position in the factor table; None: the supplier's own, or reported emissions
+    method: int
+
+
+def terms_of(activities: Activities, emissions: Emissions, table: FactorTable) -> tuple[Term, ...]:
+    """Return the terms of the only activity of a batch and its emission."""
+    row = _Row(
+        quantity=float(activities.quantity[0]),
+        unit=activities.units[activities.unit[0]],
+        given=_values(activities.inputs),
+        factor=int(table.positions(emissions.factor)[0]) if emissions.factor[0] else None,
+        method=int(emissions.method[0]),
+    )
+    return tuple(_terms(row, plan_of(activities, table), table))
+
+
+def told(activities: Activities) -> tuple[Part, ...]:
+    """Return the inputs of the only activity of a batch that are told with it, and not calculated with."""
+    given = _values(activities.inputs)
+    return tuple(Part(of.name, given[of.name], of.unit, of.what) for of in TOLD if of.name in given)
+
+
+def in_names(terms: Sequence[Term]) -> str:
+    """Return the formula: `quantity × distance ÷ (equity + debt) × factor`."""
+    return _joined(terms, [_together([part.name for part in term.parts], term) for term in terms])
+
+
+def in_numbers(terms: Sequence[Term]) -> str:
+    """Return the formula in numbers and units: `12,000 kg × 340 km × 0.001 tonne*km per kg*km × …`."""
+    numbers = [_together([number(part.value) for part in term.parts], term) for term in terms]
+    return _joined(terms, [f"{text} {term.parts[0].unit}".rstrip() for text, term in zip(numbers, terms, strict=True)])
+
+
+def number(value: float) -> str:
+    """Return a number for people, with twelve significant digits."""
+    return f"{value:,.12g}"
+
+
+def _terms(row: _Row, plan: Plan, table: FactorTable) -> Iterator[Term]:
+    yield Term((Part(QUANTITY, row.quantity, row.unit, "amount of the activity"),))
+    for of in MULTIPLIERS:
+        if of.name in row.given:
+            yield Term((_given(of, row),))
+    for whole in DIVISORS:
+        if parts := tuple(_given(of, row) for of in whole if of.name in row.given):
+            yield Term(parts, divides=True)
+    if plan.scale != 1:
+        to, own = _target(row, table), _amount_unit(row)
+        yield Term((Part(UNIT, plan.scale, f"{to} per {own}", f"{to} in one {own}", Origin.UNITS),))
+    if plan.constant != 1:
+        what = f"constant of {METHODS[row.method - 1].name}"
+        yield Term((Part(f"{plan.constant:g}", plan.constant, "", what, Origin.METHOD),))
+    if factor := tuple(_factor(row, table)):
+        yield Term(factor)
+
+
+def _factor(row: _Row, table: FactorTable) -> Iterator[Part]:
+    """The factor, less what is taken off it; nothing for emissions as they were reported."""
+    unit = f"{KG_CO2E} per {_target(row, table)}"
+    if row.factor is not None:
+        what = f"{table.key[row.factor]} for {table.region[row.factor] or 'the world'}, {table.year[row.factor]}"
+        yield Part(FACTOR, float(table.kg_co2e[row.factor]), unit, what, Origin.FACTOR_SET)
+    elif SUPPLIER_FACTOR.name in row.given and not _is_emissions(row.unit):
+        yield Part(SUPPLIER_FACTOR.name, row.given[SUPPLIER_FACTOR.name], unit, SUPPLIER_FACTOR.what)
+    for of in DEDUCTIONS:
+        if of.name in row.given:
+            yield Part(of.name, row.given[of.name], unit, of.what, negative=True)
+
+
+def _target(row: _Row, table: FactorTable) -> str:
+    """The unit that the amount is in when it meets its factor."""
+    if row.factor is not None:
+        return table.unit[row.factor]
+    return KG_CO2E if _is_emissions(row.unit) else _amount_unit(row)
+
+
+def _amount_unit(row: _Row) -> str:
+    """The unit of the quantity with its inputs: `kg*km`, `USD/(USD/litre)`."""
+    text = row.unit
+    for of in (*MULTIPLIERS, *(of for whole in DIVISORS for of in whole)):
+        if of.name in row.given and of.unit:
+            unit = _unit(of, row)
+            text += f"{'*' if of.power > 0 else '/'}{f'({unit})' if '/' in unit else unit}"
+    return text
+
+
+def _given(of: Input, row: _Row) -> Part:
+    return Part(of.name, row.given[of.name], _unit(of, row), of.what)
+
+
+def _unit(of: Input, row: _Row) -> str:
+    """An input's unit; `currency` in it is the quantity's."""
+    if "currency" not in of.unit:
+        return of.unit
+    parsed = parse(row.unit)
+    return of.unit.replace("currency", parsed.currency if parsed else "")
+
+
+def _values(inputs: Mapping[str, InputColumn]) -> dict[str, float]:
+    return {name: float(spread(column, 1)[0]) for name, column in inputs.items()}
+
+
+def _is_emissions(unit: str) -> bool:
+    parsed = parse(unit)
+    return parsed is not None and parsed.is_emissions
+
+
+def _joined(terms: Sequence[Term], texts: Sequence[str]) -> str:
+    signs = ["", *(" ÷ " if term.divides else " × " for term in terms[1:])]
+    return "".join(sign + text for sign, text in zip(signs, texts, strict=True))
+
+
+def _together(texts: Sequence[str], term: Term) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    signs = ["", *(" − " if part.negative else " + " for part in term.parts[1:])]
+    return f"({''.join(sign + text for sign, text in zip(signs, texts, strict=True))})"
