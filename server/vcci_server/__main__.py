@@ -112,7 +112,7 @@ def token(tenant: str, subject: str, days: float) -> None:
 
 @commands.command()
 def doctor() -> None:
-    """Examine the database, its schema, the factors and Ray; exit with 1 when something is wrong."""
+    """Examine the database, its schema, the factors, Redis and Ray; exit with 1 when something is wrong."""
     findings = _run(examine(from_environment(os.environ)))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.right else 'FAIL'}  {finding.what}: {finding.detail}")

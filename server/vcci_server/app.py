@@ -38,6 +38,7 @@ from vcci_server.health import Health
 from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.settings import Settings, SettingsError, split_address
+from vcci_server.snapshots import Snapshots
 from vcci_server.storage import tenants
 from vcci_server.storage.background import Background
 from vcci_server.storage.embedded import embedded_database
@@ -140,8 +141,13 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
     metrics.connections_active.set_function(lambda: active_connections(pool))
     tenant_id = await tenants.ensure_tenant(pool, tenants.DEFAULT)
     await ensure_starter(pool, tenant_id)
+    snapshots = None
+    if settings.redis_url:
+        snapshots = await stack.enter_async_context(
+            Snapshots(settings.redis_url, secret_of(settings), metrics.redis_tier)
+        )
     factors = await stack.enter_async_context(
-        FactorCache(pool, database_url, hit=metrics.cache_hits.inc, miss=metrics.cache_misses.inc)
+        FactorCache(pool, database_url, tier=metrics.process_tier, snapshots=snapshots)
     )
     executor = await stack.enter_async_context(_executor(settings, metrics))
     partitions, suppliers = PartitionKeeper(pool), SupplierStore(pool)

@@ -1,20 +1,23 @@
-"""The active factor set of each tenant as arrays, in this process.
+"""The active factor set of each tenant as arrays: in this process, else from Redis where there is one, else made anew.
 
-A connection of its own listens for activations. A notification says only: look; so does a connection made again, and
-the clock. What is looked at is which sets are active, so one that was missed costs nothing.
+A connection of its own listens for activations, and so does one to Redis. A notification says only: look; so does a
+connection made again, and the clock. What is looked at is what is active in the database, so a message that was missed
+or came twice costs nothing.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import NamedTuple, Self
 
 import asyncpg
 from vcci_engine.factors import FactorTable
 
-from vcci_server.storage.factors import CHANNEL, active_sets, load_table
+from vcci_server.metrics import Tier
+from vcci_server.snapshots import Snapshots
+from vcci_server.storage.factors import CHANNEL, Version, active_version, active_versions, read_table
 from vcci_server.storage.pool import Connection, Pool
 
 APPLICATION_NAME = "vcci factors"  # of the connection that listens
@@ -24,6 +27,11 @@ ANSWER_WITHIN_S = 5.0
 RETRY_S = 0.25
 
 logger = logging.getLogger(__name__)
+
+
+class _Known(NamedTuple):
+    version: Version
+    table: FactorTable
 
 
 class FactorCache:
@@ -37,21 +45,23 @@ class FactorCache:
         pool: Pool,
         database_url: str,
         *,
-        hit: Callable[[], None],
-        miss: Callable[[], None],
+        tier: Tier,
+        snapshots: Snapshots | None = None,
         max_tables: int = MAX_TABLES,
     ) -> None:
         self._pool = pool
         self._database_url = database_url
-        self._hit = hit
-        self._miss = miss
+        self._tier = tier
+        self._snapshots = snapshots
         self._max_tables = max_tables
-        self._tables: OrderedDict[int, FactorTable] = OrderedDict()
+        self._tables: OrderedDict[int, _Known] = OrderedDict()
         self._loads: dict[int, asyncio.Task[FactorTable]] = {}
         self._look_now = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._follower = asyncio.create_task(self._follow())
+        if self._snapshots:
+            self._snapshots.on_news(self._wake)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -62,26 +72,33 @@ class FactorCache:
 
     def peek(self, tenant_id: int) -> FactorTable | None:
         """Return the tenant's table if it is here."""
-        table = self._tables.get(tenant_id)
-        if table is not None:
-            self._tables.move_to_end(tenant_id)
-            self._hit()
-        return table
+        known = self._tables.get(tenant_id)
+        if known is None:
+            return None
+        self._tables.move_to_end(tenant_id)
+        self._tier.hit()
+        return known.table
 
     async def table(self, tenant_id: int) -> FactorTable:
         """Return the tenant's table, or raise WrongState when no set is active."""
         table = self.peek(tenant_id)
         if table is not None:
             return table
-        self._miss()
+        self._tier.miss()
         return await self._load(tenant_id)
 
-    async def refresh(self, tenant_id: int, set_id: int) -> None:
-        """Have a set that was activated before this call in use when it returns."""
+    async def activated(self, tenant_id: int) -> None:
+        """Have what was activated before this call in use when it returns, and tell the other processes."""
+        await self._refresh(tenant_id, await active_version(self._pool, tenant_id))
+        if self._snapshots:
+            await self._snapshots.publish()
+
+    async def _refresh(self, tenant_id: int, version: Version) -> None:
+        """Have a version that was active before this call, or a newer one, in use when it returns."""
         if running := self._loads.get(tenant_id):  # it may have begun before the activation
             await asyncio.wait([running])
-        table = self._tables.get(tenant_id)
-        if table is None or table.set_id != set_id:
+        known = self._tables.get(tenant_id)
+        if known is None or known.version != version:
             await self._load(tenant_id)
 
     async def _load(self, tenant_id: int) -> FactorTable:
@@ -94,14 +111,25 @@ class FactorCache:
 
     async def _load_once(self, tenant_id: int) -> FactorTable:
         try:
-            table = await load_table(self._pool, tenant_id)
+            version = await active_version(self._pool, tenant_id)
+            table = await self._fetch(tenant_id, version)
         finally:
             del self._loads[tenant_id]
-        self._tables[tenant_id] = table
+        self._tables[tenant_id] = _Known(version, table)
         self._tables.move_to_end(tenant_id)
         if len(self._tables) > self._max_tables:
             self._tables.popitem(last=False)
         self._look_now.set()  # another set may have been activated meanwhile, when this tenant was not looked at
+        return table
+
+    async def _fetch(self, tenant_id: int, version: Version) -> FactorTable:
+        """Return the table from Redis; else from the database, and into Redis."""
+        if self._snapshots is None:
+            return await read_table(self._pool, tenant_id, version)
+        table = await self._snapshots.get(tenant_id, version)
+        if table is None:
+            table = await read_table(self._pool, tenant_id, version)
+            self._snapshots.put(tenant_id, version, table)
         return table
 
     async def _follow(self) -> None:
@@ -148,13 +176,13 @@ class FactorCache:
             return
 
     async def _look(self, db: Connection) -> None:
-        """Load the tables again whose tenants have another set active now."""
-        active = await active_sets(db, list(self._tables))
+        """Load the tables again of tenants that have something else active now."""
+        active = await active_versions(db, list(self._tables))
         stale = [
-            (tenant_id, set_id)
-            for tenant_id, set_id in active.items()
-            if tenant_id in self._tables and self._tables[tenant_id].set_id != set_id
+            (tenant_id, version)
+            for tenant_id, version in active.items()
+            if tenant_id in self._tables and self._tables[tenant_id].version != version
         ]
-        results = await asyncio.gather(*(self.refresh(*news) for news in stale), return_exceptions=True)
+        results = await asyncio.gather(*(self._refresh(*news) for news in stale), return_exceptions=True)
         if failures := [result for result in results if isinstance(result, Exception)]:
             raise ExceptionGroup("tables of factors could not be loaded", failures)

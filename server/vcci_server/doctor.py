@@ -1,4 +1,4 @@
-"""Examines what the service works with: database, schema, factors, Ray."""
+"""Examines what the service works with: database, schema, factors, Redis, Ray."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +10,7 @@ from vcci_engine.errors import NotFound, Unavailable, VcciError, WrongState
 
 from vcci_server.app import database
 from vcci_server.settings import Settings
+from vcci_server.snapshots import redis_version
 from vcci_server.storage import tenants
 from vcci_server.storage.factors import load_table
 from vcci_server.storage.migrate import missing
@@ -34,11 +35,15 @@ async def examine(settings: Settings) -> list[Finding]:
             url = await stack.enter_async_context(database(settings))
             pool = await stack.enter_async_context(open_pool(url, size=2))
         except VcciError as error:
-            return [Finding("database", False, str(error)), await _finding("ray", _ray, settings)]
+            return [Finding("database", False, str(error)), *await _others(settings)]
         findings = [await _finding("database", _database, pool), await _finding("schema", _schema, pool)]
         if all(finding.right for finding in findings):
             findings.append(await _finding("factors", _factors, pool))
-        return [*findings, await _finding("ray", _ray, settings)]
+        return [*findings, *await _others(settings)]
+
+
+async def _others(settings: Settings) -> list[Finding]:
+    return [await _finding("redis", _redis, settings), await _finding("ray", _ray, settings)]
 
 
 async def _finding(what: str, check: Callable[[Subject], Awaitable[str]], subject: Subject) -> Finding:
@@ -68,6 +73,12 @@ async def _factors(pool: Pool) -> str:
         raise NotFound(f"there is no tenant {tenants.DEFAULT!r}: the first `vcci serve` makes it")
     table = await load_table(pool, tenant_id)
     return f"factorSets/{table.set_id} is active, {len(table)} factors"
+
+
+async def _redis(settings: Settings) -> str:
+    if not settings.redis_url:
+        return "not used"
+    return f"Redis {await redis_version(settings.redis_url)} answers"
 
 
 async def _ray(settings: Settings) -> str:

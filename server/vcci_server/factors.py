@@ -77,7 +77,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
             name, activate = received.spec.display_name, received.spec.activate
             made = await factors.import_set(self._pool, tenant_id, name, records, activate=activate)
         if activate:
-            await self._cache.refresh(tenant_id, made.factor_set_id)
+            await self._cache.activated(tenant_id)
         return set_message(made)
 
     async def ListFactorSets(self, request: pb.ListFactorSetsRequest, context: object) -> pb.ListFactorSetsResponse:
@@ -96,7 +96,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
         activated = await factors.activate(self._pool, tenant_id, resource_id(request.name, COLLECTION))
-        await self._cache.refresh(tenant_id, activated.factor_set_id)
+        await self._cache.activated(tenant_id)
         return set_message(activated)
 
     async def _set_id(self, tenant_id: int, name: str) -> int:

@@ -3,9 +3,10 @@
 Label values are bound once (`labels(...)` is kept), so that a call pays one increment and one observation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -13,6 +14,13 @@ CALL_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 FORMS = {"calculate_columns": "columns", "calculate_rows": "rows"}  # the works that calculate a batch
+
+
+class Tier(NamedTuple):
+    """Counts what one tier of the cache had, and had not."""
+
+    hit: Callable[[], None]
+    miss: Callable[[], None]
 
 
 class Metrics:
@@ -49,8 +57,8 @@ class Metrics:
             registry=registry,
         )
         self.queue_depth = Gauge("worker_queue_depth", "Works that wait.", ("queue",), registry=registry)
-        self.cache_hits = Counter("cache_hits_total", "Factor tables found in this process.", registry=registry)
-        self.cache_misses = Counter("cache_misses_total", "Factor tables that had to be fetched.", registry=registry)
+        self.cache_hits = Counter("cache_hits_total", "Factor tables found.", ("tier",), registry=registry)
+        self.cache_misses = Counter("cache_misses_total", "Factor tables not found.", ("tier",), registry=registry)
         self.rows = Counter("vcci_ingest_rows_total", "Rows of uploads.", ("result",), registry=registry)
         self.accepted = self.rows.labels("accepted")
         self.rejected = self.rows.labels("rejected")
@@ -68,7 +76,11 @@ class Metrics:
         self.credits = Gauge("vcci_ingest_credits", "Batches that open streams may have in flight.", registry=registry)
         self.streams = Gauge("vcci_ingest_streams_open", "Streams open.", registry=registry)
         self.bytes_in_flight = Gauge("vcci_ingest_bytes_in_flight", "Bytes of batches in memory.", registry=registry)
+        self.process_tier, self.redis_tier = (self._tier(name) for name in ("process", "redis"))
         self._query = cache(self.query_seconds.labels)
+
+    def _tier(self, name: str) -> Tier:
+        return Tier(self.cache_hits.labels(name).inc, self.cache_misses.labels(name).inc)
 
     def observe_query(self, query_type: str, seconds: float) -> None:
         """Time one database statement."""

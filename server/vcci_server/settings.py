@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from vcci_cluster import DEFAULT_RAY_THRESHOLD_S, RayOptions
 
@@ -15,6 +16,7 @@ from vcci_server.validation import BatchLimits
 PREFIX = "VCCI_"
 OF_OTHERS = frozenset({"VCCI_SERVER", "VCCI_TOKEN", "VCCI_TEST_DATA"})  # of the client and the tests
 YES = frozenset({"1", "true", "yes", "on"})
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 NO = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -50,6 +52,9 @@ class Settings:
     database_url: str = _setting("", "URL", "PostgreSQL 14 or newer; empty: the embedded one", secret=True)
     database_connections: int = _setting(10, "connections", "one per stream that commits, and some to read")
     migrate: bool = _setting(False, "yes or no", "migrate the database of VCCI_DATABASE_URL at the start, too")
+    redis_url: str = _setting(
+        "", "URL", "shares factor sets among processes, `redis://host:6379/0` or `rediss://`; empty: none", secret=True
+    )
     ray_address: str = _setting("", "address", "`local`, `auto` or `host:port`; empty: calculate in this process")
     ray_token: str = _setting("", "text", "token of the Ray cluster; empty: Ray's own RAY_AUTH_TOKEN", secret=True)
     ray_cpus: int = _setting(0, "CPUs", "of a `local` Ray; 0: all that it finds", may_be_zero=True)
@@ -135,6 +140,8 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{variable(setting)}: found {value}, expected {least} {setting.metadata['unit']}")
     if settings.token_secret and len(settings.token_secret.encode()) < 32:
         raise SettingsError("VCCI_TOKEN_SECRET: too short, expected 32 bytes or more (RFC 7518, section 3.2)")
+    if settings.redis_url and urlsplit(settings.redis_url).scheme not in REDIS_SCHEMES:
+        raise SettingsError(f"VCCI_REDIS_URL: expected a URL that begins with {', '.join(REDIS_SCHEMES)}")
     _check_choice("log_format", settings.log_format, ("auto", "json", "console"))
     _check_choice("log_level", settings.log_level, ("debug", "info", "warning", "error"))
 

@@ -14,6 +14,7 @@ from vcci_engine.errors import WrongState
 from vcci_server import cache as cache_module
 from vcci_server.cache import FactorCache
 from vcci_server.importers import FactorRecord
+from vcci_server.metrics import Tier
 from vcci_server.storage import factors
 from vcci_server.storage.pool import Pool, open_pool
 
@@ -53,10 +54,10 @@ def start(database: str) -> Start:
     @asynccontextmanager
     async def started(max_tables: int = cache_module.MAX_TABLES) -> AsyncIterator[Process]:
         counts: Counter[str] = Counter()
-        count = {name: lambda name=name: counts.update([name]) for name in ("hit", "miss")}
+        tier = Tier(lambda: counts.update(["hit"]), lambda: counts.update(["miss"]))
         async with (
             open_pool(database, size=4, observe=lambda query, seconds: counts.update([query])) as pool,
-            FactorCache(pool, database, max_tables=max_tables, **count) as cache,
+            FactorCache(pool, database, tier=tier, max_tables=max_tables) as cache,
         ):
             yield Process(cache, counts)
 
@@ -133,7 +134,7 @@ async def test_after_a_refresh_the_new_set_is_in_use_though_the_old_one_was_bein
         loading = asyncio.create_task(process.cache.table(tenant_id))
         async with _loads_held_up(pool, process):
             await factors.activate(pool, tenant_id, new)
-            refreshing = asyncio.create_task(process.cache.refresh(tenant_id, new))
+            refreshing = asyncio.create_task(process.cache.activated(tenant_id))
         await refreshing
         assert process.set_id(tenant_id) == new
         await loading
@@ -215,7 +216,7 @@ async def _loads_held_up(pool: Pool, process: Process) -> AsyncIterator[None]:
     """Hold up the reading of factors, from when the process has learned which set is active to the end of the body."""
     async with pool.acquire() as db, db.transaction():
         await db.execute("LOCK TABLE emission_factors IN ACCESS EXCLUSIVE MODE")
-        await until(lambda: process.counts["select_active_set"])
+        await until(lambda: process.counts["select_active_versions"])
         yield
 
 

@@ -95,7 +95,7 @@ async def served(pool: Pool, database: str) -> AsyncIterator[tuple[grpc.aio.Chan
         return await tenants.tenant_id(pool, name)
 
     server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), metrics, 4 << 20)])
-    async with FactorCache(pool, database, hit=metrics.cache_hits.inc, miss=metrics.cache_misses.inc) as cache:
+    async with FactorCache(pool, database, tier=metrics.process_tier) as cache:
         rpc.add_FactorServiceServicer_to_server(FactorServicer(pool, cache), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

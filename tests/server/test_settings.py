@@ -93,7 +93,7 @@ def test_an_address_of_version_6_is_split() -> None:
 def test_secrets_stay_out_of_what_is_printed() -> None:
     secret = "0123456789abcdef0123456789abcdef"
     names = [variable(setting) for setting in fields(Settings) if setting.metadata["secret"]]
-    assert names == ["VCCI_DATABASE_URL", "VCCI_RAY_TOKEN", "VCCI_TOKEN_SECRET"]
+    assert names == ["VCCI_DATABASE_URL", "VCCI_REDIS_URL", "VCCI_RAY_TOKEN", "VCCI_TOKEN_SECRET"]
     assert secret not in repr(from_environment(dict.fromkeys(names, secret)))
 
 

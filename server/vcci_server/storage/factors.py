@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from vcci_engine.errors import NotFound, WrongState
@@ -27,6 +27,14 @@ COLUMNS = (  # as the fields of FactorRecord
 FactorKey = tuple[str, str, str, int]  # source, code, region, year: once in a set
 FIRST: FactorKey = ("", "", "", 0)  # a key before all others
 _key = attrgetter("source", "code", "region", "year")
+
+
+class Version(NamedTuple):
+    """What a tenant's table is made of: two tables with the same version are the same."""
+
+    set_id: int
+    content_hash: str
+    uid: str  # of the set, in whatever database
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +106,22 @@ async def list_sets(pool: Pool, tenant_id: int, *, limit: int, before: int = LAS
 
 async def active_set_id(pool: Pool, tenant_id: int) -> int:
     """Return the active set's id, or raise WrongState."""
+    return (await active_version(pool, tenant_id)).set_id
+
+
+async def active_version(pool: Pool, tenant_id: int) -> Version:
+    """Return what the tenant calculates with, or raise WrongState."""
     async with connection(pool) as db:
-        set_id, _ = await _active(db, tenant_id)
-    return set_id
+        versions = await active_versions(db, [tenant_id])
+    if tenant_id not in versions:
+        raise WrongState("No factor set is active: import one and activate it.", reason="NO_ACTIVE_FACTOR_SET")
+    return versions[tenant_id]
 
 
-async def active_sets(db: Connection, tenant_ids: Sequence[int]) -> dict[int, int]:
-    """Return the id of the active set of each of the tenants that have one."""
-    rows = await db.fetch(QUERIES["select_active_sets"], tenant_ids)
-    return {row["tenant_id"]: row["factor_set_id"] for row in rows}
+async def active_versions(db: Connection, tenant_ids: Sequence[int]) -> dict[int, Version]:
+    """Return what each of the tenants calculates with that have an active set."""
+    rows = await db.fetch(QUERIES["select_active_versions"], tenant_ids)
+    return {tenant_id: Version(*version) for tenant_id, *version in rows}
 
 
 async def get_factor(pool: Pool, tenant_id: int, set_id: int, factor_id: int) -> StoredFactor:
@@ -146,11 +161,15 @@ async def read_set(pool: Pool, tenant_id: int, set_id: int) -> list[FactorRecord
 
 
 async def load_table(pool: Pool, tenant_id: int) -> FactorTable:
-    """Return the active set as arrays, or raise WrongState; what is not the driver's work is done in a thread."""
+    """Return the active set as arrays, or raise WrongState."""
+    return await read_table(pool, tenant_id, await active_version(pool, tenant_id))
+
+
+async def read_table(pool: Pool, tenant_id: int, version: Version) -> FactorTable:
+    """Return a set as arrays; what is not the driver's work is done in a thread."""
     async with connection(pool) as db:
-        set_id, content_hash = await _active(db, tenant_id)
-        rows = await db.fetch(QUERIES["select_factor_table"], tenant_id, set_id)
-    return await asyncio.to_thread(_table, set_id, content_hash, rows)
+        rows = await db.fetch(QUERIES["select_factor_table"], tenant_id, version.set_id)
+    return await asyncio.to_thread(_table, version.set_id, version.content_hash, rows)
 
 
 def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str]:
@@ -180,13 +199,6 @@ async def _set(db: Connection, tenant_id: int, set_id: int) -> FactorSetRecord:
     if row is None:
         raise _no_set(set_id)
     return _set_record(row)
-
-
-async def _active(db: Connection, tenant_id: int) -> tuple[int, str]:
-    row = await db.fetchrow(QUERIES["select_active_set"], tenant_id)
-    if row is None:
-        raise WrongState("No factor set is active: import one and activate it.", reason="NO_ACTIVE_FACTOR_SET")
-    return row["factor_set_id"], row["content_hash"]
 
 
 def _no_set(set_id: int) -> NotFound:

@@ -34,14 +34,11 @@ WITH activated AS (
 )
 SELECT factor_set_id, pg_notify('vcci_factors', tenant_id::text) FROM activated;
 
--- name: select_active_set
+-- name: select_active_versions
 -- Index: active_factor_sets_pkey, factor_sets_pkey.
-SELECT factor_set_id, content_hash FROM active_factor_sets JOIN factor_sets USING (tenant_id, factor_set_id)
-WHERE tenant_id = $1;
-
--- name: select_active_sets
--- Index: active_factor_sets_pkey.
-SELECT tenant_id, factor_set_id FROM active_factor_sets WHERE tenant_id = ANY($1::integer[]);
+SELECT tenant_id, factor_set_id, content_hash, uid::text
+FROM active_factor_sets JOIN factor_sets USING (tenant_id, factor_set_id)
+WHERE tenant_id = ANY($1::integer[]);
 
 -- name: select_factor
 -- Index: emission_factors_pkey.
