@@ -28,12 +28,11 @@ class RedisProcess:
         return f"unix://{self._socket}"
 
     def start(self) -> None:
-        """Start, and return when it answers."""
+        """Start; `answers` tells when it can be used."""
         command = [self._program, "--port", "0", "--unixsocket", self._socket, "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
             [*map(str, command), "--dir", str(self._folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(self._answers)
 
     def kill(self) -> None:
         """Send SIGKILL; return when it has ended."""
@@ -47,11 +46,8 @@ class RedisProcess:
         if self._process is not None:
             self.kill()
 
-    @property
-    def _socket(self) -> Path:
-        return self._folder / "redis.sock"
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it can be used."""
         with socket.socket(socket.AF_UNIX) as connection:
             try:
                 connection.connect(str(self._socket))
@@ -59,6 +55,10 @@ class RedisProcess:
                 return connection.recv(16) == b"+PONG\r\n"
             except OSError:
                 return False
+
+    @property
+    def _socket(self) -> Path:
+        return self._folder / "redis.sock"
 
 
 @contextmanager
@@ -68,6 +68,7 @@ def running_redis() -> Iterator[RedisProcess]:
     redis = RedisProcess(_program(), folder)
     try:
         redis.start()
+        wait_until(redis.answers)
         yield redis
     finally:
         redis.stop()

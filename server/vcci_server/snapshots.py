@@ -56,7 +56,7 @@ class Snapshots:
         self._key = hmac.digest(secret.encode(), b"vcci factor snapshots", "sha256")
         self._tier = tier
         self._news: Callable[[], None] = lambda: None
-        self._there = False
+        self._there: bool | None = None  # None: not known yet
         self._tried = asyncio.Event()
         self._storing: set[asyncio.Task[None]] = set()
 
@@ -124,8 +124,8 @@ class Snapshots:
             return None
 
     def _lost(self, error: Exception) -> None:
-        if self._there:
-            logger.warning("Redis does not answer; factor sets come from the database", exc_info=error)
+        if self._there is not False:
+            logger.warning("Redis does not answer; factor sets come from the database: %s", error or type(error))
         self._there = False
 
     async def _follow(self) -> None:
@@ -139,8 +139,11 @@ class Snapshots:
                     while self._there:
                         if await channel.get_message(timeout=LISTEN_S):
                             self._news()
-            except Exception as error:
+            except FAILURES as error:
                 self._lost(error)
+            except Exception:
+                logger.exception("listening to Redis failed; it begins again")
+                self._there = False
             self._tried.set()
             await asyncio.sleep(next(pauses))
 

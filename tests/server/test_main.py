@@ -10,6 +10,7 @@ import jwt
 import pytest
 from vcci_server.auth import load_secret
 
+from tests.redis_process import running_redis
 from tests.server_process import ServerProcess, running_server
 
 
@@ -48,13 +49,22 @@ def test_the_doctor_finds_a_running_service_well(server: ServerProcess) -> None:
     examined = run(server.state_dir, "doctor")
     assert examined.returncode == 0, examined.stdout
     found = {line.split(":")[0] for line in examined.stdout.splitlines()}
-    assert {"ok    database", "ok    schema", "ok    factors", "ok    ray"} <= found
+    assert {"ok    database", "ok    schema", "ok    factors", "ok    redis", "ok    ray"} <= found
 
 
 def test_the_doctor_says_what_is_missing(state_dir: Path) -> None:
     examined = run(state_dir, "doctor")
     assert examined.returncode == 1
     assert "FAIL  schema: lacks 0001_tables" in examined.stdout
+
+
+def test_the_doctor_tells_of_the_redis_that_is_set(server: ServerProcess) -> None:
+    with running_redis() as redis:
+        examined = run(server.state_dir, "doctor", VCCI_REDIS_URL=redis.url)
+        assert (examined.returncode, "ok    redis: Redis " in examined.stdout) == (0, True)
+        redis.kill()
+        examined = run(server.state_dir, "doctor", VCCI_REDIS_URL=redis.url)
+        assert (examined.returncode, "FAIL  redis: Redis does not answer" in examined.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_an_unknown_variable_suggests_the_nearest() -> None:
         ("VCCI_LOG_FORMAT", "xml", "expected auto, json, console"),
         ("VCCI_LISTEN", "50051", "expected host:port"),
         ("VCCI_LISTEN", "127.0.0.1:70000", "expected host:port"),
+        ("VCCI_REDIS_URL", "localhost:6379", "a URL that begins with redis"),
         ("VCCI_TOKEN_SECRET", "short", "expected 32 bytes or more"),
     ],
 )
