@@ -4,7 +4,7 @@ Emissions are linear in their factor: kg of a gas = kg CO2e / the factor's kg CO
 nothing but the factor has to be known to express a result anew. F is the number of factors, P of parts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +68,30 @@ def ratios(parts: Parts, gwp_set: str) -> FloatArray:
     possible = parts.known & ~(there & np.isnan(weight)).any(axis=1) & (there & gas).any(axis=1) & (parts.kg_co2e != 0)
     ratio: FloatArray = np.divide(expressed, parts.kg_co2e, out=np.full(len(parts), np.nan), where=possible)
     ratio[(parts.kg_co2e == 0) & (expressed == 0)] = 1.0
-    ratio[parts.gwp_set == _number(parts.sets, gwp_set)] = 1.0
+    if gwp_set in parts.sets:
+        ratio[parts.gwp_set == parts.sets.index(gwp_set)] = 1.0
     return ratio
+
+
+def expressed_under(parts: Parts, gwp_set: str) -> tuple[tuple[str, ...], Positions]:
+    """Return sets, and each factor's index into them, [F]: `gwp_set` where the factor can give it, else its own."""
+    sets = tuple(sorted({*parts.sets, gwp_set}))
+    used = np.array([sets.index(name) for name in parts.sets], np.intp).take(parts.gwp_set)
+    if gwp_set:
+        used[~np.isnan(ratios(parts, gwp_set))] = sets.index(gwp_set)
+    return sets, used
+
+
+def gas_columns(parts: Parts, factor: Positions, activity: FloatArray) -> Iterator[tuple[str, Positions, FloatArray]]:
+    """Yield each part that lines have: its name, the lines that have it, and how many kg of it, or kg CO2e.
+
+    `factor` of each line, `activity` in the factor's unit.
+    """
+    for place, name in enumerate(parts.names):
+        per_unit = parts.kg[:, place].take(factor)
+        lines = np.flatnonzero(per_unit)
+        if len(lines):
+            yield name, lines, activity[lines] * per_unit[lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +113,17 @@ def breakdown(
 
     CO2e is under `gwp_set` where the factor can give it, else under the factor's own set.
     """
-    sets = tuple(sorted({*parts.sets, *(CO2E_SETS[name] for name in parts.names if name in CO2E_SETS), gwp_set}))
-    used = np.array([_number(sets, name) for name in parts.sets], np.intp).take(parts.gwp_set)
-    if gwp_set:
-        used[~np.isnan(ratios(parts, gwp_set))] = sets.index(gwp_set)
-    under = used.take(factor)
+    of_factors, used = expressed_under(parts, gwp_set)
+    sets = tuple(sorted({*of_factors, *(CO2E_SETS[name] for name in parts.names if name in CO2E_SETS)}))
+    under = np.array([sets.index(name) for name in of_factors], np.intp).take(used.take(factor))
     by_set = np.zeros(n_groups * len(sets))
     amounts: dict[str, tuple[FloatArray, FloatArray]] = {}
-    for place, name in enumerate(parts.names):
-        kg = activity * parts.kg[factor, place]
-        if name in CO2E_SETS:
-            by_set += _summed(group * len(sets) + sets.index(CO2E_SETS[name]), kg, len(by_set))
-            continue
-        kg_co2e = kg * np.nan_to_num([weights([name], of)[0] for of in sets]).take(under)
-        by_set += _summed(group * len(sets) + under, kg_co2e, len(by_set))
-        amounts[name] = _summed(group, kg, n_groups), _summed(group, kg_co2e, n_groups)
+    for name, lines, kg in gas_columns(parts, factor, activity):
+        place = np.full(len(lines), sets.index(CO2E_SETS[name])) if name in CO2E_SETS else under[lines]
+        kg_co2e = kg * np.nan_to_num([weights([name], of)[0] for of in sets]).take(place)
+        by_set += _summed(group[lines] * len(sets) + place, kg_co2e, len(by_set))
+        if name not in CO2E_SETS:
+            amounts[name] = _summed(group[lines], kg, n_groups), _summed(group[lines], kg_co2e, n_groups)
     biogenic, _ = amounts.pop(BIOGENIC_CO2, (np.zeros(n_groups), None))
     kg, kg_co2e = (np.array([of[n] for of in amounts.values()]).reshape(-1, n_groups).T for n in (0, 1))
     return Breakdown(tuple(amounts), kg, kg_co2e, biogenic, sets, by_set.reshape(n_groups, len(sets)))
@@ -118,10 +136,6 @@ def _matrix(gases: Sequence[Mapping[str, float]], names: Sequence[str]) -> Float
         for name, amount in of.items():
             kg[row, place[name]] = amount
     return kg
-
-
-def _number(sets: Sequence[str], name: str) -> int:
-    return sets.index(name) if name in sets else -1
 
 
 def _summed(group: Positions, values: FloatArray, n_groups: int) -> FloatArray:

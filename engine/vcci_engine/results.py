@@ -27,6 +27,7 @@ class Reason(IntEnum):
     UNKNOWN_INPUT = 12
     MALFORMED_VALUE = 13
     SHARES_NOT_WHOLE = 14
+    GWP_SET_NOT_POSSIBLE = 15
 
 
 class Notice(IntEnum):

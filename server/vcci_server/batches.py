@@ -56,15 +56,16 @@ def decode_and_calculate(
     limits: BatchLimits,
     allow_negative: bool,
     stream_suppliers: Suppliers | None = None,
+    gwp_set: str = "",
 ) -> tuple[Activities, Calculation]:
     """Decode and calculate a batch; a function of the module, so that Ray can run it."""
     if not is_of_columns(batch):
         check_rows(batch.rows, limits)
-        return decode_and_calculate_rows(factors, batch.rows, allow_negative)
+        return decode_and_calculate_rows(factors, batch.rows, allow_negative, gwp_set)
     if batch.HasField("crc32c"):
         check_crc32c(batch.columns, batch.crc32c)
     activities, early = activities_from_columns(batch.columns, limits, stream_suppliers)
-    return activities, calculate_batch(activities, early, factors, allow_negative)
+    return activities, calculate_batch(activities, early, factors, allow_negative, gwp_set=gwp_set)
 
 
 def row_error_messages(

@@ -7,7 +7,9 @@ from vcci import columns as twins
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
 from vcci_engine.conversions import KG_CO2E
+from vcci_engine.express import activity_of
 from vcci_engine.factors import FactorTable
+from vcci_engine.gases import ratios
 from vcci_engine.groups import GroupTotal
 from vcci_engine.inputs import attributions, spread
 from vcci_engine.methods import SUPPLIER_FACTOR
@@ -15,6 +17,8 @@ from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import Estimate, of_row
 from vcci_engine.units import parse
+
+from vcci_server.gas_messages import fill_gases, fill_gwp_sets
 
 
 def estimate_message(of: Estimate) -> pb.Estimate:
@@ -48,9 +52,13 @@ def group_message(of: GroupTotal) -> pb.GroupTotal:
     return message
 
 
-def emission_messages(emissions: Emissions, activities: Activities, table: FactorTable) -> list[pb.Emission]:
-    """Return one message per emission, of activities that were all calculated."""
+def emission_messages(
+    emissions: Emissions, activities: Activities, table: FactorTable, gwp_set: str = ""
+) -> list[pb.Emission]:
+    """Return one message per emission, which is under `gwp_set`, of activities that were all calculated."""
     factor_set = f"factorSets/{table.set_id}"
+    parts = table.parts
+    ratio = ratios(parts, gwp_set) if gwp_set else None
     amounts = emissions.kg_co2e if emissions.amount is None else emissions.amount
     messages = []
     rows = zip(
@@ -72,10 +80,11 @@ def emission_messages(emissions: Emissions, activities: Activities, table: Facto
             notices=[number for number in pb.Notice.values() if notices >> number & 1] if notices else (),
             amount=amount,
             attribution=attribution,
+            gwp_set=gwp_set or parts.sets[parts.gwp_set[position]],
         )
         if factor:
             message.factor = f"{factor_set}/factors/{factor}"
-            message.factor_kg_co2e = table.kg_co2e[position]
+            message.factor_kg_co2e = table.kg_co2e[position] * (1.0 if ratio is None else ratio[position])
             message.factor_unit = table.unit[position]
         else:
             message.factor_kg_co2e, message.factor_unit = _own_factor(activities, row)
@@ -89,6 +98,13 @@ def _own_factor(activities: Activities, row: int) -> tuple[float, str]:
     if (parsed := parse(unit)) is not None and parsed.is_emissions:
         return 1.0, KG_CO2E
     return float(spread(activities.inputs[SUPPLIER_FACTOR.name], len(activities))[row]), unit
+
+
+def fill_composition(message: Any, emissions: Emissions, table: FactorTable, gwp_set: str) -> None:
+    """Fill a twin of EmissionColumns with what emissions, which are under `gwp_set`, consist of."""
+    position = table.positions(emissions.factor)
+    fill_gwp_sets(message, table.parts, position, gwp_set)
+    fill_gases(message, table.parts, position, activity_of(emissions, table, gwp_set))
 
 
 def fill_emission_columns(message: Any, emissions: Emissions, activities: Activities, table: FactorTable) -> None:

@@ -3,22 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import numpy as np
 from vcci import columns as twins
 from vcci.v1 import calculation_service_pb2 as pb
-from vcci.v1 import calculation_service_pb2_grpc
+from vcci.v1 import calculation_service_pb2_grpc, emission_pb2
 from vcci_cluster.placement import Executor, Work
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, InvalidInput, Unavailable
+from vcci_engine.express import consist_of
 from vcci_engine.factors import FactorTable
 from vcci_engine.groups import group_totals
-from vcci_engine.results import RowErrors
+from vcci_engine.gwp import GWP_SETS
+from vcci_engine.results import Emissions, RowErrors
 from vcci_engine.totals import total
 
 from vcci_server.admission import Admission
 from vcci_server.auth import caller
 from vcci_server.batches import decode_and_calculate, estimated_s, row_count, row_error_messages, tell
 from vcci_server.cache import FactorCache
-from vcci_server.calculation_messages import emission_messages, estimate_message, fill_emission_columns, group_message
+from vcci_server.calculation_messages import (
+    emission_messages,
+    estimate_message,
+    fill_composition,
+    fill_emission_columns,
+    group_message,
+)
 from vcci_server.early import EarlyErrors
+from vcci_server.gas_messages import GWP_SETS_EXPECTED, check_gwp_set, composition_messages
 from vcci_server.keeping import Keeping
 from vcci_server.messages import calculate_batch
 from vcci_server.recall import Recall
@@ -48,17 +58,22 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         tenant_id = caller().tenant_id
         table = self._factors.peek(tenant_id) or await self._factors.table(tenant_id)
         single = len(request.activities) == 1 and not request.keep and not request.activities[0].group
+        single = single and not request.gwp_set and not request.include_composition
         if single and (known := self._recall.response(request.activities[0], table, request.allow_negative)):
             return known
         activities, early = decode(request.activities, EarlyErrors())
-        calculation = calculate_batch(activities, early, table, request.allow_negative, whole_groups=True)
+        calculation = calculate_batch(
+            *(activities, early, table, request.allow_negative), whole_groups=True, gwp_set=request.gwp_set
+        )
         if len(calculation.errors):
             raise InvalidFields(_problems(calculation.errors))
         response = pb.CalculateResponse(
-            emissions=emission_messages(calculation.emissions, activities, table),
+            emissions=emission_messages(calculation.emissions, activities, table, request.gwp_set),
             total=estimate_message(total(calculation.emissions, table)),
             groups=map(group_message, group_totals(calculation.emissions, table)),
         )
+        if request.include_composition:
+            _add_compositions(response, calculation.emissions, table, request.gwp_set)
         if single:
             self._recall.remember(request.activities[0], table, activities, calculation.emissions)
         if request.keep:
@@ -118,10 +133,27 @@ def _check(request: pb.CalculateRequest) -> None:
     if not 1 <= count <= MOST_ACTIVITIES:
         reason = "LIMIT_EXCEEDED" if count else "REQUIRED_FIELD"
         raise InvalidField("activities", count, f"1 to {MOST_ACTIVITIES} activities", reason=reason)
+    problems = Problems()
+    check_gwp_set(problems, "gwp_set", request.gwp_set)
     if request.keep:
-        problems = Problems()
         problems.request_id(request.request_id)
-        problems.check()
+        if request.gwp_set:
+            expected = "none with keep: what is stored stays under its factors' own; ask for another when it is read"
+            problems.add("gwp_set", request.gwp_set, expected, "MALFORMED_VALUE")
+    problems.check()
+
+
+def _add_compositions(response: pb.CalculateResponse, emissions: Emissions, table: FactorTable, gwp_set: str) -> None:
+    lines = np.arange(len(emissions))
+    each = composition_messages(consist_of(emissions, table, lines, len(lines), gwp_set))
+    for emission, composition in zip(response.emissions, each, strict=True):
+        emission.composition.CopyFrom(composition)
+    response.composition.CopyFrom(_of_all(emissions, table, gwp_set))
+
+
+def _of_all(emissions: Emissions, table: FactorTable, gwp_set: str) -> emission_pb2.Composition:
+    one = np.zeros(len(emissions), np.intp)
+    return composition_messages(consist_of(emissions, table, one, 1, gwp_set))[0]
 
 
 def _problems(errors: RowErrors) -> list[FieldProblem]:
@@ -145,8 +177,12 @@ def _work(request: pb.CalculateStreamRequest, table: FactorTable, limits: BatchL
 
 def answer(table: FactorTable, request: pb.CalculateStreamRequest, limits: BatchLimits) -> bytes:
     """Return the serialized response to one batch; a function of the module, so that Ray can run it."""
+    gwp_set = request.gwp_set
     try:
-        activities, calculation = decode_and_calculate(table, request, limits, request.allow_negative)
+        if gwp_set and gwp_set not in GWP_SETS:
+            raise InvalidBatch("gwp_set", gwp_set, GWP_SETS_EXPECTED, reason="UNKNOWN_GWP_SET")
+        arguments = table, request, limits, request.allow_negative
+        activities, calculation = decode_and_calculate(*arguments, gwp_set=gwp_set)
     except InvalidBatch as error:
         return _refused(error)
     response = twins.CalculateStreamResponse()
@@ -155,6 +191,9 @@ def answer(table: FactorTable, request: pb.CalculateStreamRequest, limits: Batch
     batch.row_errors.extend(row_error_messages(calculation, activities, 0, len(calculation.errors)))
     batch.total.CopyFrom(estimate_message(total(calculation.emissions, table)))
     batch.factor_set = f"factorSets/{table.set_id}"
+    if request.include_composition:
+        fill_composition(batch.emissions, calculation.emissions, table, gwp_set)
+        batch.composition.CopyFrom(_of_all(calculation.emissions, table, gwp_set))
     serialized: bytes = response.SerializeToString()
     return serialized
 

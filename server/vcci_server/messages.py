@@ -9,6 +9,7 @@ from vcci.v1 import activity_pb2 as pb
 from vcci_engine.activities import Activities, IndexArray, InputColumn
 from vcci_engine.calculate import calculate
 from vcci_engine.errors import InvalidBatch
+from vcci_engine.express import express
 from vcci_engine.factors import FactorTable
 from vcci_engine.results import Calculation, RowErrors
 from vcci_engine.suppliers import Suppliers
@@ -73,16 +74,22 @@ def _inputs(columns: Sequence[pb.InputColumn]) -> dict[str, InputColumn]:
 
 
 def calculate_batch(
-    activities: Activities, early: RowErrors, factors: FactorTable, allow_negative: bool, *, whole_groups: bool = False
+    activities: Activities,
+    early: RowErrors,
+    factors: FactorTable,
+    allow_negative: bool,
+    *,
+    whole_groups: bool = False,
+    gwp_set: str = "",
 ) -> Calculation:
-    """Calculate a decoded batch; a function of the module, so that Ray can run it."""
+    """Calculate a decoded batch, under its factors' own GWP sets or one; a function of the module, so that Ray can."""
     calculation = calculate(activities, factors, allow_negative=allow_negative, whole_groups=whole_groups)
-    return with_early_errors(calculation, early)
+    return with_early_errors(express(calculation, activities, factors, gwp_set), early)
 
 
 def decode_and_calculate_rows(
-    factors: FactorTable, data: bytes | pb.ActivityRows, allow_negative: bool
+    factors: FactorTable, data: bytes | pb.ActivityRows, allow_negative: bool, gwp_set: str = ""
 ) -> tuple[Activities, Calculation]:
     """Decode and calculate a batch of one message per row; a function of the module, so that Ray can run it."""
     activities, early = activities_from_rows(data)
-    return activities, calculate_batch(activities, early, factors, allow_negative)
+    return activities, calculate_batch(activities, early, factors, allow_negative, gwp_set=gwp_set)

@@ -86,7 +86,7 @@ def test_a_batch_carries_the_checksum_of_its_columns(rows: list[dict[str, object
     (batch,) = encode(whole(rows), 0)
     append = sent(batch)
     assert append.crc32c == twins.checksum(append.columns)
-    request = CalculateStreamRequest.FromString(calculate_request(whole(rows), True))
+    request = CalculateStreamRequest.FromString(calculate_request(whole(rows), allow_negative=True))
     assert request.crc32c == append.crc32c
     assert request.columns == append.columns
     assert request.allow_negative

@@ -75,9 +75,9 @@ def encode(
     ]
 
 
-def calculate_request(activities: Activities, allow_negative: bool) -> bytes:
-    """Return a CalculateStreamRequest of the activities as columns."""
-    request = twins.CalculateStreamRequest(allow_negative=allow_negative)
+def calculate_request(activities: Activities, **options: object) -> bytes:
+    """Return a CalculateStreamRequest of the activities as columns, with its other fields."""
+    request = twins.CalculateStreamRequest(**options)
     fill_columns(request.columns, activities)
     request.crc32c = twins.checksum(request.columns)
     return bytes(request.SerializeToString())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vcci_client.cli.connect import with_client
+from vcci_client.cli.gases import gwp_set_option, print_composition
 from vcci_client.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--period", type=click.DateTime(["%Y-%m-%d"]), help="A day of the reporting period; else today.")
 @click.option("--country", default="", help="The supplier's country, ISO 3166-1.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=NUMBER", help="Further input; may be repeated.")
+@gwp_set_option
 @json_option
 @with_client
 async def calculate(
@@ -37,6 +39,7 @@ async def calculate(
     period: datetime | None,
     country: str,
     inputs: tuple[str, ...],
+    gwp_set: str,
     as_json: bool,
 ) -> None:
     """Calculate one activity: vcci calculate --category 1 --quantity 1000 --unit USD --factor naics:331110"""
@@ -60,7 +63,7 @@ async def calculate(
         reporting_period=Date(year=day.year, month=day.month, day=day.day),
         inputs=dict(map(_input, inputs)),
     )
-    response = await client.calculate([activity])
+    response = await client.calculate([activity], gwp_set=gwp_set, include_composition=True)
     print_json(response.emissions[0]) if as_json else _print(response)
 
 
@@ -83,5 +86,7 @@ def _print(response: "CalculateResponse") -> None:
     click.echo(f"  method         {Method.Name(emission.method).removeprefix('METHOD_').lower()}")
     click.echo(f"  amount         {emission.amount:,.3f} {emission.factor_unit}")
     click.echo(f"  factor         {emission.factor_kg_co2e:g} kg CO2e per {emission.factor_unit}  {emission.factor}")
+    click.echo(f"  GWP set        {emission.gwp_set or 'unknown'}")
+    print_composition(emission.composition)
     for notice in emission.notices:
         click.echo(f"  notice         {Notice.Name(notice).removeprefix('NOTICE_').lower()}")

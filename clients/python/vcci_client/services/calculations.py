@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -27,24 +28,44 @@ class Calculations(Service):
         keep: bool = False,
         request_id: str = "",
         allow_negative: bool = False,
+        gwp_set: str = "",
+        include_composition: bool = False,
     ) -> pb.CalculateResponse:
-        """Calculate up to 100 activities, all or none; with `keep` they are stored too, once per request id."""
+        """Calculate up to 100 activities, all or none; with `keep` they are stored too, once per request id.
+
+        `gwp_set` expresses them under that set of global warming potentials (`AR6`), else each is under its factor's.
+        """
         request = pb.CalculateRequest(
             activities=activities,
             keep=keep,
             request_id=request_id or (uuid.uuid4().hex if keep else ""),
             allow_negative=allow_negative,
+            gwp_set=gwp_set,
+            include_composition=include_composition,
         )
         return await self.connection.call(self.connection.calculations.Calculate, request)
 
     async def calculate_stream(
-        self, rows: Rows, *, allow_negative: bool = False, batch_rows: int = BATCH_ROWS
+        self,
+        rows: Rows,
+        *,
+        allow_negative: bool = False,
+        gwp_set: str = "",
+        include_composition: bool = False,
+        batch_rows: int = BATCH_ROWS,
     ) -> AsyncIterator[pb.CalculateStreamResponse]:
         """Calculate rows, as `upload` takes them, and store nothing; one answer per batch, in order."""
 
+        encode = partial(
+            calculate_request,
+            allow_negative=allow_negative,
+            gwp_set=gwp_set,
+            include_composition=include_composition,
+        )
+
         async def requests() -> AsyncIterator[bytes]:
             async for batch in batches_of(rows, batch_rows):
-                yield await asyncio.to_thread(calculate_request, batch, allow_negative)
+                yield await asyncio.to_thread(encode, batch)
 
         method: Any = self.connection.channel.stream_stream(
             STREAM, response_deserializer=pb.CalculateStreamResponse.FromString
