@@ -38,7 +38,7 @@ def calculate(
         units = [parse(text) for text in activities.units]
         quality = _packed_quality(activities)
         choice = choose(activities, factors.lookup, units)
-        scales = find_scales(activities, units, known(activities.inputs), factors, choice.factor)
+        scales = find_scales(activities, units, known(activities.inputs), factors, choice)
         amount = _scaled(amounts(activities.quantity, activities.inputs), scales)
         if (constant := constants(activities, choice)) is not None:
             amount = amount * constant
@@ -62,10 +62,11 @@ def calculate(
             _check_result(activities, kg_co2e),
         )
         errors = row_errors(findings)
-        emissions = _emissions(activities, factors, choice, quality, kg_co2e, amount)
+        notices = _notices(choice, scales)
+        emissions = _emissions(activities, factors, choice, notices, quality, kg_co2e, amount)
     right = np.ones(len(emissions), np.bool_)
     right[errors.row] = False
-    basis = Basis(factors.set_id, method_version=VERSION)
+    basis = Basis(factors.set_id, factors.prices.set_id, VERSION)
     return Calculation(select(emissions, right) if len(errors) else emissions, errors, basis)
 
 
@@ -81,10 +82,16 @@ def _scaled(amount: FloatArray, scales: Scales) -> FloatArray:
     return amount * scales.scale.take(scales.index)
 
 
+def _notices(choice: Choice, scales: Scales) -> npt.NDArray[np.uint16]:
+    told = scales.notices()
+    return choice.notices if told is None else choice.notices | told
+
+
 def _emissions(
     activities: Activities,
     factors: FactorTable,
     choice: Choice,
+    notices: npt.NDArray[np.uint16],
     quality: npt.NDArray[np.uint16],
     kg_co2e: FloatArray,
     amount: FloatArray,
@@ -103,7 +110,7 @@ def _emissions(
         quality=quality,
         kg_co2e=kg_co2e,
         sigma=np.sqrt(variance).astype(np.float32),
-        notices=choice.notices,
+        notices=notices,
         amount=amount,
         groups=activities.groups,
         group=activities.group,

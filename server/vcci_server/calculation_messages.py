@@ -6,7 +6,6 @@ import numpy as np
 from vcci import columns as twins
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
-from vcci_engine.conversions import KG_CO2E
 from vcci_engine.express import activity_of
 from vcci_engine.factors import FactorTable
 from vcci_engine.gases import ratios
@@ -16,7 +15,7 @@ from vcci_engine.methods import SUPPLIER_FACTOR
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import Estimate, of_row
-from vcci_engine.units import parse
+from vcci_engine.units import KG_CO2E, parse
 
 from vcci_server.gas_messages import fill_gases, fill_gwp_sets
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from vcci_engine.activities import Activities, InputColumn
 from vcci_engine.dates import EPOCH
 from vcci_engine.factors import FactorTable, build_table
 from vcci_engine.suppliers import Suppliers
+from vcci_engine.prices import NO_PRICES, Prices
 
 # id, key, region, year, unit, kg CO2e per unit, GSD2
 FACTORS: Sequence[tuple[int, str, str, int, str, float, float]] = (
@@ -28,11 +30,28 @@ FACTORS: Sequence[tuple[int, str, str, int, str, float, float]] = (
 )
 
 
-def table(factors: Sequence[tuple[int, str, str, int, str, float, float]] = FACTORS, set_id: int = 7) -> FactorTable:
-    """Return a factor table."""
-    columns = [list(column) for column in zip(*factors, strict=True)] or [[] for _ in range(7)]
-    names = ("ids", "keys", "regions", "years", "units", "kg_co2e", "gsd2")
-    return build_table(set_id, "hash", **dict(zip(names, columns, strict=True)))
+def table(
+    factors: Sequence[tuple[int, str, str, int, str, float, float]] = FACTORS,
+    set_id: int = 7,
+    *,
+    prices: Prices = NO_PRICES,
+    price_year: int = 0,
+) -> FactorTable:
+    """Return a factor table; `price_year` is that of all factors per unit of money."""
+    columns: list[list[Any]] = [list(column) for column in zip(*factors, strict=True)] or [[] for _ in range(7)]
+    ids, keys, regions, years, units, kg_co2e, gsd2 = columns
+    return build_table(
+        *(set_id, "hash"),
+        ids=ids,
+        keys=keys,
+        regions=regions,
+        years=years,
+        units=units,
+        kg_co2e=kg_co2e,
+        gsd2=gsd2,
+        price_years=[price_year] * len(ids),
+        prices=prices,
+    )
 
 
 TABLE = table()
