@@ -5,6 +5,7 @@ comes from the same operations in the same order whatever batch it is in, so res
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from itertools import chain
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from vcci_engine.activities import Activities, FloatArray
 from vcci_engine.checks import check_inputs, check_numbers, check_periods, check_quality, check_suppliers, check_units
-from vcci_engine.choice import Choice, check_factors, choose, constants, factor_values
+from vcci_engine.choice import Choice, basis_notices, check_factors, choose, constants, factor_values
 from vcci_engine.conversions import Scales, check_amounts, check_scales, find_scales
 from vcci_engine.declared import check_deductions, check_given, check_groups, check_ratios, check_shares
 from vcci_engine.factors import FactorTable
@@ -62,7 +63,7 @@ def calculate(
             _check_result(activities, kg_co2e),
         )
         errors = row_errors(findings)
-        notices = _notices(choice, scales)
+        notices = _notices(choice, scales.notices(), basis_notices(activities, factors.lookup, choice))
         emissions = _emissions(activities, factors, choice, notices, quality, kg_co2e, amount)
     right = np.ones(len(emissions), np.bool_)
     right[errors.row] = False
@@ -82,9 +83,8 @@ def _scaled(amount: FloatArray, scales: Scales) -> FloatArray:
     return amount * scales.scale.take(scales.index)
 
 
-def _notices(choice: Choice, scales: Scales) -> npt.NDArray[np.uint16]:
-    told = scales.notices()
-    return choice.notices if told is None else choice.notices | told
+def _notices(choice: Choice, *more: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint16]:
+    return reduce(np.bitwise_or, (bits for bits in more if bits is not None), choice.notices)
 
 
 def _emissions(

@@ -13,7 +13,7 @@ from vcci_engine.dates import day_index
 from vcci_engine.factor_lookup import FactorLookup, Found, resolve
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
-from vcci_engine.inputs import less_deductions
+from vcci_engine.inputs import less_deductions, spread
 from vcci_engine.methods import (
     CONSTANT,
     DOWNGRADE_BITS,
@@ -24,7 +24,7 @@ from vcci_engine.methods import (
     Data,
     supplier_specific,
 )
-from vcci_engine.results import Reason
+from vcci_engine.results import Notice, Reason
 from vcci_engine.units import Unit
 
 OWN = supplier_specific.METHOD.number
@@ -85,6 +85,17 @@ def constants(batch: Activities, choice: Choice) -> FloatArray | None:
     if batch.method is None or not _IS_CONSTANT.take(choice.method).any():
         return None
     return CONSTANT.take(choice.method)
+
+
+def basis_notices(batch: Activities, lookup: FactorLookup, choice: Choice) -> npt.NDArray[np.uint16] | None:
+    """Return bits of notices of rows whose factor is for other prices than they say; None when no row says any."""
+    bits: npt.NDArray[np.uint16] | None = None
+    for name, of_factor in (("price_basis", lookup.price_basis), ("margins", lookup.margins)):
+        if name in batch.inputs:
+            said, has = spread(batch.inputs[name], len(batch)), of_factor.take(choice.factor)
+            differs = (has != 0) & (said != has) & ~np.isnan(said)
+            bits = (0 if bits is None else bits) | differs * np.uint16(1 << Notice.PRICE_BASIS_DIFFERS)
+    return bits
 
 
 def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.dates import YEAR
 from vcci_engine.fuels import Fuel, fuel_of, is_net
 from vcci_engine.methods.method import Data
+from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
 from vcci_engine.results import Notice
 from vcci_engine.uncertainty import SIGMA2_BASIC
 from vcci_engine.units import KG_CO2E, Unit, parse
@@ -55,6 +56,8 @@ class FactorLookup:
     data: npt.NDArray[np.uint8]  # Data that a row has with this factor
     kg_co2e: FloatArray
     sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
+    price_basis: npt.NDArray[np.uint8]  # index into PRICE_BASES
+    margins: npt.NDArray[np.uint8]  # index into MARGINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ def build_lookup(
     kg_co2e: FloatArray,
     sigma2: FloatArray,
     price_year: YearArray,
+    price_basis: Sequence[str],
+    margins: Sequence[str],
     priced_years: Iterable[int],
 ) -> FactorLookup:
     """Return the tables of factors that are sorted by key, region and year; `priced_years` have a price."""
@@ -120,6 +125,8 @@ def build_lookup(
         data=np.array([*map(_data, units), 0, 0], np.uint8),
         kg_co2e=np.append(kg_co2e, [0.0, 1.0]),
         sigma2=np.append(sigma2, [SIGMA2_BASIC, SIGMA2_BASIC]),
+        price_basis=np.array([*map(PRICE_BASES.index, price_basis), 0, 0], np.uint8),
+        margins=np.array([*map(MARGINS.index, margins), 0, 0], np.uint8),
     )
 
 

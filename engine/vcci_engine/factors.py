@@ -66,12 +66,14 @@ def build_table(
     gases: Sequence[Mapping[str, float]] = (),
     gwp_sets: Sequence[str] = (),
     price_years: Sequence[int] = (),
+    price_bases: Sequence[str] = (),
+    margins: Sequence[str] = (),
     prices: Prices = NO_PRICES,
 ) -> FactorTable:
     """Return the table of a set's factors, given in any order, each key, region and year once.
 
-    `gases` in kg per unit and the GWP set of `kg_co2e` are of each factor, or none of any; so are `price_years`, of
-    factors per unit of money, 0 for the others.
+    `gases` in kg per unit and the GWP set of `kg_co2e` are of each factor, or none of any; so are the year, the basis
+    and the margins of the prices of factors per unit of money, 0 and empty for the others.
     """
     order = sorted(range(len(ids)), key=lambda n: (keys[n], regions[n], years[n]))
     key, region, unit = (tuple(column[n] for n in order) for column in (keys, regions, units))
@@ -81,7 +83,12 @@ def build_table(
     sigma2 = np.array([sigma2_of_gsd2(gsd2[n]) for n in order], np.float64)
     price_year = np.array([price_years[n] if price_years else 0 for n in order], np.int32)
     index = _ranges(key)
-    lookup = build_lookup(index, id_, region, year, unit, kg, sigma2, price_year, prices.years)
+    lookup = build_lookup(
+        *(index, id_, region, year, unit, kg, sigma2, price_year),
+        price_basis=[price_bases[n] if price_bases else "" for n in order],
+        margins=[margins[n] if margins else "" for n in order],
+        priced_years=prices.years,
+    )
     parts = parts_of(
         [*kg.tolist(), 1.0, 1.0],
         [*(gases[n] if gases else {} for n in order), {}, {}],

@@ -46,12 +46,11 @@ def _plain(amount: Unit, to: Unit) -> float | None:
 
 
 def _no_rate(of: str, to: str, prices: Prices) -> Scale:
-    if not prices.set_id:
-        return Scale(
-            nan, reason=Reason.NO_EXCHANGE_RATE, expected=f"{to}, or an active price set with {of} in {{year}}"
-        )
-    has = f"{prices.has_rates(of)}; {prices.has_rates(to)}"
-    expected = f"a rate of {of} to {to} for {{year}}; the active price set has {has}"
+    if prices.set_id:
+        has = f"{prices.has_rates(of)}; {prices.has_rates(to)}"
+        expected = f"a rate of {of} to {to} for {{year}}; the active price set has {has}"
+    else:
+        expected = f"{to}, or a price set that is active and has a rate of {of} for {{year}}"
     return Scale(nan, reason=Reason.NO_EXCHANGE_RATE, expected=expected)
 
 

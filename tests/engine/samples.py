@@ -36,8 +36,10 @@ def table(
     *,
     prices: Prices = NO_PRICES,
     price_year: int = 0,
+    price_basis: str = "",
+    margins: str = "",
 ) -> FactorTable:
-    """Return a factor table; `price_year` is that of all factors per unit of money."""
+    """Return a factor table; what is said of prices is that of all factors."""
     columns: list[list[Any]] = [list(column) for column in zip(*factors, strict=True)] or [[] for _ in range(7)]
     ids, keys, regions, years, units, kg_co2e, gsd2 = columns
     return build_table(
@@ -50,6 +52,8 @@ def table(
         kg_co2e=kg_co2e,
         gsd2=gsd2,
         price_years=[price_year] * len(ids),
+        price_bases=[price_basis] * len(ids),
+        margins=[margins] * len(ids),
         prices=prices,
     )
 
