@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from vcci_engine.activities import Activities, InputColumn
 from vcci_engine.dates import EPOCH
 from vcci_engine.factors import FactorTable, build_table
-from vcci_engine.suppliers import Suppliers
 from vcci_engine.prices import NO_PRICES, Prices
+from vcci_engine.suppliers import Suppliers
 
 # id, key, region, year, unit, kg CO2e per unit, GSD2
 FACTORS: Sequence[tuple[int, str, str, int, str, float, float]] = (
