@@ -45,6 +45,8 @@ from vcci_server.storage.embedded import embedded_database
 from vcci_server.storage.migrate import migrate, missing
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool, active_connections, connection, open_pool, storage_errors
+from vcci_server.storage.summing import on_executor
+from vcci_server.storage.supplier_lists import SupplierReader
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.suppliers import SupplierServicer
 from vcci_server.uploads import UploadServicer, UploadServices
@@ -193,7 +195,10 @@ class Service:
         server = self.server
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
-        supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(SupplierServicer(parts.suppliers), server)
+        reader = SupplierReader(parts.pool, on_executor(parts.executor))
+        supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
+            SupplierServicer(parts.suppliers, reader), server
+        )
         factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.pool, parts.factors), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
             EmissionServicer(parts.pool, parts.executor), server

@@ -130,6 +130,7 @@ class Client:
     get_supplier = _waiting(AsyncClient.get_supplier)
     list_suppliers = _iterating(AsyncClient.list_suppliers)
     batch_upsert_suppliers = _waiting(AsyncClient.batch_upsert_suppliers)
+    update_supplier = _waiting(AsyncClient.update_supplier)
 
     list_factors = _iterating(AsyncClient.list_factors)
     get_factor = _waiting(AsyncClient.get_factor)
