@@ -20,6 +20,8 @@ from vcci.v1 import (
     emission_service_pb2_grpc,
     factor_service_pb2,
     factor_service_pb2_grpc,
+    hotspot_service_pb2,
+    hotspot_service_pb2_grpc,
     supplier_service_pb2,
     supplier_service_pb2_grpc,
     upload_service_pb2,
@@ -35,6 +37,7 @@ from vcci_server.calculations import CalculationServicer
 from vcci_server.emissions import EmissionServicer
 from vcci_server.factors import FactorServicer, ensure_starter
 from vcci_server.health import Health
+from vcci_server.hotspots import HotspotServicer
 from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.settings import Settings, SettingsError, split_address
@@ -59,6 +62,7 @@ SERVICES = [
         (supplier_service_pb2.DESCRIPTOR, "SupplierService"),
         (factor_service_pb2.DESCRIPTOR, "FactorService"),
         (emission_service_pb2.DESCRIPTOR, "EmissionService"),
+        (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
     )
 ]
 METADATA_BYTES = 32 << 10  # the boundary refuses a quarter of it and says why; beyond, gRPC itself refuses
@@ -202,6 +206,9 @@ class Service:
         factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.pool, parts.factors), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
             EmissionServicer(parts.pool, parts.executor), server
+        )
+        hotspot_service_pb2_grpc.add_HotspotServiceServicer_to_server(
+            HotspotServicer(parts.pool, parts.executor), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

@@ -51,6 +51,7 @@ def test_every_command_helps() -> None:
                 "doctor",
                 "emissions",
                 "factors",
+                "hotspots",
                 "migrate",
                 "serve",
                 "suppliers",

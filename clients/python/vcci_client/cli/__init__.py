@@ -6,6 +6,7 @@ from vcci_client.cli.calculate import calculate
 from vcci_client.cli.demo import demo
 from vcci_client.cli.emissions import emissions
 from vcci_client.cli.factors import factors
+from vcci_client.cli.hotspots import hotspots
 from vcci_client.cli.server import doctor, migrate, serve, token
 from vcci_client.cli.suppliers import suppliers
 from vcci_client.cli.upload import upload
@@ -24,7 +25,20 @@ def vcci() -> None:
     """
 
 
-for command in (demo, serve, migrate, doctor, token, upload, uploads, factors, suppliers, emissions, calculate):
+for command in (
+    demo,
+    serve,
+    migrate,
+    doctor,
+    token,
+    upload,
+    uploads,
+    factors,
+    suppliers,
+    emissions,
+    calculate,
+    hotspots,
+):
     vcci.add_command(command)
 
 
