@@ -10,10 +10,10 @@ VcciError
 ├── WrongState                right, but not now: FAILED_PRECONDITION
 │   └── OffsetMismatch        carries the expected offset
 ├── WriterFenced              another writer took over: ABORTED
-├── EtagMismatch              it was changed since it was read: ABORTED
 ├── Unauthenticated           who are you
 ├── Overloaded                try again after a delay
 ├── TimeLimitExceeded         of vcci_cluster.errors: DEADLINE_EXCEEDED
+├── AlteredInputs             of what is stored: DATA_LOSS
 └── Unavailable               the database does not answer, or the server drains: try again
 
 A class's docstring is its default message; `reason` is a name of ErrorReason in protos/vcci/v1/error.proto.
@@ -124,12 +124,6 @@ class WriterFenced(VcciError):
     reason = "WRITER_FENCED"
 
 
-class EtagMismatch(VcciError):
-    """It was changed since it was read: read it again, and decide anew."""
-
-    reason = "ETAG_MISMATCH"
-
-
 class Unauthenticated(VcciError):
     """Send a bearer token in the metadata `authorization`."""
 
@@ -144,6 +138,12 @@ class Overloaded(VcciError):
     def __init__(self, message: str = "", *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class AlteredInputs(VcciError):
+    """Stored emissions were altered beyond reading: somebody has written to the database."""
+
+    reason = "INPUTS_ALTERED"
 
 
 class Unavailable(VcciError):

@@ -107,6 +107,15 @@ def decode_strings(data: Buffer | None, n: int) -> list[str]:
     return [text[a:b].decode() for a, b in pairwise((0, *ends))]
 
 
+def decode_string(data: Buffer | None, n: int, place: int) -> str:
+    """Return one of n strings."""
+    if data is None:
+        return ""
+    ends = np.frombuffer(data, _OFFSET, n)
+    start = int(ends[place - 1]) if place else 0
+    return bytes(data[n * _OFFSET.itemsize :][start : int(ends[place])]).decode()
+
+
 def encode_inputs(inputs: Mapping[str, npt.NDArray[np.float64]]) -> bytes | None:
     """Return the inputs of n rows by name, NaN where a row has none; None when no row has any."""
     parts: list[bytes] = []

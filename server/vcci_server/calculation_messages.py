@@ -6,16 +6,20 @@ import numpy as np
 from vcci import columns as twins
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
+from vcci_engine.conversions import KG_CO2E
+from vcci_engine.countries import alpha_2
+from vcci_engine.dates import YEAR, day_index
 from vcci_engine.express import activity_of
 from vcci_engine.factors import FactorTable
 from vcci_engine.gases import ratios
 from vcci_engine.groups import GroupTotal
 from vcci_engine.inputs import attributions, spread
 from vcci_engine.methods import SUPPLIER_FACTOR
+from vcci_engine.notices import steps
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import Estimate, of_row
-from vcci_engine.units import KG_CO2E, parse
+from vcci_engine.units import parse
 
 from vcci_server.gas_messages import fill_gases, fill_gwp_sets
 
@@ -81,6 +85,11 @@ def emission_messages(
             attribution=attribution,
             gwp_set=gwp_set or parts.sets[parts.gwp_set[position]],
         )
+        if notices:
+            country = activities.suppliers.country_of(emissions.supplier[row])
+            message.notice_details.extend(
+                notice_messages(notices, country, int(emissions.period[row]), position, table)
+            )
         if factor:
             message.factor = f"{factor_set}/factors/{factor}"
             message.factor_kg_co2e = table.kg_co2e[position] * (1.0 if ratio is None else ratio[position])
@@ -89,6 +98,20 @@ def emission_messages(
             message.factor_kg_co2e, message.factor_unit = _own_factor(activities, row)
         messages.append(message)
     return messages
+
+
+def notice_messages(notices: int, country: str, period: int, factor: int, table: FactorTable) -> list[pb.NoticeDetail]:
+    """Return notices in words; `factor` is the position of the factor used in the table."""
+    year = int(YEAR[day_index(np.array([period]))[0]])
+    return [
+        pb.NoticeDetail(
+            notice=step.notice.value,  # type: ignore[arg-type]  # the engine's Notice has the contract's numbers
+            wanted=step.wanted,
+            why_not=step.why_not,
+            used=step.used,
+        )
+        for step in steps(notices, alpha_2(country) or "", year, factor, table)
+    ]
 
 
 def _own_factor(activities: Activities, row: int) -> tuple[float, str]:

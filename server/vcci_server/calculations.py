@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 from vcci import columns as twins
 from vcci.v1 import calculation_service_pb2 as pb
-from vcci.v1 import calculation_service_pb2_grpc, emission_pb2
+from vcci.v1 import calculation_service_pb2_grpc, emission_pb2, explanation_pb2
 from vcci_cluster.placement import Executor, Work
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, InvalidInput, Unavailable
 from vcci_engine.express import consist_of
@@ -28,11 +28,14 @@ from vcci_server.calculation_messages import (
     group_message,
 )
 from vcci_server.early import EarlyErrors
+from vcci_server.explanations import emission_name, explanation_message
 from vcci_server.gas_messages import GWP_SETS_EXPECTED, check_gwp_set, composition_messages
 from vcci_server.keeping import Keeping
 from vcci_server.messages import calculate_batch
 from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
+from vcci_server.storage.explaining import read_evidence
+from vcci_server.storage.pool import Pool
 from vcci_server.validation import BatchLimits, Problems
 
 MOST_ACTIVITIES = 100
@@ -42,8 +45,15 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
     """Calculates with the active factors of the caller's tenant."""
 
     def __init__(
-        self, factors: FactorCache, executor: Executor, admission: Admission, keeping: Keeping, limits: BatchLimits
+        self,
+        factors: FactorCache,
+        executor: Executor,
+        admission: Admission,
+        keeping: Keeping,
+        limits: BatchLimits,
+        pool: Pool,
     ) -> None:
+        self._pool = pool
         self._factors = factors
         self._executor = executor
         self._admission = admission
@@ -77,8 +87,10 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         if single:
             self._recall.remember(request.activities[0], table, activities, calculation.emissions)
         if request.keep:
-            upload_id = await self._keeping.keep(tenant_id, request.request_id, activities, calculation)
-            response.upload = f"uploads/{upload_id}"
+            kept = await self._keeping.keep(tenant_id, request.request_id, activities, calculation)
+            response.upload = f"uploads/{kept.upload_id}"
+            for row, emission in enumerate(response.emissions, kept.first_row):
+                emission.name = f"{response.upload}/emissions/{row}"
         return response
 
     async def CalculateStream(  # type: ignore[override]  # serialized already, as the boundary takes it
@@ -96,6 +108,12 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
                 if request is None:
                     return
                 yield await self._calculate(request, tenant_id)
+
+    async def Explain(self, request: pb.ExplainRequest, context: object) -> explanation_pb2.Explanation:
+        """Say how one stored emission was calculated, and calculate it again."""
+        upload_id, row = emission_name(request.name)
+        evidence = await read_evidence(self._pool, caller().tenant_id, upload_id, row)
+        return await asyncio.to_thread(explanation_message, request.name, evidence)
 
     def drain(self) -> None:
         """End the open streams after the batch that each is at."""

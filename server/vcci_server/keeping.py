@@ -21,7 +21,7 @@ from vcci_engine.segments import cut
 
 from vcci_server.storage import uploads
 from vcci_server.storage.ingest import PreparedBatch
-from vcci_server.storage.kept import commit_kept, find_kept
+from vcci_server.storage.kept import Kept, commit_kept, find_kept
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
@@ -39,7 +39,7 @@ class _Call:
     activities: Activities
     calculation: Calculation
     supplier_ids: npt.NDArray[np.int32]
-    upload_id: "asyncio.Future[int]"
+    kept: "asyncio.Future[Kept]"
 
     def batch(self, offset: int) -> PreparedBatch:
         emissions = self.calculation.emissions
@@ -75,15 +75,15 @@ class Keeping:
         self._clock = clock
         self._tenants: dict[int, _Tenant] = {}
 
-    async def keep(self, tenant_id: int, request_id: str, activities: Activities, calculation: Calculation) -> int:
-        """Store a calculation of which no row was rejected, once per request id; return the id of its upload."""
+    async def keep(self, tenant_id: int, request_id: str, activities: Activities, calculation: Calculation) -> Kept:
+        """Store a calculation of which no row was rejected, once per request id; return where it is."""
         known = KnownSuppliers.of(activities.suppliers)
         supplier_ids = await known.resolve(self._suppliers, tenant_id, activities.supplier)
         kept = asyncio.get_running_loop().create_future()
         tenant = self._tenants.setdefault(tenant_id, _Tenant(tenant_id, self._pool, self._partitions, self._clock))
         tenant.add(_Call(request_id, activities, calculation, supplier_ids, kept))
-        upload_id: int = await kept
-        return upload_id
+        found: Kept = await kept
+        return found
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -123,26 +123,26 @@ class _Tenant:
                 kept = await self._keep(calls)
             except Exception as error:
                 for call in calls:
-                    _settle(call.upload_id, error)
+                    _settle(call.kept, error)
             else:
                 for call in calls:
-                    _settle(call.upload_id, kept[call.request_id])
+                    _settle(call.kept, kept[call.request_id])
         self._worker = None
 
-    async def _keep(self, calls: Sequence[_Call]) -> dict[str, int]:
-        """Store the calls that were not stored before; return the upload of each request."""
+    async def _keep(self, calls: Sequence[_Call]) -> dict[str, Kept]:
+        """Store the calls that were not stored before; return where each request is."""
         by_request = {call.request_id: call for call in calls}
         for _ in range(ATTEMPTS):
             kept = await find_kept(self._pool, self._tenant_id, list(by_request))
             new = [call for request_id, call in by_request.items() if request_id not in kept]
             if not new:
                 return kept
-            if (upload_id := await self._commit(new)) is not None:
-                return kept | dict.fromkeys((call.request_id for call in new), upload_id)
+            if (stored := await self._commit(new)) is not None:
+                return kept | stored
         raise Unavailable("Others keep the same requests, or use the upload of kept calculations: try again")
 
-    async def _commit(self, calls: Sequence[_Call]) -> int | None:
-        """Return the upload that holds the calls now; None when another writer came first."""
+    async def _commit(self, calls: Sequence[_Call]) -> dict[str, Kept] | None:
+        """Return where the calls are now; None when another writer came first."""
         upload = await self._current()
         batches = await asyncio.to_thread(_batches, calls, upload.next)
         try:
@@ -164,7 +164,8 @@ class _Tenant:
         if committed is None:
             return None
         upload.next = committed
-        return upload.upload_id
+        places = (Kept(upload.upload_id, batch.offset) for batch in batches)
+        return {call.request_id: place for call, place in zip(calls, places, strict=True)}
 
     async def _current(self) -> _Rolling:
         hour = int(self._clock() // ROLL_S)
@@ -203,7 +204,7 @@ def _batches(calls: Sequence[_Call], offset: int) -> list[PreparedBatch]:
     return batches
 
 
-def _settle(future: "asyncio.Future[int]", outcome: int | Exception) -> None:
+def _settle(future: "asyncio.Future[Kept]", outcome: Kept | Exception) -> None:
     if future.done():  # its caller has given up
         return
     if isinstance(outcome, Exception):

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from vcci_cluster import TimeLimitExceeded
 from vcci_engine.errors import (
-    EtagMismatch,
+    AlteredInputs,
     FieldProblem,
     InvalidField,
     InvalidFields,
@@ -27,11 +27,11 @@ STATUS: dict[type[VcciError], grpc.StatusCode] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     WrongState: grpc.StatusCode.FAILED_PRECONDITION,
     WriterFenced: grpc.StatusCode.ABORTED,
-    EtagMismatch: grpc.StatusCode.ABORTED,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TimeLimitExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
+    AlteredInputs: grpc.StatusCode.DATA_LOSS,
     VcciError: grpc.StatusCode.INTERNAL,
 }
 

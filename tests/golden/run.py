@@ -48,7 +48,7 @@ async def results(server: ServerProcess, examples: Examples) -> list[Result]:
     found = []
     async with server.channel() as channel:
         every = [(examples[identity], lines) for identity, (lines, _) in mappings.items()]
-        await FactorServiceStub(channel).ImportFactorSet(_import(every), metadata=server.metadata())
+        await FactorServiceStub(channel).ImportFactorSet(import_requests(every), metadata=server.metadata())
         stub = rpc.CalculationServiceStub(channel)
         for identity, (lines, reading) in mappings.items():
             request = pb.CalculateRequest(activities=activities(examples[identity], lines))
@@ -59,7 +59,8 @@ async def results(server: ServerProcess, examples: Examples) -> list[Result]:
     return found
 
 
-async def _import(every: Sequence[tuple[Example, Sequence[Line]]]) -> AsyncIterator[ImportFactorSetRequest]:
+async def import_requests(every: Sequence[tuple[Example, Sequence[Line]]]) -> AsyncIterator[ImportFactorSetRequest]:
+    """Yield what makes the factors of examples the active set."""
     yield ImportFactorSetRequest(spec=FactorSetSpec(display_name="Published examples", activate=True))
     batch = [factor for example, lines in every for factor in factors(example, lines)]
     yield ImportFactorSetRequest(factors=FactorBatch(factors=batch))

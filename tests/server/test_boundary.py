@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from vcci import columns
 from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
+from vcci.v1 import explanation_pb2
 from vcci_engine.errors import FieldProblem, InvalidFields, NotFound, Overloaded, Unavailable, WriterFenced
 from vcci_server.auth import Authenticator, caller, make_token
 from vcci_server.boundary import Boundary
@@ -69,6 +70,9 @@ class Servicer(rpc.CalculationServiceServicer):
             twin = columns.CalculateStreamResponse()
             twin.batch.factor_set = unit
             yield twin.SerializeToString() if unit == "bytes" else twin
+
+    async def Explain(self, request: pb.ExplainRequest, context: object) -> explanation_pb2.Explanation:
+        return explanation_pb2.Explanation(name=request.name)
 
 
 class Bench:

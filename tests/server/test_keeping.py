@@ -59,18 +59,19 @@ async def test_an_upload_is_finalized_when_its_hour_is_over(pool: Pool, tenant_i
     now_s = [0.0]
     keeper = Keeping(pool, PartitionKeeper(pool), SupplierStore(pool), clock=lambda: now_s[0])
     first = await keeper.keep(tenant_id, "first", *calculated())
-    assert await keeper.keep(tenant_id, "second", *calculated()) == first
+    second = await keeper.keep(tenant_id, "second", *calculated())
+    assert (second.upload_id, second.first_row) == (first.upload_id, first.first_row + 1)
     now_s[0] = 3600.0
     third = await keeper.keep(tenant_id, "third", *calculated())
     states = {record.upload_id: record.state for record in await uploads.list_page(pool, tenant_id, limit=10)}
-    assert states == {first: "finalized", third: "open"}
+    assert states == {first.upload_id: "finalized", third.upload_id: "open"}
     assert await keeper.keep(tenant_id, "first", *calculated()) == first
 
 
 async def test_uploads_are_finalized_when_the_server_closes(pool: Pool, tenant_id: int, keepers: list[Keeping]) -> None:
     async with keepers[0].running():
-        upload_id = await keepers[0].keep(tenant_id, "first", *calculated())
-    assert (await uploads.get(pool, tenant_id, upload_id)).state == "finalized"
+        kept = await keepers[0].keep(tenant_id, "first", *calculated())
+    assert (await uploads.get(pool, tenant_id, kept.upload_id)).state == "finalized"
 
 
 async def test_a_caller_who_gives_up_does_not_stop_the_others(
@@ -80,5 +81,5 @@ async def test_a_caller_who_gives_up_does_not_stop_the_others(
     patient = asyncio.create_task(keepers[0].keep(tenant_id, "two", *calculated()))
     await asyncio.wait([impatient], timeout=0)
     impatient.cancel()
-    upload_id = await patient
-    assert (await uploads.get(pool, tenant_id, upload_id)).accepted_rows >= 1
+    kept = await patient
+    assert (await uploads.get(pool, tenant_id, kept.upload_id)).accepted_rows >= 1

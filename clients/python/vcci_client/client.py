@@ -11,7 +11,6 @@ from vcci_client.connection import Connection
 from vcci_client.services.calculations import Calculations
 from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
-from vcci_client.services.hotspots import Hotspots
 from vcci_client.services.suppliers import Suppliers
 from vcci_client.services.uploads import Uploads
 
@@ -19,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Emissions, Hotspots):
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Emissions):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
@@ -126,12 +125,12 @@ class Client:
     abandon_upload = _waiting(AsyncClient.abandon_upload)
 
     calculate = _waiting(AsyncClient.calculate)
+    explain = _waiting(AsyncClient.explain)
     calculate_stream = _iterating(AsyncClient.calculate_stream)
 
     get_supplier = _waiting(AsyncClient.get_supplier)
     list_suppliers = _iterating(AsyncClient.list_suppliers)
     batch_upsert_suppliers = _waiting(AsyncClient.batch_upsert_suppliers)
-    update_supplier = _waiting(AsyncClient.update_supplier)
 
     list_factors = _iterating(AsyncClient.list_factors)
     get_factor = _waiting(AsyncClient.get_factor)
@@ -141,5 +140,3 @@ class Client:
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
     aggregate_emissions = _waiting(AsyncClient.aggregate_emissions)
-
-    analyze_hotspots = _waiting(AsyncClient.analyze_hotspots)

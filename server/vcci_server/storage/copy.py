@@ -7,6 +7,8 @@ import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
+import asyncpg
+from vcci_engine.dates import EPOCH
 from vcci_engine.results import Basis
 from vcci_engine.segments import COLUMNS, Segment
 
@@ -51,6 +53,26 @@ class SegmentRow:
     basis: Basis
     segment: Segment
     run_id: int = 0  # 0: as ingested
+
+
+def stored_segment(record: asyncpg.Record) -> Segment:
+    """Return a whole row of emission_segments as the engine has it."""
+    return Segment(
+        quarter=(record["quarter"] - EPOCH).days,
+        n=record["n"],
+        supplier_min=record["supplier_min"],
+        supplier_max=record["supplier_max"],
+        row_min=record["row_min"],
+        row_max=record["row_max"],
+        ug_co2e=int(record["ug_co2e"]),
+        units=tuple(record["units"]),
+        totals=record["totals"],
+        input_hash=record["input_hash"],
+        columns={name: record[name] for name in COLUMN_NAMES},
+        group=record["group"],
+        reference=record["reference"],
+        inputs=record["inputs"],
+    )
 
 
 async def copy_segments(connection: Connection, rows: Iterable[SegmentRow]) -> None:

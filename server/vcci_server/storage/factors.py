@@ -172,6 +172,14 @@ async def read_table(pool: Pool, tenant_id: int, version: Version) -> FactorTabl
     return await asyncio.to_thread(_table, version.set_id, version.content_hash, rows)
 
 
+async def set_with_key(
+    db: Connection, tenant_id: int, set_id: int, factor_id: int
+) -> tuple[FactorSetRecord, list[StoredFactor]]:
+    """Return a set, and of its factors those with the key of one of them; none for a factor that it does not have."""
+    rows = await db.fetch(QUERIES["factors_of_key"], tenant_id, set_id, factor_id)
+    return await _set(db, tenant_id, set_id), [_stored(row) for row in rows]
+
+
 def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str]:
     ordered = sorted(records, key=_key)
     return ordered, sha256(write_csv(ordered)).hexdigest()
@@ -237,9 +245,6 @@ def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> Fa
         units=column("unit"),
         kg_co2e=column("kg_co2e"),
         gsd2=column("gsd2"),
-        price_years=column("price_year"),
-        price_bases=column("price_basis"),
-        margins=column("margins"),
         gases=[*map(read_gases, column("gases"))],
         gwp_sets=column("gwp_set"),
     )

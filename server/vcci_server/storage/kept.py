@@ -1,6 +1,7 @@
 """Single calculations that are kept: stored once per request id, as batches of an upload."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
 
@@ -10,11 +11,18 @@ from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 
 
-async def find_kept(pool: Pool, tenant_id: int, request_ids: Sequence[str]) -> dict[str, int]:
-    """Return the upload that holds each request that was kept before."""
+class Kept(NamedTuple):
+    """Where the rows of a request are stored."""
+
+    upload_id: int
+    first_row: int
+
+
+async def find_kept(pool: Pool, tenant_id: int, request_ids: Sequence[str]) -> dict[str, Kept]:
+    """Return where each request is stored that was kept before."""
     async with connection(pool) as db:
         rows = await db.fetch(QUERIES["select_kept"], tenant_id, request_ids)
-    return {row["request_id"]: row["upload_id"] for row in rows}
+    return {row["request_id"]: Kept(row["upload_id"], row["first_row"]) for row in rows}
 
 
 async def commit_kept(

@@ -10,12 +10,11 @@ from datetime import timedelta
 
 import asyncpg
 from vcci_cluster import Executor, Work
-from vcci_engine.dates import EPOCH
 from vcci_engine.input_hash import is_unaltered
 from vcci_engine.results import Basis
 from vcci_engine.segments import Segment, merge
 
-from vcci_server.storage.copy import COLUMN_NAMES, SegmentRow, copy_segments
+from vcci_server.storage.copy import SegmentRow, copy_segments, stored_segment
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
@@ -100,24 +99,4 @@ async def _replace(db: Connection, old: list[asyncpg.Record], merged: list[Segme
     await copy_segments(
         db,
         [SegmentRow(tenant_id, upload_id, version, 0, number, basis, segment) for number, segment in enumerate(merged)],
-    )
-
-
-def stored_segment(record: asyncpg.Record) -> Segment:
-    """Return a whole row of emission_segments as the engine has it."""
-    return Segment(
-        quarter=(record["quarter"] - EPOCH).days,
-        n=record["n"],
-        supplier_min=record["supplier_min"],
-        supplier_max=record["supplier_max"],
-        row_min=record["row_min"],
-        row_max=record["row_max"],
-        ug_co2e=int(record["ug_co2e"]),
-        units=tuple(record["units"]),
-        totals=record["totals"],
-        input_hash=record["input_hash"],
-        columns={name: record[name] for name in COLUMN_NAMES},
-        group=record["group"],
-        reference=record["reference"],
-        inputs=record["inputs"],
     )

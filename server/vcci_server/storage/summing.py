@@ -24,12 +24,11 @@ class Run(Protocol):
         """Return what the function returns."""
 
 
-def on_executor(executor: Executor, lane: str = "calculator") -> Run:
+def on_executor(executor: Executor) -> Run:
     """Return how to run a chunk's work on the executor."""
 
     def run(function: Callable[..., R], /, *args: object) -> Awaitable[R]:
-        estimated_s = CHUNK_ROWS * CPU_S_PER_ROW
-        return executor.run(Work("sum", function, args, estimated_s=estimated_s, rows=CHUNK_ROWS, lane=lane))
+        return executor.run(Work("sum", function, args, estimated_s=CHUNK_ROWS * CPU_S_PER_ROW, rows=CHUNK_ROWS))
 
     return run
 
@@ -50,7 +49,7 @@ async def sum_up(
     totals = [_Total(run, len(by), most_groups) for by in groupings]
     running: asyncio.Future[list[Sums]] | None = None
     try:
-        async for chunk in chunks(segments):
+        async for chunk in _chunks(segments):
             if running is not None:
                 await _add(totals, await running)
             running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, countries))
@@ -68,8 +67,7 @@ def _sum_chunk(
     return [sum_segments(segments, chosen, by, countries) for by in groupings]
 
 
-async def chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:
-    """Yield segments in lists of about CHUNK_ROWS rows."""
+async def _chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:
     chunk: list[StoredSegment] = []
     rows = 0
     async for segment in segments:

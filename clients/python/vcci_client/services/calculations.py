@@ -9,6 +9,7 @@ from typing import Any
 import grpc.aio
 from vcci.v1 import activity_pb2
 from vcci.v1 import calculation_service_pb2 as pb
+from vcci.v1.explanation_pb2 import Explanation
 
 from vcci_client.connection import Service
 from vcci_client.encode import calculate_request
@@ -44,6 +45,10 @@ class Calculations(Service):
             include_composition=include_composition,
         )
         return await self.connection.call(self.connection.calculations.Calculate, request)
+
+    async def explain(self, name: str) -> Explanation:
+        """Explain a stored emission, `uploads/{upload}/emissions/{row}`; `vcci_client.explanation` prints it."""
+        return await self.connection.call(self.connection.calculations.Explain, pb.ExplainRequest(name=name))
 
     async def calculate_stream(
         self,

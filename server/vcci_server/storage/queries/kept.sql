@@ -1,6 +1,6 @@
 -- name: select_kept
 -- Index: kept_calculations_pkey.
-SELECT request_id, upload_id FROM kept_calculations WHERE tenant_id = $1 AND request_id = ANY($2::text[]);
+SELECT request_id, upload_id, first_row FROM kept_calculations WHERE tenant_id = $1 AND request_id = ANY($2::text[]);
 
 -- name: insert_kept
 -- Fails as a whole when one of the requests was kept before.

@@ -1,0 +1,74 @@
+"""Finds one stored emission by its row number, and reads what it was calculated with."""
+
+import asyncio
+from dataclasses import dataclass
+
+import asyncpg
+import numpy as np
+from vcci_engine.errors import AlteredInputs, NotFound
+from vcci_engine.results import Basis
+from vcci_engine.segments import Segment, decode
+from vcci_engine.stored_row import StoredEmission, stored_at
+from vcci_engine.suppliers import Suppliers
+
+from vcci_server.storage.copy import stored_segment
+from vcci_server.storage.factors import FactorSetRecord, StoredFactor, set_with_key
+from vcci_server.storage.pool import Connection, Pool
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import snapshot
+
+FETCH_SEGMENTS = 10  # of up to 20,000 rows: 0.8 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A stored emission, and all that it takes to calculate it again."""
+
+    segment: Segment
+    emission: StoredEmission
+    basis: Basis
+    supplier: Suppliers
+    factor_set: FactorSetRecord
+    factors: list[StoredFactor]  # of the same key in the set, with the one used; none for the supplier's own
+
+
+async def read_evidence(pool: Pool, tenant_id: int, upload_id: int, row: int) -> Evidence:
+    """Return the emission of a row and its evidence, in one snapshot; raises NotFound, and AlteredInputs."""
+    async with snapshot(pool) as db:
+        record, place = await _find(db, tenant_id, upload_id, row)
+        segment = stored_segment(record)
+        emission = await _stored(segment, place)
+        basis = Basis(*(record[name] for name in Basis._fields))
+        factor_set, of_key = await set_with_key(db, tenant_id, basis.factor_set_id, emission.factor_id)
+        return Evidence(
+            segment=segment,
+            emission=emission,
+            basis=basis,
+            supplier=await _supplier(db, tenant_id, emission.supplier_id),
+            factor_set=factor_set,
+            factors=of_key,
+        )
+
+
+async def _find(db: Connection, tenant_id: int, upload_id: int, row: int) -> tuple[asyncpg.Record, int]:
+    """Return the segment that holds a row, whole, and the row's place in it."""
+    async for found in db.cursor(QUERIES["segments_with_row"], tenant_id, upload_id, row, prefetch=FETCH_SEGMENTS):
+        places = np.flatnonzero(decode("row", found["row"]) == row)
+        if len(places):
+            key = (found["merge_version"], found["batch_offset"], found["segment"], found["quarter"])
+            (segment,) = await db.fetch(QUERIES["whole_segment"], tenant_id, upload_id, *key)
+            return segment, int(places[0])
+    name = f"uploads/{upload_id}/emissions/{row}"
+    raise NotFound(f"There is no {name}: no such upload or row, or the row was rejected.", metadata={"name": name})
+
+
+async def _stored(segment: Segment, place: int) -> StoredEmission:
+    try:
+        return await asyncio.to_thread(stored_at, segment, place)
+    except (ValueError, IndexError) as error:  # columns of other lengths, texts that are none
+        raise AlteredInputs from error
+
+
+async def _supplier(db: Connection, tenant_id: int, supplier_id: int) -> Suppliers:
+    found = await db.fetchrow(QUERIES["supplier_of_row"], tenant_id, supplier_id)
+    return Suppliers.of(*([text] for text in (found or ("", "", ""))))

@@ -1,0 +1,103 @@
+"""Notices in words: each names what was wanted, why not, and what was used."""
+
+import pytest
+from vcci_engine.calculate import calculate
+from vcci_engine.factors import FactorTable
+from vcci_engine.notices import MOST_NAMED, Step, steps
+from vcci_engine.results import Notice
+
+from tests.engine.samples import TABLE, Row, batch, table
+
+
+def told(row: Row, factors: FactorTable = TABLE) -> list[Step]:
+    """Return the notices of a row in words."""
+    emissions = calculate(batch(row), factors).emissions
+    place = int(factors.positions(emissions.factor)[0])
+    return steps(int(emissions.notices[0]), row.country, int(str(row.period)[:4]), place, factors)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            Row(method=1),
+            Step(
+                Notice.AVERAGE_DATA_INSTEAD_OF_SUPPLIER_SPECIFIC,
+                "supplier_specific",
+                "the activity has no supplier_factor, and is no reported emissions",
+                "average_data",
+            ),
+        ),
+        (
+            Row(method=2, unit="USD", factor="naics:331110", country="US", period="2022-01-01"),
+            Step(
+                Notice.SPEND_BASED_INSTEAD_OF_AVERAGE_DATA,
+                "average_data",
+                "the factor naics:331110 is per unit of money (USD)",
+                "spend_based",
+            ),
+        ),
+        (
+            Row(unit="USD", factor="naics:331110", country="DE", period="2022-01-01"),
+            Step(
+                Notice.OTHER_REGION_FACTOR,
+                "naics:331110 for DE",
+                "the set has it for US",
+                "naics:331110 for US, its only region",
+            ),
+        ),
+        (
+            Row(unit="kWh", factor="grid:electricity", country="US", period="2021-01-01"),
+            Step(
+                Notice.WORLD_FACTOR,
+                "grid:electricity for US",
+                "the set has it for the world, DE, FR",
+                "grid:electricity for the world",
+            ),
+        ),
+        (
+            Row(unit="kWh", factor="grid:electricity", country="DE", period="2022-06-01"),
+            Step(
+                Notice.EARLIER_FACTOR_YEAR,
+                "grid:electricity for 2022",
+                "for DE the set has it for 2020, 2023",
+                "that for 2020, the nearest before it",
+            ),
+        ),
+        (
+            Row(unit="kWh", factor="grid:electricity", country="DE", period="2019-06-01"),
+            Step(
+                Notice.LATER_FACTOR_YEAR,
+                "grid:electricity for 2019",
+                "for DE the set has it for 2020, 2023",
+                "that for 2020, the earliest",
+            ),
+        ),
+    ],
+    ids=lambda value: value.notice.name if isinstance(value, Step) else "",
+)
+def test_a_step_says_what_was_wanted_why_not_and_what_was_used(row: Row, expected: Step) -> None:
+    of = {step.notice: step for step in told(row)}
+    assert of[expected.notice] == expected
+
+
+def test_a_supplier_without_a_country_is_said_to_have_none() -> None:
+    [step] = told(Row(unit="USD", factor="naics:331110", period="2022-01-01"))
+    assert step.wanted == "naics:331110 for the country of the supplier"
+    assert step.why_not == "the supplier's country is not known; the set has it for US"
+
+
+def test_every_notice_has_words() -> None:
+    bits = sum(1 << notice for notice in Notice)
+    assert {step.notice for step in steps(bits, "DE", 2023, 0, TABLE)} == set(Notice)
+
+
+def test_nothing_is_told_of_a_suppliers_own_factor() -> None:
+    assert told(Row(method=1, inputs={"supplier_factor": 2.0}, factor="")) == []
+
+
+def test_of_many_years_some_are_named() -> None:
+    many = table([(n, "a:b", "", 1990 + n, "kg", 1.0, 1.05) for n in range(1, 20)])
+    [step] = told(Row(factor="a:b", period="2023-01-01"), many)
+    assert step.why_not.endswith(f"1998 and {19 - MOST_NAMED} more")
+    assert step.why_not.count(",") == MOST_NAMED - 1
