@@ -10,7 +10,9 @@ import grpc.aio
 from vcci.v1 import upload_service_pb2 as pb
 
 from vcci_client.connection import Connection
+from vcci_client.encode import EncodedBatch
 from vcci_client.errors import Unavailable
+from vcci_client.supplier_book import SupplierBook
 
 ANSWER_TIMEOUT_S = 60.0  # a server that is silent for so long, with batches unanswered, is taken for dead
 STATUS_TIMEOUT_S = 1.0
@@ -27,6 +29,17 @@ class AppendCall:
         )
         self._call = method(metadata=connection.metadata)
         self._reading: asyncio.Task[Any] | None = None
+        self._book: SupplierBook | None = None  # that the stream has, as far as `_pages`
+        self._pages = 0
+
+    async def append(self, batch: EncodedBatch) -> None:
+        """Send a batch, and before it the suppliers that it counts and the stream does not have yet."""
+        if batch.book is not self._book:  # the first page of a book begins anew
+            self._book, self._pages = batch.book, 0
+        while batch.book and self._pages < batch.pages:
+            await self.write(batch.book.pages[self._pages])
+            self._pages += 1
+        await self.write(batch.request)
 
     async def write(self, request: bytes) -> None:
         """Send a request; raise why the call has ended, when it has."""

@@ -108,7 +108,7 @@ class Appender:
         self._report(rows_committed=answer.opened.committed_through)
         while (batch := await self._window.next_to_send()) or self._window.in_flight:
             if batch:
-                await call.write(batch.request)
+                await call.append(batch)
             elif answered := await call.answer_or(self._window.coming()):
                 self._take(answered)
         await call.done_writing()

@@ -18,6 +18,7 @@ from vcci.v1.upload_service_pb2 import AppendActivitiesRequest
 
 from vcci_client.activities import Activities, Dictionary, IndexArray
 from vcci_client.fields import SCORES
+from vcci_client.supplier_book import SupplierBook
 
 MAX_BATCH_BYTES = 4 << 20  # beyond, a message is no faster
 CACHED = 65_536  # different dates and qualities: a batch has few
@@ -32,11 +33,16 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """An Append request, ready to be sent: rows [offset, offset + rows) of the upload."""
+    """An Append request, ready to be sent: rows [offset, offset + rows) of the upload.
+
+    Where it counts suppliers of the stream, that must have the first `pages` of the book before.
+    """
 
     offset: int
     rows: int
     request: bytes
+    book: SupplierBook | None = None
+    pages: int = 0
 
     @property
     def end(self) -> int:
@@ -51,27 +57,31 @@ def encode(
     form: Form = Form.COLUMNS,
     all_or_nothing: bool = False,
     max_bytes: int = MAX_BATCH_BYTES,
+    book: SupplierBook | None = None,
 ) -> list[EncodedBatch]:
-    """Encode the activities as one batch, or as several when one would be larger than `max_bytes`."""
+    """Encode the activities as one batch, or as several when one would be larger than `max_bytes`.
+
+    Columns count the suppliers of the book, where there is one; else the batch brings its own.
+    """
     rows = len(activities)
     request = twins.AppendActivitiesRequest() if form is Form.COLUMNS else AppendActivitiesRequest()
     append = request.append
     append.offset = offset
     append.all_or_nothing = all_or_nothing
     if form is Form.COLUMNS:
-        fill_columns(append.columns, activities)
+        fill_columns(append.columns, activities, book)
         append.crc32c = twins.checksum(append.columns)
     else:
         append.rows.CopyFrom(rows_message(activities))
     data: bytes = request.SerializeToString()
     if len(data) <= max_bytes or rows <= 1:
-        return [EncodedBatch(offset, rows, data)]
+        return [EncodedBatch(offset, rows, data, book, len(book.pages) if book else 0)]
     half = rows // 2
     parts = (activities.slice(0, half), offset), (activities.slice(half, rows), offset + half)
     return [
         batch
         for part, start in parts
-        for batch in encode(part, start, form=form, all_or_nothing=all_or_nothing, max_bytes=max_bytes)
+        for batch in encode(part, start, form=form, all_or_nothing=all_or_nothing, max_bytes=max_bytes, book=book)
     ]
 
 
@@ -83,12 +93,15 @@ def calculate_request(activities: Activities, **options: object) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def fill_columns(message: Any, activities: Activities) -> None:
-    """Fill a twin of ActivityColumns."""
-    message.supplier_codes.extend(activities.supplier.entries)
-    message.supplier_names.extend(activities.names)
-    message.supplier_countries.extend(activities.countries)
-    message.supplier = _u4(activities.supplier.index)
+def fill_columns(message: Any, activities: Activities, book: SupplierBook | None = None) -> None:
+    """Fill a twin of ActivityColumns, with suppliers of its own or, where there is a book, with those of the stream."""
+    if book is None:
+        message.supplier_codes.extend(activities.supplier.entries)
+        message.supplier_names.extend(activities.names)
+        message.supplier_countries.extend(activities.countries)
+        message.supplier = _u4(activities.supplier.index)
+    else:
+        message.supplier = _u4(book.index(activities).take(activities.supplier.index))
     message.category = _u4(activities.category)
     message.quantity = twins.pack(activities.quantity, "<f8")
     message.period = twins.pack(activities.period, "<i4")

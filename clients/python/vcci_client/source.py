@@ -10,6 +10,7 @@ from vcci_client.activity_file import ActivityFile
 from vcci_client.encode import EncodedBatch, Form, encode
 from vcci_client.errors import OutOfStep
 from vcci_client.files.rows import activities_of
+from vcci_client.supplier_book import Bookkeeper
 
 T = TypeVar("T")
 Row = Mapping[str, object]
@@ -29,16 +30,29 @@ def batches_of(source: Source, rows: int) -> AsyncIterator[Activities]:
 
 
 async def encoded(
-    batches: AsyncIterator[Activities], first_row: int, *, form: Form, all_or_nothing: bool, max_bytes: int
+    batches: AsyncIterator[Activities],
+    first_row: int,
+    *,
+    form: Form,
+    all_or_nothing: bool,
+    max_bytes: int,
+    stream_suppliers: int,
 ) -> AsyncIterator[EncodedBatch]:
     """Yield the activities from row `first_row` on, ready to be sent; encoding happens in a thread."""
     offset = 0
+    bookkeeper = Bookkeeper(stream_suppliers)
     async for activities in batches:
         start, offset = first_row - offset, offset + len(activities)
         if offset > first_row:
             part = activities.slice(start, len(activities))
             for batch in await asyncio.to_thread(
-                encode, part, offset - len(part), form=form, all_or_nothing=all_or_nothing, max_bytes=max_bytes
+                encode,
+                part,
+                offset - len(part),
+                form=form,
+                all_or_nothing=all_or_nothing,
+                max_bytes=max_bytes,
+                book=bookkeeper.book_for(part),
             ):
                 yield batch
     if offset < first_row:

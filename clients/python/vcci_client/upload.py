@@ -107,7 +107,14 @@ async def run_upload(
     def batches_from(row: int, limits: pb.BatchLimits) -> AsyncIterator[EncodedBatch]:
         batches = batches_of(source, min(options.batch_rows, limits.max_rows))
         max_bytes = min(MAX_BATCH_BYTES, limits.max_message_bytes)
-        return encoded(batches, row, form=options.form, all_or_nothing=options.all_or_nothing, max_bytes=max_bytes)
+        return encoded(
+            batches,
+            row,
+            form=options.form,
+            all_or_nothing=options.all_or_nothing,
+            max_bytes=max_bytes,
+            stream_suppliers=limits.max_stream_suppliers,
+        )
 
     appender = Appender(connection, upload.name, batches_from, patience_s=options.patience_s, on_progress=on_progress)
     rows = await appender.run()
