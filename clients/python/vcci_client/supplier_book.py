@@ -5,7 +5,6 @@ their texts would cost client and server as much as all the numbers.
 """
 
 from collections.abc import Sequence
-from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,8 @@ from vcci.v1.upload_service_pb2 import AddSuppliers, AppendActivitiesRequest
 from vcci_client.activities import Activities, IndexArray
 
 PAGE_SUPPLIERS = 4_096  # of one message: 2 MiB when all texts are as long as they may be
+SLOTS = 1 << 20
+NONE = -1
 
 Hashes = npt.NDArray[np.int64]
 
@@ -22,49 +23,63 @@ Hashes = npt.NDArray[np.int64]
 class SupplierBook:
     """Suppliers by index, and the requests that add them to a stream.
 
-    Of each code the last name and country count, compared by their hashes; an entry that says something else is added
-    again, so that the server learns of it.
+    Of each code the last name and country count; an entry that says something else is added again, so that the server
+    learns of it. Texts are compared by their hashes: of two that differ, one pair in 2**64 is taken for the same.
     """
 
     def __init__(self) -> None:
         self.pages: list[bytes] = []
-        self._count = 0
         self._places: dict[str, int] = {}
-        self._said: tuple[Hashes, Hashes] = (np.empty(0, np.int64), np.empty(0, np.int64))
+        self._slots = np.full(SLOTS, NONE, np.int32)  # the last place of each slot, by the hash's lowest bits
+        self._said = np.empty((3, 0), np.int64)  # hashes of code, name and country, by place
 
     def __len__(self) -> int:
-        return self._count
+        return self._said.shape[1]
 
     def index(self, activities: Activities) -> IndexArray:
         """Return the index of each entry of the batch's suppliers, adding those that are not in the book."""
-        codes = activities.supplier.entries
-        places = np.fromiter(map(self._places.get, codes, repeat(-1)), np.int64, len(codes))
-        said = _hashes(activities.names, len(codes)), _hashes(activities.countries, len(codes))
-        new = places < 0
-        if self._count:
-            for told, known in zip(said, self._said, strict=True):
-                new |= told != known.take(places, mode="clip")
+        count = len(activities.supplier.entries)
+        said = np.stack(
+            [_hashes(t, count) for t in (activities.supplier.entries, activities.names, activities.countries)]
+        )
+        places = self._find(activities.supplier.entries, said[0])
+        new = places == NONE
+        if len(self):
+            new |= (said[1:] != self._said[1:].take(places, axis=1, mode="clip")).any(axis=0)
         if new.any():
             added = np.flatnonzero(new)
-            places[added] = np.arange(self._count, self._count + len(added))
+            places[added] = np.arange(len(self), len(self) + len(added))
             self._add(activities, added.tolist())
-            self._said = tuple(np.append(known, told[added]) for known, told in zip(self._said, said, strict=True))  # type: ignore[assignment]  # two, as before
+            self._slots[said[0, added] & SLOTS - 1] = places[added]
+            self._said = np.append(self._said, said[:, added], axis=1)
         return places.astype(np.uint32)
 
+    def _find(self, codes: Sequence[str], hashes: Hashes) -> npt.NDArray[np.int32]:
+        """Return the last place of each code: from its slot, and where another code has that, from the dictionary.
+
+        A look into the dictionary waits for memory several times, one code after the other; the slots are looked up
+        side by side.
+        """
+        places = self._slots.take(hashes & SLOTS - 1)
+        if len(self):
+            other = np.flatnonzero((places != NONE) & (self._said[0].take(places, mode="clip") != hashes))
+            places[other] = [self._places.get(codes[entry], NONE) for entry in other.tolist()]
+        return places
+
     def _add(self, activities: Activities, entries: Sequence[int]) -> None:
+        count = len(self)
         for start in range(0, len(entries), PAGE_SUPPLIERS):
             page = entries[start : start + PAGE_SUPPLIERS]
             codes = [activities.supplier.entries[entry] for entry in page]
             message = AddSuppliers(
-                first=self._count,
+                first=count + start,
                 codes=codes,
                 names=[activities.names[entry] for entry in page] if activities.names else (),
                 countries=[activities.countries[entry] for entry in page] if activities.countries else (),
             )
             message.crc32c = twins.checksum(message)
             self.pages.append(AppendActivitiesRequest(suppliers=message).SerializeToString())
-            self._places.update(zip(codes, range(self._count, self._count + len(page)), strict=True))
-            self._count += len(page)
+            self._places.update(zip(codes, range(count + start, count + start + len(page)), strict=True))
 
 
 class Bookkeeper:

@@ -1,0 +1,101 @@
+"""The suppliers of a stream as the client sends them: whatever batches say, the server reads the same at each index."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vcci.v1.upload_service_pb2 import AppendActivitiesRequest
+from vcci_client import supplier_book
+from vcci_client.activities import Activities, Dictionary, IndexArray
+from vcci_client.supplier_book import Bookkeeper, SupplierBook
+from vcci_server.supplier_messages import KnownSuppliers, add_suppliers
+from vcci_server.validation import BatchLimits
+
+Triple = tuple[str, str, str]  # code, name, country
+
+TRIPLES = st.tuples(
+    st.sampled_from(["S1", "S2", "S3", "ÄÖ", ""]), st.sampled_from(["", "Acme"]), st.sampled_from(["", "DE", "FR"])
+)
+BATCHES = st.lists(st.lists(TRIPLES, min_size=1, max_size=8), max_size=6)
+
+
+def batch(suppliers: Sequence[Triple]) -> Activities:
+    """One row for each supplier; names and countries are left out where nobody has one."""
+    codes, names, countries = ([triple[part] for triple in suppliers] for part in range(3))
+    rows = len(suppliers)
+    return Activities(
+        supplier=Dictionary(codes, np.arange(rows, dtype=np.uint32)),
+        names=names if any(names) else (),
+        countries=countries if any(countries) else (),
+        category=np.ones(rows, np.uint32),
+        period=np.zeros(rows, np.int32),
+        quantity=np.ones(rows),
+        unit=Dictionary(["kg"], np.zeros(rows, np.uint32)),
+    )
+
+
+def received(book: SupplierBook) -> KnownSuppliers:
+    """The suppliers of a stream that was sent the book."""
+    known = None
+    for page in book.pages:
+        known = add_suppliers(known, AppendActivitiesRequest.FromString(page).suppliers, BatchLimits())
+    assert known is not None
+    return known
+
+
+def read(book: SupplierBook, index: IndexArray) -> list[Triple]:
+    suppliers = received(book).suppliers
+    names = suppliers.names or [""] * len(suppliers)
+    return [(suppliers.codes[at], names[at], suppliers.country_of(at)) for at in index.tolist()]
+
+
+@given(BATCHES)
+def test_the_server_reads_at_each_index_what_the_batch_says(batches: list[list[Triple]]) -> None:
+    book = SupplierBook()
+    indices = [book.index(batch(suppliers)) for suppliers in batches]
+    for suppliers, index in zip(batches, indices, strict=True):
+        assert read(book, index) == suppliers
+
+
+@given(BATCHES)
+def test_codes_that_share_a_slot_are_told_apart(batches: list[list[Triple]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supplier_book, "SLOTS", 2)
+        book = SupplierBook()
+        indices = [book.index(batch(suppliers)) for suppliers in batches]
+    for suppliers, index in zip(batches, indices, strict=True):
+        assert read(book, index) == suppliers
+
+
+def test_a_supplier_is_sent_once_and_again_only_with_news() -> None:
+    book = SupplierBook()
+    first = [("S1", "", "DE"), ("S2", "", "")]
+    assert book.index(batch(first)).tolist() == [0, 1]
+    assert book.index(batch(first[::-1])).tolist() == [1, 0]
+    assert len(book.pages) == 1
+    assert book.index(batch([("S2", "Acme", ""), ("S3", "", "")])).tolist() == [2, 3]
+    assert book.index(batch([("S2", "Acme", "")])).tolist() == [2]
+    assert (len(book.pages), len(book)) == (2, 4)
+
+
+def test_many_suppliers_go_out_in_pages() -> None:
+    count = 2 * supplier_book.PAGE_SUPPLIERS + 1
+    suppliers = [(f"S{number}", "", "") for number in range(count)]
+    book = SupplierBook()
+    assert read(book, book.index(batch(suppliers))) == suppliers
+    assert len(book.pages) == 3
+
+
+def test_another_book_is_begun_when_a_stream_has_as_many_suppliers_as_it_may() -> None:
+    keeper = Bookkeeper(most_suppliers=3)
+    two, three = batch([("S1", "", ""), ("S2", "", "")]), batch([("S3", "", ""), ("S4", "", ""), ("S5", "", "")])
+    first = keeper.book_for(two)
+    assert first is not None
+    first.index(two)
+    second = keeper.book_for(three)
+    assert second is not None
+    assert second is not first
+    assert second.index(three).tolist() == [0, 1, 2]
+    assert keeper.book_for(batch([(f"S{number}", "", "") for number in range(4)])) is None
