@@ -5,6 +5,7 @@ comes from the same operations in the same order whatever batch it is in, so res
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from itertools import chain
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from vcci_engine.activities import Activities, FloatArray
 from vcci_engine.checks import check_inputs, check_numbers, check_periods, check_quality, check_suppliers, check_units
-from vcci_engine.choice import Choice, check_factors, choose, constants, factor_values
+from vcci_engine.choice import Choice, basis_notices, check_factors, choose, constants, factor_values
 from vcci_engine.conversions import Scales, check_amounts, check_scales, find_scales
 from vcci_engine.declared import check_deductions, check_given, check_groups, check_ratios, check_shares
 from vcci_engine.factors import FactorTable
@@ -38,7 +39,7 @@ def calculate(
         units = [parse(text) for text in activities.units]
         quality = _packed_quality(activities)
         choice = choose(activities, factors.lookup, units)
-        scales = find_scales(activities, units, known(activities.inputs), factors, choice.factor)
+        scales = find_scales(activities, units, known(activities.inputs), factors, choice)
         amount = _scaled(amounts(activities.quantity, activities.inputs), scales)
         if (constant := constants(activities, choice)) is not None:
             amount = amount * constant
@@ -62,10 +63,11 @@ def calculate(
             _check_result(activities, kg_co2e),
         )
         errors = row_errors(findings)
-        emissions = _emissions(activities, factors, choice, quality, kg_co2e, amount)
+        notices = _notices(choice, scales.notices(), basis_notices(activities, factors.lookup, choice))
+        emissions = _emissions(activities, factors, choice, notices, quality, kg_co2e, amount)
     right = np.ones(len(emissions), np.bool_)
     right[errors.row] = False
-    basis = Basis(factors.set_id, method_version=VERSION)
+    basis = Basis(factors.set_id, factors.prices.set_id, VERSION)
     return Calculation(select(emissions, right) if len(errors) else emissions, errors, basis)
 
 
@@ -81,10 +83,15 @@ def _scaled(amount: FloatArray, scales: Scales) -> FloatArray:
     return amount * scales.scale.take(scales.index)
 
 
+def _notices(choice: Choice, *more: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint16]:
+    return reduce(np.bitwise_or, (bits for bits in more if bits is not None), choice.notices)
+
+
 def _emissions(
     activities: Activities,
     factors: FactorTable,
     choice: Choice,
+    notices: npt.NDArray[np.uint16],
     quality: npt.NDArray[np.uint16],
     kg_co2e: FloatArray,
     amount: FloatArray,
@@ -103,7 +110,7 @@ def _emissions(
         quality=quality,
         kg_co2e=kg_co2e,
         sigma=np.sqrt(variance).astype(np.float32),
-        notices=choice.notices,
+        notices=notices,
         amount=amount,
         groups=activities.groups,
         group=activities.group,

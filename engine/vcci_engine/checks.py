@@ -104,6 +104,8 @@ def _check_input(known: Input, column: InputColumn, rows: int) -> Iterator[Findi
         yield _input(known.name, column, ~finite, rows, Reason.NOT_FINITE, "a finite number")
     if known.minimum >= 0 and (wrong := values < 0).any():
         yield _input(known.name, column, wrong, rows, Reason.NEGATIVE, f"{known.minimum:g}{unit} or more")
+    if known.is_choice and (wrong := values % 1 != 0).any():
+        yield _input(known.name, column, wrong, rows, Reason.OUT_OF_RANGE, known.what)
     if (wrong := (values < known.minimum) | (values > known.maximum)).any():
         expected = f"{known.minimum:g} to {known.maximum:g}{unit}"
         yield _input(known.name, column, wrong, rows, Reason.OUT_OF_RANGE, expected)

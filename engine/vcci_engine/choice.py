@@ -10,10 +10,10 @@ import numpy.typing as npt
 from vcci_engine.activities import Activities, FloatArray, InputColumn, Positions
 from vcci_engine.countries import alpha_2
 from vcci_engine.dates import day_index
-from vcci_engine.factor_lookup import FactorLookup, resolve
+from vcci_engine.factor_lookup import FactorLookup, Found, resolve
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
-from vcci_engine.inputs import less_deductions
+from vcci_engine.inputs import less_deductions, spread
 from vcci_engine.methods import (
     CONSTANT,
     DOWNGRADE_BITS,
@@ -24,7 +24,7 @@ from vcci_engine.methods import (
     Data,
     supplier_specific,
 )
-from vcci_engine.results import Reason
+from vcci_engine.results import Notice, Reason
 from vcci_engine.units import Unit
 
 OWN = supplier_specific.METHOD.number
@@ -39,13 +39,15 @@ class Choice:
     """What each row is calculated with."""
 
     factor: Positions  # position in the factor table; F is the supplier's own, or none; F + 1 reported emissions
+    target: npt.NDArray[np.int32]  # what the amount is converted to, an index into the look-up's targets
     method: npt.NDArray[np.uint8]  # 0: none is possible
     notices: npt.NDArray[np.uint16]
 
 
 def choose(batch: Activities, lookup: FactorLookup, units: Sequence[Unit | None]) -> Choice:
     """Choose the best factor and method that each row's data allows, or that it wants."""
-    factor, notices = _factors(batch, lookup)
+    found = _factors(batch, lookup)
+    factor, target, notices = found.factor, found.target, found.notices
     data = lookup.data.take(factor)
     own = batch.inputs.get(SUPPLIER_FACTOR.name)
     if own is not None:
@@ -59,11 +61,12 @@ def choose(batch: Activities, lookup: FactorLookup, units: Sequence[Unit | None]
         notices |= DOWNGRADE_BITS.take(wanted * DOWNGRADE_BITS.shape[1] + method, mode="clip")
     if own is not None or reported is not None:
         taken = data & NEEDS.take(method)
-        for better, position in ((Data.SUPPLIER_FACTOR, len(lookup.id) - 2), (Data.REPORTED, len(lookup.id) - 1)):
+        for better, last in ((Data.SUPPLIER_FACTOR, 2), (Data.REPORTED, 1)):
             rows = taken & np.uint8(better) != 0
-            np.copyto(factor, position, where=rows)
+            np.copyto(factor, len(lookup.id) - last, where=rows)
+            np.copyto(target, len(lookup.targets) - last, where=rows)
             np.copyto(notices, 0, where=rows)
-    return Choice(factor, method, notices)
+    return Choice(factor, target, method, notices)
 
 
 def factor_values(batch: Activities, lookup: FactorLookup, choice: Choice) -> FloatArray:
@@ -82,6 +85,17 @@ def constants(batch: Activities, choice: Choice) -> FloatArray | None:
     if batch.method is None or not _IS_CONSTANT.take(choice.method).any():
         return None
     return CONSTANT.take(choice.method)
+
+
+def basis_notices(batch: Activities, lookup: FactorLookup, choice: Choice) -> npt.NDArray[np.uint16] | None:
+    """Return bits of notices of rows whose factor is for other prices than they say; None when no row says any."""
+    bits: npt.NDArray[np.uint16] | None = None
+    for name, of_factor in (("price_basis", lookup.price_basis), ("margins", lookup.margins)):
+        if name in batch.inputs:
+            said, has = spread(batch.inputs[name], len(batch)), of_factor.take(choice.factor)
+            differs = (has != 0) & (said != has) & ~np.isnan(said)
+            bits = (0 if bits is None else bits) | differs * np.uint16(1 << Notice.PRICE_BASIS_DIFFERS)
+    return bits
 
 
 def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
@@ -119,9 +133,11 @@ def _check_reported(batch: Activities, table: FactorTable, choice: Choice) -> It
         yield Finding(wrong, Reason.INCOMPATIBLE_UNIT, "unit", lambda row: batch.units[batch.unit[row]], expected)
 
 
-def _factors(batch: Activities, lookup: FactorLookup) -> tuple[Positions, npt.NDArray[np.uint16]]:
-    if batch.factor is None or not len(batch):
-        return np.full(len(batch), len(lookup.id) - 1, np.intp), np.zeros(len(batch), np.uint16)
+def _factors(batch: Activities, lookup: FactorLookup) -> Found:
+    rows = len(batch)
+    if batch.factor is None or not rows:
+        factor = np.full(rows, len(lookup.id) - 1, np.intp)
+        return Found(factor, np.full(rows, len(lookup.targets) - 1, np.int32), np.zeros(rows, np.uint16))
     none = len(lookup.key)
     key = np.array([lookup.key.get(text, none) for text in batch.factors], np.intp)[batch.factor]
     return resolve(lookup, key, _regions_of(batch, lookup), day_index(batch.period))

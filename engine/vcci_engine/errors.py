@@ -10,6 +10,7 @@ VcciError
 ├── WrongState                right, but not now: FAILED_PRECONDITION
 │   └── OffsetMismatch        carries the expected offset
 ├── WriterFenced              another writer took over: ABORTED
+├── EtagMismatch              it was changed since it was read: ABORTED
 ├── Unauthenticated           who are you
 ├── Overloaded                try again after a delay
 ├── TimeLimitExceeded         of vcci_cluster.errors: DEADLINE_EXCEEDED
@@ -122,6 +123,12 @@ class WriterFenced(VcciError):
     """Another writer has opened this upload since."""
 
     reason = "WRITER_FENCED"
+
+
+class EtagMismatch(VcciError):
+    """It was changed since it was read: read it again, and decide anew."""
+
+    reason = "ETAG_MISMATCH"
 
 
 class Unauthenticated(VcciError):

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from vcci_engine.activities import Activities, InputColumn
-from vcci_engine.conversions import KG_CO2E
 from vcci_engine.factors import FactorTable
 from vcci_engine.inputs import spread
 from vcci_engine.methods import DEDUCTIONS, DIVISORS, METHODS, MULTIPLIERS, SUPPLIER_FACTOR, TOLD, Input
 from vcci_engine.results import Emissions
 from vcci_engine.single import Plan, plan_of
-from vcci_engine.units import parse
+from vcci_engine.units import KG_CO2E, parse
 
 QUANTITY, FACTOR, UNIT = "quantity", "factor", "unit"
 

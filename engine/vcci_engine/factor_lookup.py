@@ -1,26 +1,40 @@
 """Finding each row's factor: two look-ups, (key, region) and (what was found, year), never a decision in Python.
 
 K keys, then one that stands for no key; R regions, then one that stands for any other country; G pairs of key and
-region, then one that stands for no factor; Y years; F factors, then one that stands for the supplier's own and one
-that stands for emissions as they are reported.
+region, then one that stands for no factor; Y years that stand next to each other, the first and the last for all that
+are beyond; F factors, then one that stands for the supplier's own and one that stands for emissions as they are
+reported; T targets, then one for either of these.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.dates import YEAR
+from vcci_engine.fuels import Fuel, fuel_of, is_net
 from vcci_engine.methods.method import Data
+from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
 from vcci_engine.results import Notice
 from vcci_engine.uncertainty import SIGMA2_BASIC
-from vcci_engine.units import Unit, parse
+from vcci_engine.units import KG_CO2E, Unit, parse
 
 YearArray = npt.NDArray[np.int32]
 
 WORLD = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an amount is converted to: the unit of a factor, and what else decides the scale."""
+
+    unit: Unit | None  # None: not understood, or the amount's own
+    price_year: int = 0  # of a factor per unit of money; 0: of no year
+    year: int = 0  # of the row's period, where the factor is per unit of money
+    fuel: Fuel | None = None  # that the factor is for
+    net: bool = False  # energy is by net calorific value
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +46,42 @@ class FactorLookup:
     group: npt.NDArray[np.int32]  # [K + 1, R + 1] to G
     group_notice: npt.NDArray[np.uint16]  # [K + 1, R + 1], bits
     factor: npt.NDArray[np.int32]  # [G + 1, Y] to F
+    year_notice: npt.NDArray[np.uint16]  # [G + 1, Y], bits
+    target: npt.NDArray[np.int32]  # [G + 1, Y] to T
     year_column: Positions  # day (dates.day_index) to Y
-    units: tuple[Unit | None, ...]  # None: not understood
+    targets: tuple[Target, ...]  # T + 2
     by_id: Positions  # [F + 2], the positions in the order of the ids
     # Columns of the factors, [F + 2].
     id: IndexArray  # 0 is the supplier's own, and reported
-    year: YearArray
-    unit: Positions  # index into `units`; one beyond them for the supplier's own, two for reported
     data: npt.NDArray[np.uint8]  # Data that a row has with this factor
     kg_co2e: FloatArray
     sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
+    price_basis: npt.NDArray[np.uint8]  # index into PRICE_BASES
+    margins: npt.NDArray[np.uint8]  # index into MARGINS
 
 
-def resolve(
-    lookup: FactorLookup, key: Positions, region: Positions, day: Positions
-) -> tuple[Positions, npt.NDArray[np.uint16]]:
-    """Return each row's factor (F: none) and bits of notices, for its key, its region and its day (dates.day_index).
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Each row's factor (F: none), what its amount is converted to, and bits of notices."""
+
+    factor: Positions
+    target: npt.NDArray[np.int32]
+    notices: npt.NDArray[np.uint16]
+
+
+def resolve(lookup: FactorLookup, key: Positions, region: Positions, day: Positions) -> Found:
+    """Return each row's factor for its key, its region and its day (dates.day_index).
 
     The region is exact, else the world; a key with one region only stands for every other too. The year is exact, else
     the nearest earlier, else the earliest.
     """
     pair = key * np.intp(lookup.group.shape[1]) + region
-    group = lookup.group.take(pair).astype(np.intp)
-    factor = lookup.factor.take(group * np.intp(lookup.factor.shape[1]) + lookup.year_column.take(day)).astype(np.intp)
-    year, factor_year = YEAR.take(day), lookup.year.take(factor)
+    cell = lookup.group.take(pair).astype(np.intp)
+    cell *= lookup.factor.shape[1]
+    cell += lookup.year_column.take(day)
     notices = lookup.group_notice.take(pair)
-    notices |= (factor_year < year) * np.uint16(1 << Notice.EARLIER_FACTOR_YEAR)
-    notices |= (factor_year > year) * np.uint16(1 << Notice.LATER_FACTOR_YEAR)
-    return factor, notices
+    notices |= lookup.year_notice.take(cell)
+    return Found(lookup.factor.take(cell).astype(np.intp), lookup.target.take(cell), notices)
 
 
 def build_lookup(
@@ -70,31 +92,71 @@ def build_lookup(
     unit: Sequence[str],
     kg_co2e: FloatArray,
     sigma2: FloatArray,
+    price_year: YearArray,
+    price_basis: Sequence[str],
+    margins: Sequence[str],
+    priced_years: Iterable[int],
 ) -> FactorLookup:
-    """Return the tables of factors that are sorted by key, region and year."""
+    """Return the tables of factors that are sorted by key, region and year; `priced_years` have a price."""
     groups = _groups(index, region)
     regions = {name: number for number, name in enumerate(sorted(set(region) - {WORLD}))}
     group, group_notice = _region_tables(groups, regions)
-    years = np.unique(year)
     parsed = {text: parse(text) for text in unit}
-    unit_number = {text: number for number, text in enumerate(parsed)}
+    money = np.array([_is_money(parsed[text]) for text in unit], np.bool_)
+    years = _years(year, [*price_year[money].tolist(), *priced_years] if money.any() else ())
+    factor = _year_table(groups, year, years)
+    units = [parsed[text] for text in unit]
+    targets, first = _targets(_keys(index), units, price_year, years)
+    own = np.array([len(targets), len(targets) + 1], np.int32)
+    column = np.where(np.append(money, [False, False]).take(factor), np.arange(len(years)), 0)
     ids = np.append(id_, np.zeros(2, np.uint32))
     return FactorLookup(
         key={key: number for number, key in enumerate(index)},
         region=regions,
         group=group,
         group_notice=group_notice,
-        factor=_year_table(groups, year, years),
-        year_column=np.searchsorted(years[1:], YEAR, side="right"),
-        units=tuple(parsed.values()),
+        factor=factor,
+        year_notice=_year_notices(factor, year, years),
+        target=(np.append(first, own).take(factor) + column).astype(np.int32),
+        year_column=np.clip(YEAR - years[0], 0, len(years) - 1).astype(np.intp),
+        targets=(*targets, Target(None), Target(parse(KG_CO2E))),
         by_id=np.argsort(ids, kind="stable"),
         id=ids,
-        year=np.append(year, np.zeros(2, np.int32)),
-        unit=np.array([*(unit_number[text] for text in unit), len(parsed), len(parsed) + 1], np.intp),
-        data=np.array([*(_data(parsed[text]) for text in unit), 0, 0], np.uint8),
+        data=np.array([*map(_data, units), 0, 0], np.uint8),
         kg_co2e=np.append(kg_co2e, [0.0, 1.0]),
         sigma2=np.append(sigma2, [SIGMA2_BASIC, SIGMA2_BASIC]),
+        price_basis=np.array([*map(PRICE_BASES.index, price_basis), 0, 0], np.uint8),
+        margins=np.array([*map(MARGINS.index, margins), 0, 0], np.uint8),
     )
+
+
+def _keys(index: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The key of each factor."""
+    return [key for key, (start, stop) in index.items() for _ in range(start, stop)]
+
+
+def _years(year: YearArray, others: Iterable[int]) -> YearArray:
+    """All years from before the first that matters until after the last."""
+    matter = {*year.tolist(), *others} - {0} or {int(YEAR[0])}
+    return np.arange(min(matter) - 1, max(matter) + 2, dtype=np.int32)
+
+
+def _targets(
+    keys: Sequence[str], units: Sequence[Unit | None], price_year: YearArray, years: YearArray
+) -> tuple[list[Target], npt.NDArray[np.int32]]:
+    """The distinct targets, and which is each factor's; a factor per unit of money has one for each year, in a row."""
+    targets: list[Target] = []
+    place: dict[Target, int] = {}
+    first = np.zeros(len(keys), np.int32)
+    for number, (key, unit, of_year) in enumerate(zip(keys, units, price_year.tolist(), strict=True)):
+        fuel = None if _is_money(unit) else fuel_of(key)
+        target = Target(unit, of_year, fuel=fuel, net=fuel is not None and is_net(key))
+        if target not in place:
+            place[target] = len(targets)
+            each = [replace(target, year=year) for year in years.tolist()] if _is_money(unit) else [target]
+            targets.extend(each)
+        first[number] = place[target]
+    return targets, first
 
 
 def _groups(index: Mapping[str, tuple[int, int]], region: Sequence[str]) -> list[dict[str, list[int]]]:
@@ -132,15 +194,28 @@ def _region_tables(
 def _year_table(
     keys: Sequence[Mapping[str, Sequence[int]]], year: YearArray, years: YearArray
 ) -> npt.NDArray[np.int32]:
-    """The factor of each group by the set's years: the newest until then, else the group's first."""
+    """The factor of each group by year: the newest until then, else the group's first."""
     rows = [factors for by_region in keys for factors in by_region.values()]
-    table = np.full((len(rows) + 1, max(len(years), 1)), -1, np.int32)
+    table = np.full((len(rows) + 1, len(years)), -1, np.int32)
     table[-1] = len(year)
     for number, factors in enumerate(rows):
         table[number, np.searchsorted(years, year[factors])] = factors
     table = np.maximum.accumulate(table, axis=1)
     first = np.array([*(factors[0] for factors in rows), len(year)], np.int32)
     return np.where(table < 0, first[:, None], table)
+
+
+def _year_notices(factor: npt.NDArray[np.int32], year: YearArray, years: YearArray) -> npt.NDArray[np.uint16]:
+    """What is told of the years of factors that are used in others."""
+    used = np.append(year, np.int32(0)).take(factor)
+    notices = (used < years) * np.uint16(1 << Notice.EARLIER_FACTOR_YEAR)
+    notices |= (used > years) * np.uint16(1 << Notice.LATER_FACTOR_YEAR)
+    return np.where(factor == len(year), np.uint16(0), notices)
+
+
+def _is_money(unit: Unit | None) -> bool:
+    """Whether a unit is an amount of money, which has a currency's rate and a year's prices."""
+    return unit is not None and any(power == 1 and name == f"[{unit.currency}]" for name, power in unit.dimensions)
 
 
 def _data(unit: Unit | None) -> Data:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.quality import SCORES, WORST
 from vcci_engine.totals import Terms, spread_factors, ug_ints, variance_ints, with_factor
+from vcci_engine.uncertainty import Estimate, of_moments
 
 QualityArray = npt.NDArray[np.uint16]
 
@@ -72,6 +73,32 @@ def better_scores(target: int) -> QualityArray:
         digits = np.array([min(score or WORST, aim) for score in (*range(WORST + 1), WORST, WORST)], np.uint16)
         table = (table[:, None] << np.uint16(3) | digits).ravel()
     return table
+
+
+def improved(
+    total: Terms, sigma2: FloatArray, group: Positions, n_groups: int, place: Positions, now: Terms, better: Terms
+) -> list[Estimate]:
+    """Return what the total, by factor, would be if each group alone had better scores.
+
+    `now` and `better` are the terms of groups by factor as they are and as they would be: term k is of group[k] and of
+    the factor at place[k] of the total.
+    """
+    ug, mean, variance = ug_ints(total.ug), ug_ints(total.mean), variance_ints(total.variance)
+    moments = [with_factor(*share) for share in zip(mean, variance, sigma2.tolist(), strict=True)]
+    means, variances = ([moment[n] for moment in moments] for n in range(2))
+    changed = [(means.copy(), variances.copy()) for _ in range(n_groups)]
+    changes = zip(
+        group.tolist(),
+        place.tolist(),
+        (new - old for new, old in zip(ug_ints(better.mean), ug_ints(now.mean), strict=True)),
+        (new - old for new, old in zip(variance_ints(better.variance), variance_ints(now.variance), strict=True)),
+        strict=True,
+    )
+    for number, f, of_mean, of_variance in changes:
+        moment = with_factor(mean[f] + of_mean, variance[f] + of_variance, float(sigma2[f]))
+        changed[number][0][f], changed[number][1][f] = moment
+    kg_co2e = sum(ug) / 10**9
+    return [of_moments(kg_co2e, fsum(means), fsum(variances)) for means, variances in changed]
 
 
 def _gradient(mean: float, variance: float) -> tuple[float, float]:

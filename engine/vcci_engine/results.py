@@ -28,6 +28,8 @@ class Reason(IntEnum):
     MALFORMED_VALUE = 13
     SHARES_NOT_WHOLE = 14
     GWP_SET_NOT_POSSIBLE = 15
+    NO_EXCHANGE_RATE = 16
+    NO_PRICE_INDEX = 17
 
 
 class Notice(IntEnum):
@@ -40,6 +42,11 @@ class Notice(IntEnum):
     EARLIER_FACTOR_YEAR = 5
     LATER_FACTOR_YEAR = 6
     OTHER_REGION_FACTOR = 7
+    CURRENCY_CONVERTED = 8
+    DEFLATED = 9
+    NOT_DEFLATED = 10
+    PRICE_BASIS_DIFFERS = 11
+    FUEL_CONVERTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Basis(NamedTuple):
     """What results rest on beside their inputs: under the same they are the same bits."""
 
     factor_set_id: int
-    price_set_id: int = 0  # 0: no prices
+    price_set_id: int = 0  # 0: none was active
     method_version: int = 1  # methods.VERSION
 
 

@@ -47,7 +47,7 @@ def plan_of(activities: Activities, factors: FactorTable) -> Plan:
     units = [parse(text) for text in activities.units]
     choice = choose(activities, factors.lookup, units)
     constant = constants(activities, choice)
-    scales = find_scales(activities, units, known(activities.inputs), factors, choice.factor)
+    scales = find_scales(activities, units, known(activities.inputs), factors, choice)
     return Plan(
         multipliers=tuple(float(column.values[0]) for column in multipliers(activities.inputs)),
         divisors=tuple(float(column.values[0]) for column in divisors(activities.inputs, 1)),

@@ -16,9 +16,10 @@ import pint
 from vcci_engine.currencies import CURRENCIES
 
 MAX_LENGTH = 64
+KG_CO2E = "kg CO2e"
 
 # Counted things are dimensions of their own: a factor per room is not one per item. People are one dimension, so that
-# employees who travel meet a factor per passenger*km.
+# employees who travel meet a factor per passenger*km. `kWh net` of a fuel is not `kWh gross` (fuels.py).
 _DEFINITIONS = """
 item = [item] = _ = piece = each
 person = [person] = _ = passenger = employee = guest = FTE
@@ -26,6 +27,8 @@ vehicle = [vehicle]
 room = [room]
 night = [night]
 use = [use]
+net_calorific_value = [net_calorific_value] = _ = net
+gross_calorific_value = [gross_calorific_value] = _ = gross
 carbon_dioxide_equivalent = [CO2e]
 twenty_foot_equivalent = [TEU] = TEU
 FEU = 2 * TEU
@@ -72,6 +75,8 @@ _DIMENSION_NAMES = {
     (("[length]", 2),): "area",
     (("[length]", 3),): "volume",
     (("[length]", 2), ("[mass]", 1), ("[time]", -2)): "energy",
+    (("[length]", 2), ("[mass]", 1), ("[net_calorific_value]", 1), ("[time]", -2)): "energy by net calorific value",
+    (("[gross_calorific_value]", 1), ("[length]", 2), ("[mass]", 1), ("[time]", -2)): "energy by gross calorific value",
 }
 
 _SYMBOLS = str.maketrans({"\u00b2": "2", "\u00b3": "3", "\u00b7": "*", "\u00d7": "*", "\u03bc": "\u00b5"})

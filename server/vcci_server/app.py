@@ -20,6 +20,8 @@ from vcci.v1 import (
     emission_service_pb2_grpc,
     factor_service_pb2,
     factor_service_pb2_grpc,
+    hotspot_service_pb2,
+    hotspot_service_pb2_grpc,
     supplier_service_pb2,
     supplier_service_pb2_grpc,
     upload_service_pb2,
@@ -35,6 +37,7 @@ from vcci_server.calculations import CalculationServicer
 from vcci_server.emissions import EmissionServicer
 from vcci_server.factors import FactorServicer, ensure_starter
 from vcci_server.health import Health
+from vcci_server.hotspots import HotspotServicer
 from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.settings import Settings, SettingsError, split_address
@@ -45,6 +48,8 @@ from vcci_server.storage.embedded import embedded_database
 from vcci_server.storage.migrate import migrate, missing
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool, active_connections, connection, open_pool, storage_errors
+from vcci_server.storage.summing import on_executor
+from vcci_server.storage.supplier_lists import SupplierReader
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.suppliers import SupplierServicer
 from vcci_server.uploads import UploadServicer, UploadServices
@@ -57,6 +62,7 @@ SERVICES = [
         (supplier_service_pb2.DESCRIPTOR, "SupplierService"),
         (factor_service_pb2.DESCRIPTOR, "FactorService"),
         (emission_service_pb2.DESCRIPTOR, "EmissionService"),
+        (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
     )
 ]
 METADATA_BYTES = 32 << 10  # the boundary refuses a quarter of it and says why; beyond, gRPC itself refuses
@@ -195,10 +201,16 @@ class Service:
         server = self.server
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
-        supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(SupplierServicer(parts.suppliers), server)
+        reader = SupplierReader(parts.pool, on_executor(parts.executor))
+        supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
+            SupplierServicer(parts.suppliers, reader), server
+        )
         factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.pool, parts.factors), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
             EmissionServicer(parts.pool, parts.executor), server
+        )
+        hotspot_service_pb2_grpc.add_HotspotServiceServicer_to_server(
+            HotspotServicer(parts.pool, parts.executor), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

@@ -6,7 +6,6 @@ import numpy as np
 from vcci import columns as twins
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
-from vcci_engine.conversions import KG_CO2E
 from vcci_engine.countries import alpha_2
 from vcci_engine.dates import YEAR, day_index
 from vcci_engine.express import activity_of
@@ -19,7 +18,7 @@ from vcci_engine.notices import steps
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import Estimate, of_row
-from vcci_engine.units import parse
+from vcci_engine.units import KG_CO2E, parse
 
 from vcci_server.gas_messages import fill_gases, fill_gwp_sets
 

@@ -27,7 +27,7 @@ COLUMNS = pb.EmissionColumn.values()[1:]
 def check_stream(request: pb.StreamEmissionsRequest) -> frozenset[int]:
     """Return the columns wanted, or raise InvalidFields."""
     problems = Problems()
-    _check_filter(request.filter, problems)
+    check_filter(request.filter, problems)
     _check_enum("columns", request.columns, COLUMNS, "a column", "OUT_OF_RANGE", problems)
     problems.check()
     return frozenset(request.columns or COLUMNS)
@@ -36,7 +36,7 @@ def check_stream(request: pb.StreamEmissionsRequest) -> frozenset[int]:
 def check_aggregate(request: pb.AggregateEmissionsRequest) -> int:
     """Return how many groups are wanted, or raise InvalidFields."""
     problems = Problems()
-    _check_filter(request.filter, problems)
+    check_filter(request.filter, problems)
     _check_enum("group_by", request.group_by, DIMENSIONS, "a dimension", "OUT_OF_RANGE", problems)
     if len(set(request.group_by)) < len(request.group_by):
         problems.add("group_by", [*request.group_by], "each dimension once", "MALFORMED_VALUE")
@@ -70,7 +70,8 @@ async def _upload_id(connection: Connection, tenant_id: int, name: str) -> int:
     return upload_id
 
 
-def _check_filter(given: emission_pb2.EmissionFilter, problems: Problems) -> None:
+def check_filter(given: emission_pb2.EmissionFilter, problems: Problems) -> None:
+    """Note what is wrong with a filter."""
     if given.upload:
         try:
             resource_id(given.upload, "uploads", "filter.upload")

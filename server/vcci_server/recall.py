@@ -18,7 +18,7 @@ from vcci_server.validation import MAX_STRING_BYTES, are_storable
 MOST_KNOWN = 10_000
 MAX_KEY_BYTES = 512
 
-Key = tuple[int, bytes]
+Key = tuple[tuple[int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _key(activity: activity_pb2.Activity, table: FactorTable) -> Key:
     like.CopyFrom(activity)
     for name in ("quantity", "supplier_code", "supplier_name", "reference"):
         like.ClearField(name)
-    return table.set_id, like.SerializeToString(deterministic=True)
+    return table.version, like.SerializeToString(deterministic=True)
 
 
 def _right_texts(activity: activity_pb2.Activity) -> bool:

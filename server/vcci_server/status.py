@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from vcci_cluster import TimeLimitExceeded
 from vcci_engine.errors import (
     AlteredInputs,
+    EtagMismatch,
     FieldProblem,
     InvalidField,
     InvalidFields,
@@ -27,6 +28,7 @@ STATUS: dict[type[VcciError], grpc.StatusCode] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     WrongState: grpc.StatusCode.FAILED_PRECONDITION,
     WriterFenced: grpc.StatusCode.ABORTED,
+    EtagMismatch: grpc.StatusCode.ABORTED,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TimeLimitExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -52,6 +52,7 @@ def test_every_command_helps() -> None:
                 "emissions",
                 "explain",
                 "factors",
+                "hotspots",
                 "migrate",
                 "serve",
                 "suppliers",

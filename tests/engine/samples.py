@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from vcci_engine.activities import Activities, InputColumn
 from vcci_engine.dates import EPOCH
 from vcci_engine.factors import FactorTable, build_table
+from vcci_engine.prices import NO_PRICES, Prices
 from vcci_engine.suppliers import Suppliers
 
 # id, key, region, year, unit, kg CO2e per unit, GSD2
@@ -28,11 +30,32 @@ FACTORS: Sequence[tuple[int, str, str, int, str, float, float]] = (
 )
 
 
-def table(factors: Sequence[tuple[int, str, str, int, str, float, float]] = FACTORS, set_id: int = 7) -> FactorTable:
-    """Return a factor table."""
-    columns = [list(column) for column in zip(*factors, strict=True)] or [[] for _ in range(7)]
-    names = ("ids", "keys", "regions", "years", "units", "kg_co2e", "gsd2")
-    return build_table(set_id, "hash", **dict(zip(names, columns, strict=True)))
+def table(
+    factors: Sequence[tuple[int, str, str, int, str, float, float]] = FACTORS,
+    set_id: int = 7,
+    *,
+    prices: Prices = NO_PRICES,
+    price_year: int = 0,
+    price_basis: str = "",
+    margins: str = "",
+) -> FactorTable:
+    """Return a factor table; what is said of prices is that of all factors."""
+    columns: list[list[Any]] = [list(column) for column in zip(*factors, strict=True)] or [[] for _ in range(7)]
+    ids, keys, regions, years, units, kg_co2e, gsd2 = columns
+    return build_table(
+        *(set_id, "hash"),
+        ids=ids,
+        keys=keys,
+        regions=regions,
+        years=years,
+        units=units,
+        kg_co2e=kg_co2e,
+        gsd2=gsd2,
+        price_years=[price_year] * len(ids),
+        price_bases=[price_basis] * len(ids),
+        margins=[margins] * len(ids),
+        prices=prices,
+    )
 
 
 TABLE = table()

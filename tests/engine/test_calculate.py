@@ -149,7 +149,7 @@ def test_rows_keep_their_group_reference_and_inputs_when_others_are_rejected() -
         (Row(method=3), (Reason.MISSING_INPUT, "factor", "material:steel")),
         (Row(factor="odd:unit"), (Reason.MISSING_INPUT, "factor", "odd:unit")),
         (Row(unit="kWh"), (Reason.INCOMPATIBLE_UNIT, "unit", "kWh")),
-        (Row(unit="EUR", factor="naics:331110"), (Reason.INCOMPATIBLE_UNIT, "unit", "EUR")),
+        (Row(unit="EUR", factor="naics:331110"), (Reason.NO_EXCHANGE_RATE, "unit", "EUR")),
         (Row(unit="t", factor="freight:truck"), (Reason.INCOMPATIBLE_UNIT, "unit", "t")),
         (Row(quantity=1e12), (Reason.OUT_OF_RANGE, "quantity", "1000000000000.0")),
         (Row(quantity=1e308, unit="t"), (Reason.OUT_OF_RANGE, "quantity", "1e+308")),

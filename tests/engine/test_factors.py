@@ -21,13 +21,13 @@ IDENTITIES = st.tuples(st.sampled_from(["a:1", "a:2", "b:1"]), st.sampled_from(R
 def found(of: FactorTable, key: str, country: str, year: int) -> tuple[int, int]:
     """Return the id of the factor (0: none) and the bits of its notices."""
     lookup = of.lookup
-    factor, notices = resolve(
+    row = resolve(
         lookup,
         np.array([lookup.key.get(key, len(lookup.key))], np.intp),
         np.array([lookup.region.get(country, len(lookup.region))], np.intp),
         day_index(np.array([day(f"{year}-07-01")], np.int32)),
     )
-    return int(lookup.id[factor[0]]), int(notices[0])
+    return int(lookup.id[row.factor[0]]), int(row.notices[0])
 
 
 def slowly(identities: list[tuple[str, str, int]], key: str, country: str, year: int) -> tuple[int, set[Notice]]:

@@ -100,7 +100,7 @@ async def test_an_activity_is_answered_with_its_emission_factor_and_interval(cal
     assert emission.method == activity_pb2.METHOD_SPEND_BASED
     assert (emission.factor_kg_co2e, emission.factor_unit) == (STEEL, "USD")
     assert emission.factor.startswith(f"{emission.factor_set}/factors/")
-    assert list(emission.notices) == [emission_pb2.NOTICE_EARLIER_FACTOR_YEAR]
+    assert list(emission.notices) == [emission_pb2.NOTICE_EARLIER_FACTOR_YEAR, emission_pb2.NOTICE_NOT_DEFLATED]
     assert response.upload == ""
 
 

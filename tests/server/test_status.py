@@ -28,6 +28,7 @@ PACKAGES = (vcci_engine, vcci_cluster, vcci_server)
         (errors.NotFound(), grpc.StatusCode.NOT_FOUND),
         (errors.OffsetMismatch(5, 3), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.WriterFenced(), grpc.StatusCode.ABORTED),
+        (errors.EtagMismatch(metadata={"etag": "0"}), grpc.StatusCode.ABORTED),
         (errors.Unauthenticated(), grpc.StatusCode.UNAUTHENTICATED),
         (errors.Overloaded(), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (TimeLimitExceeded(), grpc.StatusCode.DEADLINE_EXCEEDED),

@@ -55,7 +55,7 @@ COLUMNS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "no unit": ({"units": [""]}, "REQUIRED_FIELD", "unit", ""),
     "unknown unit": ({"units": ["bananas"]}, "UNKNOWN_UNIT", "unit", "bananas"),
     "another unit": ({"units": ["kg"]}, "INCOMPATIBLE_UNIT", "unit", "kg"),
-    "another currency": ({"units": ["EUR"]}, "INCOMPATIBLE_UNIT", "unit", "EUR"),
+    "a currency without a rate": ({"units": ["VES"]}, "NO_EXCHANGE_RATE", "unit", "VES"),
     "no factor": ({"factors": [""]}, "MISSING_INPUT", "factor", ""),
     "unknown factor": ({"factors": ["naics:000000"]}, "UNKNOWN_FACTOR", "factor", "naics:000000"),
     "no category": ({"category": [0]}, "UNKNOWN_CATEGORY", "category", "0"),

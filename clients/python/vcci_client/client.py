@@ -11,6 +11,7 @@ from vcci_client.connection import Connection
 from vcci_client.services.calculations import Calculations
 from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
+from vcci_client.services.hotspots import Hotspots
 from vcci_client.services.suppliers import Suppliers
 from vcci_client.services.uploads import Uploads
 
@@ -18,7 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Emissions):
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Emissions, Hotspots):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
@@ -131,6 +132,7 @@ class Client:
     get_supplier = _waiting(AsyncClient.get_supplier)
     list_suppliers = _iterating(AsyncClient.list_suppliers)
     batch_upsert_suppliers = _waiting(AsyncClient.batch_upsert_suppliers)
+    update_supplier = _waiting(AsyncClient.update_supplier)
 
     list_factors = _iterating(AsyncClient.list_factors)
     get_factor = _waiting(AsyncClient.get_factor)
@@ -140,3 +142,5 @@ class Client:
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
     aggregate_emissions = _waiting(AsyncClient.aggregate_emissions)
+
+    analyze_hotspots = _waiting(AsyncClient.analyze_hotspots)

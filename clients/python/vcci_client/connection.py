@@ -14,6 +14,7 @@ from vcci.v1 import (
     calculation_service_pb2_grpc,
     emission_service_pb2_grpc,
     factor_service_pb2_grpc,
+    hotspot_service_pb2_grpc,
     supplier_service_pb2_grpc,
     upload_service_pb2_grpc,
 )
@@ -59,6 +60,7 @@ class Connection:
         self.suppliers = supplier_service_pb2_grpc.SupplierServiceStub(self.channel)
         self.factors = factor_service_pb2_grpc.FactorServiceStub(self.channel)
         self.emissions = emission_service_pb2_grpc.EmissionServiceStub(self.channel)
+        self.hotspots = hotspot_service_pb2_grpc.HotspotServiceStub(self.channel)
 
     async def call(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, *, patience_s: float = 0.0) -> A:
         """Call a unary method; while the server cannot be reached, try again for `patience_s`.

@@ -12,6 +12,7 @@ ClientError
     ├── NotFound          NOT_FOUND
     ├── WrongState        FAILED_PRECONDITION: right, but not now
     ├── WriterFenced      ABORTED: another writer took the upload over
+    ├── EtagMismatch      ABORTED: it was changed since it was read
     ├── Unauthenticated   UNAUTHENTICATED or PERMISSION_DENIED
     ├── Overloaded        RESOURCE_EXHAUSTED: try again after `retry_after_s`
     └── Unavailable       UNAVAILABLE or DEADLINE_EXCEEDED: try again
@@ -129,6 +130,10 @@ class WriterFenced(ServerError):
     """Another writer has opened the upload since."""
 
 
+class EtagMismatch(ServerError):
+    """The resource was changed since its etag was read."""
+
+
 class Unauthenticated(ServerError):
     """The credentials are missing or not valid."""
 
@@ -153,6 +158,7 @@ _CLASSES = {
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
 }
+_BY_REASON = {"ETAG_MISMATCH": EtagMismatch}  # where a code is of several classes
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> ServerError:
@@ -165,10 +171,12 @@ def from_rpc(error: grpc.aio.AioRpcError) -> ServerError:
     for detail in status.details:
         detail.Unpack(info) or detail.Unpack(request) or detail.Unpack(retry)
     problems = (FieldProblem(item.field, item.description, item.reason) for item in request.field_violations)
-    return _CLASSES.get(error.code(), ServerError)(
+    reason = info.reason if info.domain == DOMAIN else ""
+    kind = _BY_REASON.get(reason) or _CLASSES.get(error.code(), ServerError)
+    return kind(
         error.details() or error.code().name,
         code=error.code(),
-        reason=info.reason if info.domain == DOMAIN else "",
+        reason=reason,
         problems=problems,
         metadata=info.metadata,
         retry_after_s=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,

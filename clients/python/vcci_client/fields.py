@@ -11,7 +11,7 @@ INPUTS = (
     *("radiative_forcing", "fuel_per_use", "energy_per_distance", "commuting_days", "loss_rate", "release_rate"),
     *("sector_share", "franchises", "part", "outstanding", "whole", "total_area", "occupancy", "franchises_sampled"),
     *("evic", "equity", "debt", "property_value", "vehicle_value", "gdp", "fuel_price"),
-    *("combustion_factor", "loss_factor", "pcaf_score", "base_evic", "functional_units"),
+    *("combustion_factor", "loss_factor", "pcaf_score", "base_evic", "functional_units", "price_basis", "margins"),
 )
 
 FIELDS = (*REQUIRED, *OPTIONAL, *INPUTS)

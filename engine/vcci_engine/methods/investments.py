@@ -1,6 +1,6 @@
 """Investments (category 15) as the GHG Protocol has them."""
 
-from vcci_engine.methods.method import ACTIVITY, GUIDANCE, MONEY, Data, Method, names
+from vcci_engine.methods.method import ACTIVITY, GUIDANCE, MONEY, Data, Method, names, optional
 
 _CATEGORIES = frozenset({15})
 
@@ -23,6 +23,7 @@ EQUITY_REVENUE = Method(
     "a group's sector shares sum to 1",
     source=f"{GUIDANCE}, formula 15.2",
     inputs=names("share sector_share"),
+    optional=optional("price_basis margins"),
     grouped=True,
     whole="sector_share",
 )
@@ -45,6 +46,7 @@ PROJECT_COST = Method(
     formula="cost of the project x factor of its sector x amount invested / (equity + debt)",
     source=f"{GUIDANCE}, formula 15.4",
     inputs=names("outstanding equity debt", "share"),
+    optional=optional("price_basis margins"),
 )
 
 PROJECTED_LIFETIME = Method(

@@ -40,6 +40,7 @@ class Input:
     minimum: float = 0.0
     maximum: float = 1e12
     power: int = 1  # of the input in the amount: it multiplies, divides (-1) or stands beside it (0)
+    is_choice: bool = False  # a whole number that stands for something
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,13 +76,23 @@ DEDUCTIONS = (
     Input("loss_factor", "", "kg CO2e per the factor's unit of transmission and distribution losses", power=0),
 )
 
+PRICE_BASES = ("", "purchaser", "producer")  # by the number of the input `price_basis`
+MARGINS = ("", "with", "without")  # by the number of the input `margins`
+
+
+def _choice(name: str, what: str, maximum: float) -> Input:
+    return Input(name, "", what, 1.0, maximum, power=0, is_choice=True)
+
+
 TOLD = (
     Input("pcaf_score", "", "PCAF's data quality score, 1 (best) to 5", minimum=1.0, maximum=5.0, power=0),
     Input("base_evic", "", "enterprise value including cash in the base year", ABOVE_ZERO, MOST_MONEY, power=0),
     Input("functional_units", "", "what the product does in its life, like washes or km", ABOVE_ZERO, power=0),
+    _choice("price_basis", "whose prices the spend is at: 1 the purchaser's, 2 the producer's", 2.0),
+    _choice("margins", "whether the emissions of trade and transport margins are wanted: 1 with, 2 without", 2.0),
 )
 
 # What the methods for every category take: the amount may be made of any of it.
-GENERAL = frozenset({known.name for known in MULTIPLIERS} | {"functional_units"}) - {
+GENERAL = frozenset({known.name for known in MULTIPLIERS} | {"functional_units", "price_basis", "margins"}) - {
     *("part", "outstanding", "franchises", "sector_share", "commuting_days"),
 }

@@ -12,8 +12,6 @@ GSD2_TRANSPORT = 2.0
 GSD2_INFRASTRUCTURE = 3.0
 
 GWP_SETS = (gwp.UNKNOWN_SET, *gwp.GWP_SETS)
-PRICE_BASES = ("", "purchaser", "producer")
-MARGINS = ("", "with", "without")
 
 MAX_FACTORS = 250_000  # of a set; a file has at most as many lines
 

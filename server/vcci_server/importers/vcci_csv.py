@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from vcci_engine import units
 from vcci_engine.countries import alpha_2
 from vcci_engine.gwp import CO2E, CO2E_SETS, GASES
+from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
 
 from vcci_server.importers.csv_rows import Row, read_rows
 from vcci_server.importers.problems import Problems
-from vcci_server.importers.record import CODE, GSD2_BASIC, GWP_SETS, MARGINS, PRICE_BASES, SOURCE, TEXT, FactorRecord
+from vcci_server.importers.record import CODE, GSD2_BASIC, GWP_SETS, SOURCE, TEXT, FactorRecord
 
 REQUIRED = ("source", "code", "name", "year", "unit", "kg_co2e", "source_note")
 OPTIONAL = ("region", "gases", "gwp_set", "gsd2", "price_year", "price_basis", "margins")

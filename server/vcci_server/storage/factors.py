@@ -245,6 +245,9 @@ def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> Fa
         units=column("unit"),
         kg_co2e=column("kg_co2e"),
         gsd2=column("gsd2"),
+        price_years=column("price_year"),
+        price_bases=column("price_basis"),
+        margins=column("margins"),
         gases=[*map(read_gases, column("gases"))],
         gwp_sets=column("gwp_set"),
     )

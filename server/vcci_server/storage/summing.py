@@ -24,11 +24,12 @@ class Run(Protocol):
         """Return what the function returns."""
 
 
-def on_executor(executor: Executor) -> Run:
+def on_executor(executor: Executor, lane: str = "calculator") -> Run:
     """Return how to run a chunk's work on the executor."""
 
     def run(function: Callable[..., R], /, *args: object) -> Awaitable[R]:
-        return executor.run(Work("sum", function, args, estimated_s=CHUNK_ROWS * CPU_S_PER_ROW, rows=CHUNK_ROWS))
+        estimated_s = CHUNK_ROWS * CPU_S_PER_ROW
+        return executor.run(Work("sum", function, args, estimated_s=estimated_s, rows=CHUNK_ROWS, lane=lane))
 
     return run
 
@@ -49,7 +50,7 @@ async def sum_up(
     totals = [_Total(run, len(by), most_groups) for by in groupings]
     running: asyncio.Future[list[Sums]] | None = None
     try:
-        async for chunk in _chunks(segments):
+        async for chunk in chunks(segments):
             if running is not None:
                 await _add(totals, await running)
             running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, countries))
@@ -67,7 +68,8 @@ def _sum_chunk(
     return [sum_segments(segments, chosen, by, countries) for by in groupings]
 
 
-async def _chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:
+async def chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:
+    """Yield segments in lists of about CHUNK_ROWS rows."""
     chunk: list[StoredSegment] = []
     rows = 0
     async for segment in segments:

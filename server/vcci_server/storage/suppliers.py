@@ -1,18 +1,20 @@
 """Suppliers: from the codes of a batch to ids, by a cache in the process; made and renamed on the way."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import numpy as np
 import numpy.typing as npt
 from vcci_engine.countries import alpha_2
-from vcci_engine.errors import InvalidField, NotFound
+from vcci_engine.errors import EtagMismatch, InvalidField, NotFound
 
-from vcci_server.storage.pool import Pool, connection
+from vcci_server.storage.pool import Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
 NOTHING = hash("")
@@ -28,6 +30,7 @@ class SupplierRecord:
     display_name: str
     country: str
     industry: str
+    status: str
     created_at: datetime
     updated_at: datetime
 
@@ -40,6 +43,16 @@ class SupplierFields:
     display_name: str = ""
     country: str = ""
     industry: str = ""
+    status: str = ""
+
+
+WRITABLE = tuple(known.name for known in fields(SupplierFields) if known.name != "code")
+
+
+def etag_of(supplier: Mapping[str, Any]) -> str:
+    """Return the etag of a supplier: of what callers can write, so that counting its emissions does not change it."""
+    text = json.dumps([supplier[name] for name in WRITABLE])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Known(NamedTuple):
@@ -128,27 +141,27 @@ class SupplierStore:
             self._remember(tenant_id, learned)
         return ids
 
-    async def get(self, tenant_id: int, code: str) -> SupplierRecord:
-        """Return one supplier."""
-        async with connection(self._pool) as db:
-            rows = await db.fetch(QUERIES["select_suppliers"], tenant_id, [code])
-        if not rows:
-            raise NotFound("There is no such supplier.")
-        return _record(rows[0])
-
-    async def list_page(self, tenant_id: int, *, limit: int, after: str = "") -> list[SupplierRecord]:
-        """Return up to `limit` suppliers with codes above `after`, by code."""
-        async with connection(self._pool) as db:
-            return [_record(row) for row in await db.fetch(QUERIES["list_suppliers"], tenant_id, after, limit)]
-
     async def upsert(self, tenant_id: int, suppliers: Sequence[SupplierFields]) -> list[SupplierRecord]:
         """Make suppliers or replace their fields, all or none, each code once; return them in the order given."""
         columns = [[getattr(supplier, field.name) for supplier in suppliers] for field in fields(SupplierFields)]
+        with_status = [supplier.code for supplier in suppliers if supplier.status]
         async with connection(self._pool) as db:
-            rows = await db.fetch(QUERIES["upsert_suppliers"], tenant_id, *columns)
+            rows = await db.fetch(QUERIES["upsert_suppliers"], tenant_id, *columns, with_status)
         records = {row["code"]: _record(row) for row in rows}
         self._remember(tenant_id, _known(rows))
         return [records[supplier.code] for supplier in suppliers]
+
+    async def update(self, tenant_id: int, code: str, changes: Mapping[str, str], etag: str = "") -> None:
+        """Change fields of one supplier; with an etag only if it still has that one, else raise EtagMismatch."""
+        async with transaction(self._pool) as db:
+            row = await db.fetchrow(QUERIES["lock_supplier"], tenant_id, code)
+            if row is None:
+                raise NotFound("There is no such supplier.")
+            if etag and etag != (now := etag_of(dict(row))):
+                raise EtagMismatch(metadata={"etag": now})
+            values = [changes.get(name, row[name]) for name in WRITABLE]
+            rows = await db.fetch(QUERIES["change_supplier"], tenant_id, row["supplier_id"], *values)
+        self._remember(tenant_id, _known(rows))
 
     async def _learn(self, tenant_id: int, told: dict[str, tuple[str, str]]) -> dict[str, Known]:
         """Return what the database knows of these codes after it has taken over what was told."""

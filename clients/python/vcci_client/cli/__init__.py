@@ -7,6 +7,7 @@ from vcci_client.cli.demo import demo
 from vcci_client.cli.emissions import emissions
 from vcci_client.cli.explain import explain
 from vcci_client.cli.factors import factors
+from vcci_client.cli.hotspots import hotspots
 from vcci_client.cli.server import doctor, migrate, serve, token
 from vcci_client.cli.suppliers import suppliers
 from vcci_client.cli.upload import upload
@@ -37,6 +38,7 @@ for command in (
     suppliers,
     emissions,
     calculate,
+    hotspots,
     explain,
 ):
     vcci.add_command(command)

@@ -1,9 +1,9 @@
 """`vcci emissions`: stored emissions, out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,7 +14,22 @@ if TYPE_CHECKING:
 
     from vcci_client.client import AsyncClient
 
+R = TypeVar("R")
+
 DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def filter_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that say which emissions; `emission_filter` takes them."""
+    for option in (
+        click.option("--to", "end", type=DAY, help="Only periods up to this day."),
+        click.option("--from", "start", type=DAY, help="Only periods from this day on."),
+        click.option("--category", multiple=True, type=click.IntRange(1, 15), help="Only this; may be repeated."),
+        click.option("--supplier", multiple=True, help="Only this supplier, by code; may be repeated."),
+        click.option("--upload", default="", help="Only this upload, `uploads/12` or `12`."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -24,11 +39,7 @@ def emissions() -> None:
 
 @emissions.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--upload", default="", help="Only this upload, `uploads/12` or `12`.")
-@click.option("--supplier", multiple=True, help="Only this supplier, by code; may be repeated.")
-@click.option("--category", multiple=True, type=click.IntRange(1, 15), help="Only this category; may be repeated.")
-@click.option("--from", "start", type=DAY, help="Only periods from this day on.")
-@click.option("--to", "end", type=DAY, help="Only periods up to this day.")
+@filter_options
 @with_client
 async def export(client: "AsyncClient", /, file: Path, **wanted: Any) -> None:
     """Write emissions to FILE, Parquet or CSV by its ending; each with its 95 % interval."""
@@ -36,15 +47,16 @@ async def export(client: "AsyncClient", /, file: Path, **wanted: Any) -> None:
     from vcci_client.export import export_emissions
 
     try:
-        rows = await export_emissions(client, file, _filter(**wanted))
+        rows = await export_emissions(client, file, emission_filter(**wanted))
     except FileProblem as error:
         raise click.UsageError(str(error)) from None
     click.echo(f"{rows:,} emissions are in {file}")
 
 
-def _filter(
+def emission_filter(
     upload: str, supplier: Sequence[str], category: Sequence[int], start: datetime | None, end: datetime | None
 ) -> "EmissionFilter":
+    """Return the filter of `filter_options`."""
     from vcci.v1.activity_pb2 import Category
     from vcci.v1.emission_pb2 import EmissionFilter
 

@@ -61,5 +61,6 @@ LIMIT $9;
 
 -- name: select_factor_table
 -- Index: the unique one over set, source, code, region, year.
-SELECT factor_id, source || ':' || code AS key, region, year, unit, kg_co2e, gsd2, gases, gwp_set
+SELECT factor_id, source || ':' || code AS key, region, year, unit, kg_co2e, gsd2, gases, gwp_set,
+    price_year, price_basis, margins
 FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint;

@@ -31,18 +31,65 @@ WHERE suppliers.tenant_id = $1 AND suppliers.supplier_id = locked.supplier_id
 RETURNING suppliers.*;
 
 -- name: upsert_suppliers
--- An empty field is left as it is. Returns every one, in no order.
-INSERT INTO suppliers AS kept (tenant_id, code, display_name, country, industry)
-SELECT $1, code, display_name, country, industry
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS given (code, display_name, country, industry)
+-- An empty field is left as it is; $7: the codes that come with a status. Returns every one, in no order.
+INSERT INTO suppliers AS kept (tenant_id, code, display_name, country, industry, status)
+SELECT $1, code, display_name, country, industry, coalesce(nullif(status, ''), 'active')
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS given (code, display_name, country, industry, status)
 ORDER BY code
 ON CONFLICT (tenant_id, code) DO UPDATE
 SET display_name = coalesce(nullif(excluded.display_name, ''), kept.display_name),
     country = coalesce(nullif(excluded.country, ''), kept.country),
     industry = coalesce(nullif(excluded.industry, ''), kept.industry),
+    status = CASE WHEN kept.code = ANY ($7::text[]) THEN excluded.status ELSE kept.status END,
     updated_at = now()
 RETURNING *;
 
--- name: list_suppliers
+-- name: lock_supplier
 -- Index: suppliers_tenant_id_code_key.
-SELECT * FROM suppliers WHERE tenant_id = $1 AND code > $2 ORDER BY code LIMIT $3;
+SELECT * FROM suppliers WHERE tenant_id = $1 AND code = $2 FOR UPDATE;
+
+-- name: change_supplier
+-- Index: suppliers_pkey.
+UPDATE suppliers SET display_name = $3, country = $4, industry = $5, status = $6, updated_at = now()
+WHERE tenant_id = $1 AND supplier_id = $2
+RETURNING *;
+
+-- name: plan_each_time
+-- What a filter chooses decides which index is the best.
+SET LOCAL plan_cache_mode = force_custom_plan;
+
+-- name: get_supplier
+-- {columns} and {source}: as asked for (storage/supplier_lists.py). Index: suppliers_tenant_id_code_key.
+SELECT {columns} FROM {source} WHERE s.tenant_id = $1 AND s.code = $2;
+
+-- name: list_suppliers
+-- A page: the parts in braces are fixed texts of storage/supplier_lists.py and supplier_fields.py, which name arguments.
+-- Index: that of the order, or of the filter, as the planner thinks best.
+SELECT {columns} FROM {source} WHERE s.tenant_id = $1 AND {condition} AND {behind} ORDER BY {order} LIMIT $2;
+
+-- name: rows_not_counted
+-- Of uploads that are seen; and what is folded, but not in supplier_figures yet. Partial index: uploads_to_fold.
+SELECT (
+    SELECT coalesce(sum(committed_rows - folded_rows), 0) FROM uploads
+    WHERE tenant_id = $1 AND state <> 'abandoned' AND NOT merged AND (mode = 'committed' OR state = 'finalized')
+)::bigint + (SELECT coalesce(sum(rows), 0) FROM supplier_figure_changes WHERE tenant_id = $1)::bigint;
+
+-- name: has_likeness_index
+-- Whether the database has pg_trgm.
+SELECT to_regclass('suppliers_by_likeness') IS NOT NULL;
+
+-- name: be_forgiving
+-- From which share of common trigrams a name is a hit.
+SELECT set_config('pg_trgm.word_similarity_threshold', $1::text, true);
+
+-- name: moment
+SELECT now();
+
+-- name: names
+SELECT supplier_id, display_name FROM suppliers WHERE tenant_id = $1 ORDER BY supplier_id;
+
+-- name: changed_names
+-- Index: suppliers_by_change.
+SELECT supplier_id, display_name FROM suppliers WHERE tenant_id = $1 AND updated_at >= $2
+ORDER BY updated_at DESC LIMIT $3;

@@ -1,0 +1,34 @@
+"""HotspotService."""
+
+from collections.abc import Iterable
+
+from vcci.v1 import emission_pb2
+from vcci.v1 import hotspot_service_pb2 as pb
+from vcci.v1.emission_service_pb2 import DIMENSION_SUPPLIER, Dimension
+
+from vcci_client.connection import Service
+
+
+class Hotspots(Service):
+    """Where to act."""
+
+    async def analyze_hotspots(
+        self,
+        dimension: Dimension.ValueType = DIMENSION_SUPPLIER,
+        *,
+        emission_filter: emission_pb2.EmissionFilter | None = None,
+        analyses: Iterable[pb.HotspotAnalysis.ValueType] = (),
+        pareto_share: float = 0.0,
+        target_quality: int = 0,
+        limit: int = 0,
+    ) -> pb.AnalyzeHotspotsResponse:
+        """Find the suppliers or categories that matter; without `analyses` by all of them."""
+        request = pb.AnalyzeHotspotsRequest(
+            filter=emission_filter,
+            dimension=dimension,
+            analyses=analyses,
+            pareto_share=pareto_share,
+            target_quality=target_quality,
+            limit=limit,
+        )
+        return await self.connection.call(self.connection.hotspots.AnalyzeHotspots, request)

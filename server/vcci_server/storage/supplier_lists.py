@@ -1,0 +1,179 @@
+"""Reads suppliers: only what was asked for, page by page, behind a place that stays right while suppliers are added."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from vcci_engine.errors import NotFound
+
+from vcci_server.filters import Node
+from vcci_server.storage.likeness import LEAST_LIKENESS, LikenessIndex
+from vcci_server.storage.pool import Connection, Pool, connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.summing import Run
+from vcci_server.storage.supplier_fields import FIGURES, Condition, condition
+from vcci_server.storage.suppliers import WRITABLE
+
+# The columns that a field of the contract's Supplier is made of.
+COLUMNS: Mapping[str, Sequence[str]] = {
+    "name": ("s.code",),
+    "code": ("s.code",),
+    **{name: (f"s.{name}",) for name in WRITABLE},
+    "create_time": ("s.created_at",),
+    "update_time": ("s.updated_at",),
+    "etag": [f"s.{name}" for name in WRITABLE],
+    **{name: (f"f.{name}",) for name in sorted(FIGURES)},
+}
+
+Row = Mapping[str, Any]  # columns by name
+
+SUPPLIERS = "suppliers AS s"
+WITH_FIGURES = "LEFT JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
+BY_FIGURES = "supplier_figures AS f JOIN suppliers AS s USING (tenant_id, supplier_id)"
+HITS = "unnest({ids}, {likeness}) AS hit (supplier_id, likeness) JOIN suppliers AS s USING (supplier_id)"
+ORDERS: Mapping[str, tuple[str, str]] = {  # what a place is of: SQL and its type
+    "code": ("s.code", "text"),
+    "display_name": ('lower(s.display_name) COLLATE "C"', "text"),
+    "kg_co2e": ("f.kg_co2e", "float8"),
+    "carbon_intensity": ("f.carbon_intensity", "float8"),
+}
+
+
+class Place(NamedTuple):
+    """Behind which supplier a page begins; of an order by figures, part 1 is the suppliers that have none."""
+
+    part: int = 0
+    key: str = ""
+    supplier_id: int = 0
+
+
+START = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which suppliers, in which order, and which fields of them."""
+
+    wanted: frozenset[str]  # fields of COLUMNS
+    tree: Node | None = None
+    order_by: str = "code"
+    descending: bool = False
+    search: str = ""
+
+    @property
+    def parts(self) -> int:
+        """How many parts the order has."""
+        return 2 if self.order_by in FIGURES and not self.search else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some suppliers, as columns by name; where the next page begins, None at the end."""
+
+    suppliers: Sequence[Row]
+    behind: Place | None
+    rows_not_counted: int
+
+
+class SupplierReader:
+    """Reads the suppliers of all tenants."""
+
+    def __init__(self, pool: Pool, run: Run) -> None:
+        self._pool = pool
+        self._likeness = LikenessIndex(run)
+
+    async def get(self, tenant_id: int, code: str, wanted: frozenset[str]) -> Row:
+        """Return the columns of the wanted fields of one supplier."""
+        columns = _columns(wanted)
+        source = f"{SUPPLIERS} {WITH_FIGURES}" if wanted & FIGURES else SUPPLIERS
+        async with connection(self._pool) as db:
+            query = QUERIES["get_supplier"].format(columns=", ".join(columns), source=source)
+            if (row := await db.fetchrow(query, tenant_id, code)) is None:
+                raise NotFound("There is no such supplier.")
+        return dict(row)
+
+    async def page(self, tenant_id: int, listing: Listing, size: int, after: Place = START) -> Page:
+        """Return up to `size` suppliers behind a place."""
+        async with _snapshot(self._pool) as db:
+            rows_not_counted: int = await db.fetchval(QUERIES["rows_not_counted"], tenant_id)
+            found: list[tuple[int, Row]] = []
+            for part in range(after.part, listing.parts):
+                place = after if part == after.part else Place(part)
+                rows = await self._fetch(db, tenant_id, listing, place, size + 1 - len(found))
+                found += [(part, row) for row in rows]
+                if len(found) > size:
+                    break
+        behind = None
+        if len(found) > size:
+            part, last = found[size - 1]
+            key = last["key"]
+            behind = Place(part, repr(key) if isinstance(key, float) else key, last["supplier_id"])
+        return Page([row for _, row in found[:size]], behind, rows_not_counted)
+
+    async def _fetch(self, db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int) -> list[Row]:
+        chosen = condition(listing.tree, first=3)
+        columns = _columns(listing.wanted)
+        figures = chosen.figures or bool(listing.wanted & FIGURES)
+        if listing.search:
+            source, key, order, behind = await self._by_likeness(db, tenant_id, listing.search, chosen, after)
+        else:
+            source, key, order, behind = _in_order(listing, chosen, after)
+        if figures and "supplier_figures" not in source:
+            source = f"{source} {WITH_FIGURES}"
+        query = QUERIES["list_suppliers"].format(
+            columns=", ".join([*columns, "s.supplier_id", f"{key} AS key"]),
+            source=source,
+            condition=chosen.sql,
+            behind=behind,
+            order=order,
+        )
+        return [dict(row) for row in await db.fetch(query, tenant_id, limit, *chosen.values)]
+
+    async def _by_likeness(
+        self, db: Connection, tenant_id: int, text: str, chosen: Condition, after: Place
+    ) -> tuple[str, str, str, str]:
+        if await db.fetchval(QUERIES["has_likeness_index"]):
+            await db.execute(QUERIES["be_forgiving"], str(LEAST_LIKENESS))
+            asked = f"likeness_text({chosen.argument(text, 'text')})"
+            source, key = SUPPLIERS, f"word_similarity({asked}, likeness_text(s.display_name))::float8"
+            behind = f"{asked} <% likeness_text(s.display_name)"
+        else:
+            ids, likeness = await self._likeness.search(db, tenant_id, text)
+            of = {"ids": chosen.argument(ids, "int4[]"), "likeness": chosen.argument(likeness, "float8[]")}
+            source, key, behind = HITS.format(**of), "hit.likeness", "true"
+        if after != START:
+            place = f"-{chosen.argument(float(after.key), 'float8')}, {chosen.argument(after.supplier_id, 'int4')}"
+            behind += f" AND (-{key}, s.supplier_id) > ({place})"
+        return source, key, f"{key} DESC, s.supplier_id", behind
+
+
+def _in_order(listing: Listing, chosen: Condition, after: Place) -> tuple[str, str, str, str]:
+    """Return the tables, what a place is of, the order, and the condition that a row is behind the place."""
+    key, kind = ORDERS[listing.order_by]
+    if after.part:
+        absent = f"{key} IS NULL AND s.supplier_id > {chosen.argument(after.supplier_id, 'int4')}"
+        return f"{SUPPLIERS} {WITH_FIGURES}", "''", "s.supplier_id", absent
+    by_figures = listing.order_by in FIGURES
+    source, tie = (BY_FIGURES, "f.supplier_id") if by_figures else (SUPPLIERS, "s.supplier_id")
+    keys = [key] if listing.order_by == "code" else [key, tie]  # a code is one supplier's
+    order = ", ".join(f"{each} DESC" if listing.descending else each for each in keys)
+    behind = f"{key} IS NOT NULL" if by_figures else "true"
+    if after != START:
+        place = [chosen.argument(float(after.key) if by_figures else after.key, kind)]
+        if len(keys) > 1:
+            place.append(chosen.argument(after.supplier_id, "int4"))
+        behind = f"({', '.join(keys)}) {'<' if listing.descending else '>'} ({', '.join(place)})"
+    return source, key, order, behind
+
+
+def _columns(wanted: frozenset[str]) -> list[str]:
+    return list(dict.fromkeys(column for name in COLUMNS if name in wanted for column in COLUMNS[name])) or ["s.code"]
+
+
+@asynccontextmanager
+async def _snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """One moment: the page, and what is not counted yet in its figures."""
+    async with connection(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+        await db.execute(QUERIES["plan_each_time"])
+        yield db
