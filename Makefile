@@ -39,8 +39,9 @@ lint: env ## Check style, types, imports, protos and pins
 bench: env ## Measure; results go to bench/results
 	$(BIN)/python -m bench $(ARGS)
 
-docs: env ## Write the tables of docs/methods.md and docs/settings.md again, from the code
+docs: env ## Write the tables of docs/methods.md and docs/settings.md and the picture of docs/uncertainty.md again
 	$(BIN)/python docs/write_tables.py
+	$(BIN)/python docs/draw_uncertainty.py
 
 protos: .venv/installed ## Make the stubs of protos/vcci/v1 again
 	$(BIN)/python protos/build_stubs.py

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from vcci_engine.results import Notice
 
+from docs.draw_uncertainty import PICTURE, picture
 from docs.write_tables import PAGES, rewritten
 from tests.data_files import ROOT
 
@@ -17,6 +18,10 @@ KINDS = (".md", ".proto", ".py", ".sql")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_tables_are_those_of_the_code(page: Path) -> None:
     assert page.read_text() == rewritten(page.read_text()), "run `make docs`"
+
+
+def test_the_picture_is_what_the_code_draws() -> None:
+    assert PICTURE.read_text() == picture(), "run `make docs`"
 
 
 def test_every_notice_is_explained_with_the_methods() -> None:

@@ -21,7 +21,12 @@ class Lane:
     ray_resource: str | None = None  # a custom resource that its tasks ask one unit of, to give it nodes of its own
 
 
-LANES = (Lane("intake", weight=10), Lane("calculator", weight=9), Lane("hotspot", weight=7))
+LANES = (
+    Lane("intake", weight=10),
+    Lane("calculator", weight=9),
+    Lane("hotspot", weight=7),
+    Lane("simulation", weight=4),
+)
 
 
 class FairSlots:

@@ -45,9 +45,9 @@ class Terms:
     def __add__(self, other: "Terms") -> "Terms":
         return Terms(
             self.rows + other.rows,
-            _carried(self.ug + other.ug, UG_BITS),
-            _carried(self.mean + other.mean, UG_BITS),
-            _carried(self.variance + other.variance, VARIANCE_BITS),
+            carried(self.ug + other.ug, UG_BITS),
+            carried(self.mean + other.mean, UG_BITS),
+            carried(self.variance + other.variance, VARIANCE_BITS),
         )
 
     def __sub__(self, other: "Terms") -> "Terms":
@@ -57,9 +57,9 @@ class Terms:
         """Return the sums of groups of groups: group[g] is the new number of g."""
         return Terms(
             _summed(self.rows, group, n_groups),
-            _carried(_summed(self.ug, group, n_groups), UG_BITS),
-            _carried(_summed(self.mean, group, n_groups), UG_BITS),
-            _carried(_summed(self.variance, group, n_groups), VARIANCE_BITS),
+            carried(_summed(self.ug, group, n_groups), UG_BITS),
+            carried(_summed(self.mean, group, n_groups), UG_BITS),
+            carried(_summed(self.variance, group, n_groups), VARIANCE_BITS),
         )
 
 
@@ -82,18 +82,18 @@ def terms_by(
         np.bincount(group, minlength=n_groups).astype(np.int64),
         ug_by(group, n_groups, kg_co2e),
         ug_by(group, n_groups, kg_co2e * _MEAN_FACTOR.take(code)),
-        _summed_limbs(_limbs(variance / VARIANCE_UNIT, VARIANCE_BITS, 3), group, n_groups, VARIANCE_BITS),
+        _summed_limbs(limbs_of(variance / VARIANCE_UNIT, VARIANCE_BITS, 3), group, n_groups, VARIANCE_BITS),
     )
 
 
 def ug_by(group: Positions, n_groups: int, kg: FloatArray) -> LimbArray:
     """Return the sums of kg in micrograms by group, [n_groups, 2]; each row is rounded to micrograms first."""
-    return _summed_limbs(_limbs(kg * UG_PER_KG, UG_BITS, 2), group, n_groups, UG_BITS)
+    return _summed_limbs(limbs_of(kg * UG_PER_KG, UG_BITS, 2), group, n_groups, UG_BITS)
 
 
 def ug_regrouped(limbs: LimbArray, group: Positions, n_groups: int) -> LimbArray:
     """Return the sums of micrograms, [G, 2] each, of groups of groups: group[g] is the new number of g."""
-    return _carried(_summed(limbs, group, n_groups), UG_BITS)
+    return carried(_summed(limbs, group, n_groups), UG_BITS)
 
 
 def spread_factors(quality: npt.NDArray[np.uint16], factor: IndexArray) -> tuple[FloatArray, FloatArray]:
@@ -172,7 +172,7 @@ def with_factor(ug_mean: int, variance_units: int, sigma2: float) -> tuple[float
     return mean * exp(sigma2 / 2), exp(sigma2) * (variance * exp(sigma2) + mean * mean * (exp(sigma2) - 1))
 
 
-def _limbs(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
+def limbs_of(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
     """Return rounded values as limbs; every step is exact."""
     rest = np.rint(values)
     limbs = []
@@ -184,7 +184,7 @@ def _limbs(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
 
 
 def _summed_limbs(limbs: Sequence[LimbArray], group: Positions, n_groups: int, bits: int) -> LimbArray:
-    return _carried(np.stack([_summed(limb, group, n_groups) for limb in limbs], axis=1), bits)
+    return carried(np.stack([_summed(limb, group, n_groups) for limb in limbs], axis=1), bits)
 
 
 def _summed(values: LimbArray, group: Positions, n_groups: int) -> LimbArray:
@@ -193,7 +193,7 @@ def _summed(values: LimbArray, group: Positions, n_groups: int) -> LimbArray:
     return sums
 
 
-def _carried(limbs: LimbArray, bits: int) -> LimbArray:
+def carried(limbs: LimbArray, bits: int) -> LimbArray:
     """Return the same numbers with every limb but the first within [0, 2^bits)."""
     limbs = limbs.copy()
     for place in range(limbs.shape[1] - 1, 0, -1):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from vcci import columns as twins
+from vcci.v1 import calculation_service_pb2
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
 from vcci_engine.countries import alpha_2
@@ -17,6 +18,7 @@ from vcci_engine.methods import SUPPLIER_FACTOR
 from vcci_engine.notices import steps
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
+from vcci_engine.simulations import Simulated, Simulation
 from vcci_engine.uncertainty import Estimate, of_row
 from vcci_engine.units import KG_CO2E, parse
 
@@ -31,6 +33,20 @@ def estimate_message(of: Estimate) -> pb.Estimate:
         kg_co2e_high=of.high,
         kg_co2e_mean=of.mean,
         kg_co2e_median=of.median,
+    )
+
+
+def simulation_message(of: Simulation) -> pb.Simulation:
+    """Return what draws say as the contract has it."""
+    return pb.Simulation(
+        draws=of.draws,
+        kg_co2e_mean=of.mean,
+        kg_co2e_sd=of.sd,
+        kg_co2e_p2_5=of.p2_5,
+        kg_co2e_p5=of.p5,
+        kg_co2e_p50=of.p50,
+        kg_co2e_p95=of.p95,
+        kg_co2e_p97_5=of.p97_5,
     )
 
 
@@ -52,6 +68,15 @@ def group_message(of: GroupTotal) -> pb.GroupTotal:
             )
         )
     return message
+
+
+def tell_simulations(response: calculation_service_pb2.CalculateResponse, simulated: Simulated) -> None:
+    """Put what draws say beside the estimates of a response."""
+    for emission, simulation in zip(response.emissions, simulated.rows, strict=True):
+        emission.estimate.simulation.CopyFrom(simulation_message(simulation))
+    for group in response.groups:
+        group.estimate.simulation.CopyFrom(simulation_message(simulated.groups[group.group]))
+    response.total.simulation.CopyFrom(simulation_message(simulated.total))
 
 
 def emission_messages(

@@ -14,6 +14,7 @@ from vcci_engine.factors import FactorTable
 from vcci_engine.groups import group_totals
 from vcci_engine.gwp import GWP_SETS
 from vcci_engine.results import Emissions, RowErrors
+from vcci_engine.simulations import simulate
 from vcci_engine.totals import total
 
 from vcci_server.admission import Admission
@@ -26,6 +27,7 @@ from vcci_server.calculation_messages import (
     fill_composition,
     fill_emission_columns,
     group_message,
+    tell_simulations,
 )
 from vcci_server.early import EarlyErrors
 from vcci_server.explanations import emission_name, explanation_message
@@ -34,11 +36,13 @@ from vcci_server.keeping import Keeping
 from vcci_server.messages import calculate_batch
 from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
+from vcci_server.simulating import check_draws, simulation_work
 from vcci_server.storage.explaining import read_evidence
 from vcci_server.storage.pool import Pool
 from vcci_server.validation import BatchLimits, Problems
 
 MOST_ACTIVITIES = 100
+MOST_ROW_DRAWS = 10_000_000  # all in memory: 80 MB
 
 
 class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceServicer):
@@ -67,7 +71,7 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         _check(request)
         tenant_id = caller().tenant_id
         table = self._factors.peek(tenant_id) or await self._factors.table(tenant_id)
-        single = len(request.activities) == 1 and not request.keep and not request.activities[0].group
+        single = len(request.activities) == 1 and not (request.keep or request.draws or request.activities[0].group)
         single = single and not request.gwp_set and not request.include_composition
         if single and (known := self._recall.response(request.activities[0], table, request.allow_negative)):
             return known
@@ -86,6 +90,10 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
             _add_compositions(response, calculation.emissions, table, request.gwp_set)
         if single:
             self._recall.remember(request.activities[0], table, activities, calculation.emissions)
+        if request.draws:
+            asked = (calculation.emissions, request.draws, request.seed)
+            work = simulation_work(simulate, (table,), asked, len(calculation.emissions), request.draws)
+            tell_simulations(response, await self._executor.run(work))
         if request.keep:
             kept = await self._keeping.keep(tenant_id, request.request_id, activities, calculation)
             response.upload = f"uploads/{kept.upload_id}"
@@ -158,6 +166,11 @@ def _check(request: pb.CalculateRequest) -> None:
         if request.gwp_set:
             expected = "none with keep: what is stored stays under its factors' own; ask for another when it is read"
             problems.add("gwp_set", request.gwp_set, expected, "MALFORMED_VALUE")
+    if request.draws:
+        check_draws(request.draws, problems)
+        if _row_draws(request) > MOST_ROW_DRAWS:
+            expected = f"at most {MOST_ROW_DRAWS // count:,} draws of {count} activities"
+            problems.add("draws", request.draws, expected, "LIMIT_EXCEEDED")
     problems.check()
 
 
@@ -172,6 +185,10 @@ def _add_compositions(response: pb.CalculateResponse, emissions: Emissions, tabl
 def _of_all(emissions: Emissions, table: FactorTable, gwp_set: str) -> emission_pb2.Composition:
     one = np.zeros(len(emissions), np.intp)
     return composition_messages(consist_of(emissions, table, one, 1, gwp_set))[0]
+
+
+def _row_draws(request: pb.CalculateRequest) -> int:
+    return len(request.activities) * request.draws
 
 
 def _problems(errors: RowErrors) -> list[FieldProblem]:

@@ -36,14 +36,19 @@ def check_stream(request: pb.StreamEmissionsRequest) -> frozenset[int]:
 def check_aggregate(request: pb.AggregateEmissionsRequest) -> int:
     """Return how many groups are wanted, or raise InvalidFields."""
     problems = Problems()
+    check_sums(request, problems)
+    problems.check()
+    return min(request.limit or GROUPS, MOST_GROUPS)
+
+
+def check_sums(request: pb.AggregateEmissionsRequest | pb.SimulateEmissionsRequest, problems: Problems) -> None:
+    """Note what is wrong with the filter, the dimensions and the limit of sums."""
     check_filter(request.filter, problems)
     _check_enum("group_by", request.group_by, DIMENSIONS, "a dimension", "OUT_OF_RANGE", problems)
     if len(set(request.group_by)) < len(request.group_by):
         problems.add("group_by", [*request.group_by], "each dimension once", "MALFORMED_VALUE")
     if request.limit < 0:
         problems.add("limit", request.limit, "0 or more", "OUT_OF_RANGE")
-    problems.check()
-    return min(request.limit or GROUPS, MOST_GROUPS)
 
 
 async def read_filter(connection: Connection, tenant_id: int, given: emission_pb2.EmissionFilter) -> Filter:

@@ -36,15 +36,27 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """Sums with their keys by column."""
 
     keys: Mapping[str, Keys]
     terms: Terms
 
     @classmethod
-    def of(cls, columns: Sequence[str], sums: Sums) -> "_Table":
+    def of(cls, columns: Sequence[str], sums: Sums) -> "Table":
         return cls(dict(zip(columns, sums.keys, strict=True)), sums.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The largest groups, and the sums by the dimensions' columns and factor that they are made of."""
+
+    chosen: list[Chosen]
+    ranking: Ranking | None  # None: only the total was asked for
+    sums: Table  # with a column `factor`; of the chosen groups at least
+    place: Keys  # of each of the sums among the chosen groups; -1: none
+    by_factor: Table  # of all emissions
+    countries: Countries | None  # where the sums are by them
 
 
 class Summation:
@@ -61,6 +73,10 @@ class Summation:
 
     async def totals(self, dimensions: Sequence[int], limit: int) -> Totals:
         """Return the sums by dimensions."""
+        return await self.estimate(await self.find(dimensions, limit))
+
+    async def find(self, dimensions: Sequence[int], limit: int) -> Found:
+        """Find the largest groups, and the sums that they and the total are made of."""
         columns = [*dict.fromkeys(DIMENSIONS[dimension].column for dimension in dimensions)]
         with_factor = [*dict.fromkeys((*columns, "factor"))]
         if "supplier" in columns:
@@ -68,9 +84,8 @@ class Summation:
         else:
             (sums,) = await self._sums([with_factor])
             by_factor = sums
-        total = await self._total(by_factor)
         if not dimensions:
-            return Totals([], total, 0)
+            return Found([], None, sums, np.full(len(sums.terms), -1), by_factor, self._countries)
         numbers = await self._numbers(dimensions, sums)
         ranking = await self._run(rank, numbers, sums.terms, limit)
         chosen = await self._largest(dimensions, ranking, limit)
@@ -78,9 +93,23 @@ class Summation:
             (sums,) = await self._sums([with_factor], of=_suppliers(ranking, chosen, dimensions))
             numbers = await self._numbers(dimensions, sums)
         group = await self._run(places, ranking, chosen, numbers)
-        return Totals(await self._groups(ranking, chosen, sums, group), total, len(ranking.sums))
+        return Found(chosen, ranking, sums, group, by_factor, self._countries)
 
-    async def _without_factors(self, columns: Sequence[str]) -> tuple[_Table, _Table]:
+    async def estimate(self, found: Found) -> Totals:
+        """Return the estimates of what was found."""
+        total = await self._total(found.by_factor)
+        if found.ranking is None:
+            return Totals([], total, 0)
+        groups = await self._groups(found.ranking, found.chosen, found.sums, found.place)
+        return Totals(groups, total, len(found.ranking.sums))
+
+    async def sigma2(self, sums: Table) -> dict[int, float]:
+        """Return the variance of ln(factor) of the factors of sums, by their ids."""
+        ids = np.unique(sums.keys["factor"]).tolist()
+        labels = await self._labels.factors(self._db, self._tenant_id, ids)
+        return {number: label.sigma2 for number, label in labels.items()}
+
+    async def _without_factors(self, columns: Sequence[str]) -> tuple[Table, Table]:
         """Return sums that rank groups by supplier, and the sums by factor for the total.
 
         The terms of the spread, by supplier and factor, are many: they are summed for the largest groups only.
@@ -88,35 +117,33 @@ class Summation:
         if columns == ["supplier"] and is_summarised(self._chosen):
             (by_factor,) = await self._sums([["factor"]])
             sums = await sums_by_supplier(self._db, self._run, self._tenant_id, self._chosen)
-            return _Table.of(columns, sums), by_factor
+            return Table.of(columns, sums), by_factor
         ranked, by_factor = await self._sums([columns, ["factor"]])
         return ranked, by_factor
 
-    async def _sums(self, groupings: Sequence[Sequence[str]], of: Sequence[int] | None = None) -> list[_Table]:
+    async def _sums(self, groupings: Sequence[Sequence[str]], of: Sequence[int] | None = None) -> list[Table]:
         """Sum by groupings, `of` some suppliers only."""
         if self._countries is None and any("country" in by for by in groupings):
             self._countries = await read_countries(self._db, self._tenant_id)
             self._names[pb.DIMENSION_COUNTRY] = self._countries.names
         chosen = self._chosen if of is None else replace(self._chosen, suppliers=np.array(of, np.int32))
         sums = await sums_by(self._db, self._run, self._tenant_id, chosen, groupings, self._countries)
-        return [_Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
+        return [Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
 
-    async def _total(self, sums: _Table) -> Group:
+    async def _total(self, sums: Table) -> Group:
         (estimate,) = await self._estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
         return Group((), int(sums.terms.rows.sum()), estimate)
 
-    async def _groups(self, ranking: Ranking, chosen: Sequence[Chosen], sums: _Table, group: Keys) -> list[Group]:
+    async def _groups(self, ranking: Ranking, chosen: Sequence[Chosen], sums: Table, group: Keys) -> list[Group]:
         estimates = await self._estimates(sums, group, len(chosen))
         pairs = zip(chosen, estimates, strict=True)
         return [Group(labels, int(ranking.sums.rows[number]), estimate) for (number, labels), estimate in pairs]
 
-    async def _estimates(self, sums: _Table, group: Keys, n_groups: int) -> list[Estimate]:
-        factor = sums.keys["factor"]
-        factors = await self._labels.factors(self._db, self._tenant_id, np.unique(factor).tolist())
-        sigma2 = {number: label.sigma2 for number, label in factors.items()}
-        return await self._run(estimates_of, sums.terms, factor, sigma2, group, n_groups)
+    async def _estimates(self, sums: Table, group: Keys, n_groups: int) -> list[Estimate]:
+        sigma2 = await self.sigma2(sums)
+        return await self._run(estimates_of, sums.terms, sums.keys["factor"], sigma2, group, n_groups)
 
-    async def _numbers(self, dimensions: Sequence[int], sums: _Table) -> list[Keys]:
+    async def _numbers(self, dimensions: Sequence[int], sums: Table) -> list[Keys]:
         """Return the number of each sum's group, by dimension."""
         numbers = []
         for dimension in dimensions:

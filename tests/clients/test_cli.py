@@ -55,6 +55,7 @@ def test_every_command_helps() -> None:
                 "hotspots",
                 "migrate",
                 "serve",
+                "simulate",
                 "suppliers",
                 "token",
                 "upload",
@@ -154,6 +155,34 @@ def test_one_activity_is_calculated(on_server: Run) -> None:
     assert "kg CO2e per tonne*km" in result.stdout
     assert "amount         200.000 tonne*km" in result.stdout
     assert on_server(*activity, "--input", "far").exit_code == 2
+
+
+def test_an_activity_is_drawn_on_request(on_server: Run) -> None:
+    activity = ("calculate", "--category", 1, "--quantity", 1000, "--unit", "USD", "--factor", "naics:331110")
+    assert "draws" not in on_server(*activity).stdout
+    result = on_server(*activity, "--draws", 2000)
+    assert "  median, mean   " in result.stdout
+    assert "  2,000 draws, kg CO2e\n    mean, sd  " in result.stdout
+    assert "draws: found '5', expected 1,000 to 1,000,000 draws" in on_server(*activity, "--draws", 5).stderr
+
+
+def test_stored_emissions_are_simulated(on_server: Run, file: Path) -> None:
+    name = json.loads(on_server("upload", file, "--json").stdout)["upload"]
+    asked = ("simulate", "--upload", name, "--by", "category", "--by", "factor", "--draws", 2000)
+    result = on_server(*asked)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["category", "factor", "rows", "t", "CO2e", "sum", "median", "mean", "95", "%"]
+    assert lines[1].split()[:2] == ["1", "naics:331110"]
+    assert "closed form" in lines[1]
+    assert "Monte Carlo" in lines[2]
+    assert [line.split()[0] for line in lines[3:9]] == ["4", "Monte", "6", "Monte", "all", "Monte"]
+    assert "what an inventory reports" in result.stdout
+    (line,) = on_server(*asked, "--limit", 1, "--json").stdout.splitlines()
+    drawn = json.loads(line)
+    assert drawn["total"]["estimate"]["simulation"]["draws"] == 2000
+    assert drawn["groups"][0]["keys"] == ["1", "naics:331110"]
+    assert on_server("simulate", "--draws", 5).exit_code == 1
 
 
 def test_one_activity_is_calculated_by_the_method_that_is_asked_for(on_server: Run) -> None:

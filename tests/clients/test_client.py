@@ -166,6 +166,34 @@ async def test_emissions_come_back_as_they_were_sent(client: AsyncClient) -> Non
     assert (total.rows, total.estimate.kg_co2e) == (3_000, summary.kg_co2e)
 
 
+async def test_stored_emissions_are_simulated(client: AsyncClient) -> None:
+    summary = await client.upload(rows(300), unique())
+    only = emission_pb2.EmissionFilter(upload=summary.upload)
+    by = [emission_service_pb2.DIMENSION_CATEGORY]
+    progress: list[tuple[int, int]] = []
+    result = await client.simulate_emissions(
+        by,
+        emission_filter=only,
+        draws=2_000,
+        on_progress=lambda step: progress.append((step.row_draws, step.total_row_draws)),
+    )
+    assert progress[-1] == (600_000, 600_000)
+    total = result.total.estimate
+    assert total.simulation.draws == 2_000
+    assert total.simulation.kg_co2e_p50 == pytest.approx(total.kg_co2e_median, rel=0.05)
+    totals = await client.aggregate_emissions(by, emission_filter=only)
+    assert [group.keys for group in result.groups] == [group.keys for group in totals.groups]
+    again = await client.simulate_emissions(by, emission_filter=only, draws=2_000)
+    other = await client.simulate_emissions(by, emission_filter=only, draws=2_000, seed=1)
+    assert again == result != other
+
+
+async def test_a_simulation_of_too_few_draws_is_refused(client: AsyncClient) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await client.simulate_emissions(draws=10)
+    assert refused.value.problems[0].field == "draws"
+
+
 async def test_columns_that_were_not_asked_for_are_null(client: AsyncClient) -> None:
     summary = await client.upload(rows(10), unique())
     only = emission_pb2.EmissionFilter(upload=summary.upload)

@@ -64,6 +64,14 @@ class Reader:
         message = pb.AggregateEmissionsRequest(**request)
         return await self.stub.AggregateEmissions(message, metadata=self.metadata(tenant))
 
+    def simulate(self, tenant: str = "", **request: Any) -> Any:
+        return self.stub.SimulateEmissions(pb.SimulateEmissionsRequest(**request), metadata=self.metadata(tenant))
+
+    async def simulated(self, **request: Any) -> pb.SimulatedEmissions:
+        *_, last = [response async for response in self.simulate(**request)]
+        assert isinstance(last, pb.SimulateEmissionsResponse)
+        return last.result
+
     def expected(self, dimensions: Sequence[int], rows: Sequence[Row]) -> list[tuple[tuple[str, ...], int, float]]:
         """Return the groups of rows, largest first: keys, number of rows, kg."""
         groups: dict[tuple[str, ...], list[Row]] = {}

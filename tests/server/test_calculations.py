@@ -174,6 +174,40 @@ async def test_lines_with_one_factor_are_summed_as_correlated(caller: Caller) ->
     assert two.kg_co2e_high / two.kg_co2e_low < one.kg_co2e_high / one.kg_co2e_low
 
 
+async def test_draws_are_told_beside_each_estimate(caller: Caller) -> None:
+    lines = [waste(0.7), waste(0.3), steel()]
+    plain = await caller.calculate(*lines)
+    drawn = await caller.calculate(*lines, draws=2_000)
+    assert await caller.calculate(*lines, draws=2_000) == drawn
+    assert await caller.calculate(*lines, draws=2_000, seed=1) != drawn
+    estimates = [drawn.total, *(group.estimate for group in drawn.groups), *(one.estimate for one in drawn.emissions)]
+    assert len(estimates) == 5
+    for estimate in estimates:
+        simulation = estimate.simulation
+        assert simulation.draws == 2_000
+        assert simulation.kg_co2e_p50 == pytest.approx(estimate.kg_co2e_median, rel=0.05)
+        assert simulation.kg_co2e_mean == pytest.approx(estimate.kg_co2e_mean, rel=0.05)
+        assert simulation.kg_co2e_p2_5 == pytest.approx(estimate.kg_co2e_low, rel=0.1)
+        assert simulation.kg_co2e_p97_5 == pytest.approx(estimate.kg_co2e_high, rel=0.1)
+        estimate.ClearField("simulation")
+    assert drawn == plain
+
+
+async def test_an_activity_that_is_recalled_is_drawn_all_the_same(caller: Caller) -> None:
+    await caller.calculate(steel())
+    (emission,) = (await caller.calculate(steel(), draws=1_000)).emissions
+    assert emission.estimate.simulation.draws == 1_000
+
+
+@pytest.mark.parametrize(
+    ("lines", "draws", "reason"),
+    [(1, 999, "OUT_OF_RANGE"), (1, 1_000_001, "OUT_OF_RANGE"), (1, -1, "OUT_OF_RANGE"), (11, 10**6, "LIMIT_EXCEEDED")],
+)
+async def test_the_number_of_draws_is_bounded(caller: Caller, lines: int, draws: int, reason: str) -> None:
+    refused = await caller.refusal(*[steel()] * lines, draws=draws)
+    assert refused == (grpc.StatusCode.INVALID_ARGUMENT, [("draws", reason)])
+
+
 async def test_every_wrong_field_of_every_activity_is_named(caller: Caller) -> None:
     code, fields = await caller.refusal(
         steel(),

@@ -142,5 +142,6 @@ class Client:
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
     aggregate_emissions = _waiting(AsyncClient.aggregate_emissions)
+    simulate_emissions = _waiting(AsyncClient.simulate_emissions)
 
     analyze_hotspots = _waiting(AsyncClient.analyze_hotspots)

@@ -63,17 +63,23 @@ def sum_segments(
     segments: Sequence[StoredSegment], chosen: Filter, by: Sequence[str], countries: Countries | None = None
 ) -> Sums:
     """Sum the rows of a filter by `supplier`, `country`, `category`, `month`, `quarter`, `method` or `factor`."""
-    masks = [selected(segment, chosen) for segment in segments]
-    wanted = dict.fromkeys((*by, *SUMMED))
-    columns = {
-        name: np.concatenate([_rows(*piece, name, countries) for piece in zip(segments, masks, strict=True)])
-        for name in wanted
-    }
+    columns = chosen_columns(segments, chosen, (*by, *SUMMED), countries)
     if not len(columns["kg_co2e"]):
         return nothing(len(by))
     group, first = grouped([columns[name] for name in by], len(columns["kg_co2e"]))
     terms = terms_by(group, len(first), columns["kg_co2e"], columns["quality"], columns["factor"])
     return Sums(tuple(columns[name][first].astype(np.int64) for name in by), terms)
+
+
+def chosen_columns(
+    segments: Sequence[StoredSegment], chosen: Filter, names: Sequence[str], countries: Countries | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Return columns of the rows of a filter, stored ones and those that sums are by; and `upload`."""
+    masks = [selected(segment, chosen) for segment in segments]
+    return {
+        name: np.concatenate([_rows(*piece, name, countries) for piece in zip(segments, masks, strict=True)])
+        for name in dict.fromkeys(names)
+    }
 
 
 def combine(parts: Sequence[Sums]) -> Sums:
@@ -155,6 +161,8 @@ def _column(segment: StoredSegment, name: str, countries: Countries | None) -> n
         if name == "quarter":
             return np.full(segment.n, QUARTER[first])
         return MONTH[first : first + LONGEST_QUARTER].take(segment.column("period"))
+    if name == "upload":
+        return np.full(segment.n, segment.position.upload_id, np.int64)
     if name == "country":
         assert countries is not None
         return countries.country.take(np.searchsorted(countries.suppliers, segment.column("supplier")))

@@ -9,6 +9,7 @@ from vcci_client.cli.explain import explain
 from vcci_client.cli.factors import factors
 from vcci_client.cli.hotspots import hotspots
 from vcci_client.cli.server import doctor, migrate, serve, token
+from vcci_client.cli.simulate import simulate
 from vcci_client.cli.suppliers import suppliers
 from vcci_client.cli.upload import upload
 from vcci_client.cli.uploads import uploads
@@ -40,6 +41,7 @@ for command in (
     calculate,
     hotspots,
     explain,
+    simulate,
 ):
     vcci.add_command(command)
 

@@ -8,6 +8,7 @@ import click
 from vcci_client.cli.connect import with_client
 from vcci_client.cli.gases import gwp_set_option, print_composition
 from vcci_client.cli.output import json_option, print_json
+from vcci_client.cli.simulate import print_simulation
 
 if TYPE_CHECKING:
     from vcci.v1.calculation_service_pb2 import CalculateResponse
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--period", type=click.DateTime(["%Y-%m-%d"]), help="A day of the reporting period; else today.")
 @click.option("--country", default="", help="The supplier's country, ISO 3166-1.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=NUMBER", help="Further input; may be repeated.")
+@click.option("--draws", default=0, help="Monte Carlo beside the interval, 1,000 to 1,000,000 draws.")
 @gwp_set_option
 @json_option
 @with_client
@@ -39,6 +41,7 @@ async def calculate(
     period: datetime | None,
     country: str,
     inputs: tuple[str, ...],
+    draws: int,
     gwp_set: str,
     as_json: bool,
 ) -> None:
@@ -63,7 +66,7 @@ async def calculate(
         reporting_period=Date(year=day.year, month=day.month, day=day.day),
         inputs=dict(map(_input, inputs)),
     )
-    response = await client.calculate([activity], gwp_set=gwp_set, include_composition=True)
+    response = await client.calculate([activity], gwp_set=gwp_set, include_composition=True, draws=draws)
     print_json(response.emissions[0]) if as_json else _print(response)
 
 
@@ -82,11 +85,14 @@ def _print(response: "CalculateResponse") -> None:
     emission = response.emissions[0]
     estimate = emission.estimate
     click.echo(f"{estimate.kg_co2e:,.3f} kg CO2e")
+    click.echo(f"  median, mean   {estimate.kg_co2e_median:,.3f}, {estimate.kg_co2e_mean:,.3f}")
     click.echo(f"  95 % interval  {estimate.kg_co2e_low:,.3f} to {estimate.kg_co2e_high:,.3f}")
     click.echo(f"  method         {Method.Name(emission.method).removeprefix('METHOD_').lower()}")
     click.echo(f"  amount         {emission.amount:,.3f} {emission.factor_unit}")
     click.echo(f"  factor         {emission.factor_kg_co2e:g} kg CO2e per {emission.factor_unit}  {emission.factor}")
     click.echo(f"  GWP set        {emission.gwp_set or 'unknown'}")
     print_composition(emission.composition)
+    if estimate.HasField("simulation"):
+        print_simulation(estimate.simulation)
     for notice in emission.notices:
         click.echo(f"  notice         {Notice.Name(notice).removeprefix('NOTICE_').lower()}")

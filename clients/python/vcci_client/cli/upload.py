@@ -129,8 +129,9 @@ async def _print(client: "AsyncClient", path: Path, summary: "UploadSummary") ->
     click.echo(f"  rows       {summary.rows:>14,}")
     click.echo(f"  committed  {summary.committed:>14,}")
     click.echo(f"  rejected   {summary.rejected:>14,}")
-    interval = f"95 % interval {tonnes(summary.kg_co2e_low)} to {tonnes(summary.kg_co2e_high)}"
-    click.echo(f"  t CO2e     {tonnes(summary.kg_co2e):>14}  {interval}")
+    interval = f"{tonnes(summary.kg_co2e_low)} to {tonnes(summary.kg_co2e_high)}"
+    click.echo(f"  t CO2e     {tonnes(summary.kg_co2e):>14}  calculated values (medians), added up")
+    click.echo(f"  95 %       {interval:>14}  interval of the total, about its own median")
     if summary.rejected:
         reasons = await count_by_reason(client, summary.upload)
         click.echo(f"Rejected: {counted(reasons)}.")

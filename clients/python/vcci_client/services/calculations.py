@@ -31,10 +31,13 @@ class Calculations(Service):
         allow_negative: bool = False,
         gwp_set: str = "",
         include_composition: bool = False,
+        draws: int = 0,
+        seed: int = 0,
     ) -> pb.CalculateResponse:
         """Calculate up to 100 activities, all or none; with `keep` they are stored too, once per request id.
 
         `gwp_set` expresses them under that set of global warming potentials (`AR6`), else each is under its factor's.
+        With `draws`, 1,000 to 1,000,000, each estimate has a `simulation` by Monte Carlo.
         """
         request = pb.CalculateRequest(
             activities=activities,
@@ -43,6 +46,8 @@ class Calculations(Service):
             allow_negative=allow_negative,
             gwp_set=gwp_set,
             include_composition=include_composition,
+            draws=draws,
+            seed=seed,
         )
         return await self.connection.call(self.connection.calculations.Calculate, request)
 
