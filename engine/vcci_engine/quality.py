@@ -66,5 +66,16 @@ def _variance_table() -> FloatArray:
     return variance
 
 
+def _sum_table() -> npt.NDArray[np.uint8]:
+    """Sum of the five scores, by packed form."""
+    total = np.zeros(1, np.uint8)
+    digits = np.array([WORST, *range(1, WORST + 1), WORST, WORST], np.uint8)
+    for _ in SCORES:
+        total = (total[:, None] + digits).ravel()
+    return total
+
+
 _PACKED = _packed_table()
 VARIANCE: FloatArray = _variance_table()  # of ln(amount), by packed scores
+MEAN_SCORE: FloatArray = _sum_table() / len(SCORES)  # by packed scores, 1 (best) to 5
+GRADE: npt.NDArray[np.uint8] = np.floor(MEAN_SCORE + 0.5).astype(np.uint8)  # the mean as a whole number, halves up

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from vcci_cluster import Executor, open_executor
-from vcci_server.storage import folding, merging
+from vcci_server.storage import folding, merging, supplier_figures
 from vcci_server.storage.pool import Pool
 
 from tests.server.stored_emissions import StoredEmissions
@@ -39,8 +39,8 @@ class Stages:
             await self.store.abandon(upload_id)
         elif step in ("fold", "merge"):
             await getattr(self, step)(size)
-        elif step == "sweep":
-            await self.sweep()
+        elif step in ("sweep", "count"):
+            await getattr(self, step)()
 
     async def fold(self, rows: int) -> None:
         """Fold up to so many rows of each upload."""
@@ -60,6 +60,12 @@ class Stages:
             if tenant_id == self.store.tenant_id:
                 while await merging.merge_step(self.store.pool, self.executor, tenant_id, upload_id, rows=rows):
                     pass
+
+    async def count(self) -> None:
+        """Write the figures of suppliers that folding has noted."""
+        for tenant_id in await supplier_figures.due(self.store.pool, wait=AT_ONCE):
+            if tenant_id == self.store.tenant_id:
+                await supplier_figures.count_figures(self.store.pool, self.executor, tenant_id)
 
     async def sweep(self) -> None:
         """Delete what merges have replaced."""

@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 from vcci_engine.totals import Terms, ug_limbs, variance_limbs
 
+from vcci_server.storage.passes import Tally
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan
@@ -51,7 +52,16 @@ def is_summarised(chosen: Filter) -> bool:
 async def sums_by_supplier(db: Connection, run: Run, tenant_id: int, chosen: Filter) -> Sums:
     """Return rows and calculated values by supplier, without the terms of the spread; the filter is summarised."""
     kept = await read_summaries(db, tenant_id, chosen.start or date.min, chosen.end or date.max)
-    return await run(combine, kept + await _not_folded(db, run, tenant_id, chosen, [["supplier"]]))
+    return await run(_by_supplier, kept, await _not_folded(db, run, tenant_id, chosen, [["supplier"]]))
+
+
+def _by_supplier(kept: Sequence[Tally], not_yet: Sequence[Sums]) -> Sums:
+    """Add the summaries, whose suppliers may have two entries each, and what they do not count yet."""
+    parts = []
+    for tally in kept:
+        none = np.zeros((len(tally), 2), np.int64), np.zeros((len(tally), 3), np.int64)
+        parts.append(Sums((tally.keys[0],), Terms(tally.rows, tally.sums[0], *none)))
+    return combine([*parts, *not_yet])
 
 
 async def read_countries(db: Connection, tenant_id: int) -> Countries:

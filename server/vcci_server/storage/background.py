@@ -1,4 +1,4 @@
-"""What one process per database does in the background: partitions ahead, folding, merging, sweeping.
+"""What one process per database does in the background: partitions ahead, folding, figures, merging, sweeping.
 
 The leader holds a session advisory lock on a connection of its own; when that is lost, another takes over. The lock
 only spares double work: every step is a transaction that is right whoever else runs it.
@@ -16,7 +16,7 @@ from vcci_cluster import Executor, Observe, Place
 from vcci_cluster.work import unobserved
 from vcci_engine.errors import Unavailable
 
-from vcci_server.storage import folding, merging
+from vcci_server.storage import folding, merging, supplier_figures
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool, storage_errors
 from vcci_server.storage.queries import QUERIES
@@ -104,13 +104,17 @@ class Background:
         folds = await folding.due(self._pool, idle=self._idle)
         for upload in folds:
             await self._attempt("fold", folding.fold(self._pool, self._executor, *upload))
+        wait = supplier_figures.LONGEST_WAIT if folds else timedelta(0)
+        counts = await supplier_figures.due(self._pool, wait=wait)
+        for tenant_id in counts:
+            await self._attempt("figures", supplier_figures.count_figures(self._pool, self._executor, tenant_id))
         merges = await merging.due(self._pool)
         for upload in merges:
             await self._attempt("merge", merging.merge_step(self._pool, self._executor, *upload))
         sweeps = await merging.to_sweep(self._pool, kept=self._kept)
         for old in sweeps:
             await self._attempt("sweep", merging.sweep(self._pool, old))
-        return bool(folds or merges or sweeps)
+        return bool(folds or counts or merges or sweeps)
 
     async def _make_partitions(self) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -4,26 +4,39 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 from vcci_cluster import Executor
 
+from vcci_server.storage.figures import (
+    COLUMNS,
+    KG,
+    OWN,
+    QUARTER,
+    SUPPLIER,
+    Folded,
+    add_folded,
+    by,
+    fold_segments,
+    no_fold,
+)
+from vcci_server.storage.passes import Tally, pass_over
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan, snapshot
 from vcci_server.storage.summaries import add_to_summaries
-from vcci_server.storage.summing import Run, on_executor, sum_up
-from vcci_server.storage.sums import Sums, columns_for, month_days
+from vcci_server.storage.summing import Run, on_executor
+from vcci_server.storage.sums import Sums, month_days
+from vcci_server.storage.supplier_figures import note_change
 
 # Below, a query scans the rest in a tenth of a second; and each fold writes the summaries of its quarters anew.
 WORTH_FOLDING_ROWS = 2_000_000
 FOLD_ROWS = 1_000_000  # of one step: half a second of work, and some 100 MB
 IDLE = timedelta(seconds=5)  # a stream that pauses longer has most likely ended
 UPSERT_ROWS = 10_000  # rollups of one statement: its arguments are encoded on the event loop, in some 20 ms
-
-ROLLUPS = ("month", "category", "method", "factor")
-SUMMARIES = ("quarter", "supplier")
 
 
 async def due(pool: Pool, *, idle: timedelta = IDLE) -> list[tuple[int, int]]:
@@ -46,10 +59,10 @@ async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *
         folded: int = upload["folded_rows"]
         through: int = min(folded + rows, upload["committed_rows"])
         batches = _batches(db, tenant_id, upload_id, folded, through)
-        rollups, suppliers = await sum_up(run, batches, Filter(), (ROLLUPS, SUMMARIES))
+        folded_now = await _sum(run, batches)
     async with transaction(pool) as db:
         if await db.fetchval(QUERIES["advance_folded"], tenant_id, upload_id, folded, through) is not None:
-            await _add(db, run, tenant_id, rollups, suppliers)
+            await _add(db, run, tenant_id, folded_now)
     return through
 
 
@@ -58,30 +71,38 @@ async def unfold(db: Connection, tenant_id: int, upload_id: int) -> None:
     folded = await db.fetchval(QUERIES["lock_folded_rows"], tenant_id, upload_id)
     if folded:
         batches = _batches(db, tenant_id, upload_id, 0, folded)
-        rollups, suppliers = await sum_up(asyncio.to_thread, batches, Filter(), (ROLLUPS, SUMMARIES))
-        await _add(db, asyncio.to_thread, tenant_id, -rollups, -suppliers)
+        await _add(db, asyncio.to_thread, tenant_id, -await _sum(asyncio.to_thread, batches))
         await db.execute(QUERIES["delete_empty_rollups"], tenant_id)
+        await db.execute(QUERIES["delete_empty_grades"], tenant_id)
+
+
+async def _sum(run: Run, segments: AsyncIterator[StoredSegment]) -> Folded:
+    of_chunk = partial(fold_segments, chosen=Filter())
+    return await pass_over(run, segments, of_chunk, add_folded, no_fold(), most_groups=math.inf)
 
 
 async def _batches(
     db: Connection, tenant_id: int, upload_id: int, start: int, stop: int
 ) -> AsyncIterator[StoredSegment]:
     """Yield the segments of the batches [start, stop). Merged ones count as batch 0: only what is folded is merged."""
-    columns = columns_for(Filter(), ROLLUPS + SUMMARIES)
     chosen, after = Filter(upload_id=upload_id), Position(upload_id, 0, start)
     version = await pin_version(db)
-    async for segment in scan(db, tenant_id, chosen, columns, version=version, after=after):
+    async for segment in scan(db, tenant_id, chosen, COLUMNS, version=version, after=after):
         if segment.position.batch_offset < stop:
             yield segment
         elif not segment.position.merge_version:
             return
 
 
-async def _add(db: Connection, run: Run, tenant_id: int, rollups: Sums, suppliers: Sums) -> None:
+async def _add(db: Connection, run: Run, tenant_id: int, folded: Folded) -> None:
     await db.execute(QUERIES["lock_rollups"], tenant_id)
+    rollups = folded.rollups
     for start in range(0, len(rollups), UPSERT_ROWS):
         await db.execute(QUERIES["add_to_rollups"], tenant_id, *_columns(rollups, slice(start, start + UPSERT_ROWS)))
-    await add_to_summaries(db, run, tenant_id, suppliers)
+    await db.execute(QUERIES["add_to_grades"], tenant_id, *_grade_columns(folded.grades))
+    summaries = await run(partial(by, amounts=(KG,)), folded.suppliers, QUARTER, SUPPLIER, OWN)
+    await add_to_summaries(db, run, tenant_id, summaries)
+    await note_change(db, run, tenant_id, folded.suppliers)
 
 
 def _columns(rollups: Sums, part: slice) -> Iterator[list[int]]:
@@ -89,3 +110,8 @@ def _columns(rollups: Sums, part: slice) -> Iterator[list[int]]:
     terms = rollups.terms
     for column in (month_days(month), *others, terms.rows, *terms.ug.T, *terms.mean.T, *terms.variance.T):
         yield column[part].tolist()
+
+
+def _grade_columns(grades: Tally) -> Sequence[list[int]]:
+    month, grade = grades.keys
+    return [column.tolist() for column in (month_days(month), grade, grades.rows, *grades.sums[0].T)]

@@ -71,10 +71,11 @@ async def pass_over(
     combine: Callable[[Sequence[T]], T],
     nothing: T,
     on_rows: Callable[[int], Any] = lambda rows: None,
+    most_groups: float = MOST_GROUPS,
 ) -> T:
     """Return what `nothing` and all chunks come to; one is computed while the next is fetched.
 
-    `on_rows` is told how many rows are done. Raises InvalidField when there are more groups than memory should hold.
+    `on_rows` is told how many rows are done. Raises InvalidField when there are more than about `most_groups` groups.
     """
     parts = [nothing]
     running: asyncio.Future[T] | None = None
@@ -82,7 +83,7 @@ async def pass_over(
     try:
         async for chunk in chunks(segments):
             if running is not None:
-                parts = await _with(run, combine, parts, await running)
+                parts = await _with(run, combine, parts, await running, most_groups)
                 on_rows(rows)
             running = asyncio.ensure_future(run(of_chunk, chunk))
             rows += sum(segment.n for segment in chunk)
@@ -95,13 +96,13 @@ async def pass_over(
     return await run(combine, parts)
 
 
-async def _with(run: Run, combine: Callable[[Sequence[T]], T], parts: list[T], part: T) -> list[T]:
+async def _with(run: Run, combine: Callable[[Sequence[T]], T], parts: list[T], part: T, most_groups: float) -> list[T]:
     parts.append(part)
     if len(parts) < PARTS:
         return parts
     combined = await run(combine, parts)
-    if len(combined) > MOST_GROUPS:
-        expected = f"at most {MOST_GROUPS} groups: a narrower filter"
+    if len(combined) > most_groups:
+        expected = f"at most {most_groups} groups: a narrower filter"
         raise InvalidField("filter", f"{len(combined)} groups and more", expected, reason="LIMIT_EXCEEDED")
     return [combined]
 

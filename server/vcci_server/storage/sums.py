@@ -151,11 +151,12 @@ def columns_for(chosen: Filter, by: Sequence[str]) -> list[str]:
 
 
 def _rows(segment: StoredSegment, mask: Mask | None, name: str, countries: Countries | None) -> npt.NDArray[Any]:
-    column = _column(segment, name, countries)
+    column = column_of(segment, name, countries)
     return column if mask is None else column[mask]
 
 
-def _column(segment: StoredSegment, name: str, countries: Countries | None) -> npt.NDArray[Any]:
+def column_of(segment: StoredSegment, name: str, countries: Countries | None = None) -> npt.NDArray[Any]:
+    """Return a column of a segment's rows, a stored one or one made of these (`sum_segments`)."""
     if name in ("month", "quarter"):
         first = (segment.position.quarter - EPOCH).days - FIRST_DAY
         if name == "quarter":

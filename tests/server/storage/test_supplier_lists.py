@@ -23,9 +23,8 @@ EVERY = frozenset(COLUMNS)
 
 INSERT_FIGURES = """
 INSERT INTO supplier_figures
-    (tenant_id, supplier_id, emission_count, primary_count, ug_co2e, ug_weight, ug_quality, currency, spend,
-     carbon_intensity)
-SELECT $1, supplier_id, $3, 1, $4::numeric, abs($4::numeric), 3 * abs($4::numeric), $5, $6, $7
+    (tenant_id, supplier_id, emission_count, ug_co2e, ug_size, ug_own, ug_scored, currency, spend, carbon_intensity)
+SELECT $1, supplier_id, $3, $4::numeric, abs($4::numeric), abs($4::numeric) / 10, 3 * abs($4::numeric), $5, $6, $7
 FROM suppliers WHERE tenant_id = $1 AND code = $2
 """
 
@@ -95,7 +94,7 @@ COMPARISONS: Sequence[tuple[str, str, Callable[[Any], bool]]] = [
     ("carbon_intensity < 5", "carbon_intensity", lambda value: value is not None and value < 5),
     ("data_quality = 3", "data_quality", lambda value: value == 3),
     ("emission_count > 20", "emission_count", lambda value: value is not None and value > 20),
-    ("primary_share < 0.1", "primary_share", lambda value: value is not None and value < 0.1),
+    ("primary_share = 0.1", "primary_share", lambda value: value == 0.1),
     ("currency = EUR", "currency", lambda value: value == "EUR"),
 ]
 

@@ -35,24 +35,38 @@ $$;
 -- For the server's own index: what was changed since it last looked.
 CREATE INDEX suppliers_by_change ON suppliers (tenant_id, updated_at);
 
+-- A supplier has up to two entries: of rows from its own data, and of the others.
+ALTER TABLE supplier_summaries ADD COLUMN own bytea NOT NULL;  -- u1, 1: from the supplier's own data (factor 0)
+ALTER TABLE supplier_summaries ALTER COLUMN own SET STORAGE EXTERNAL;
+
+-- By how good the data is.
+CREATE TABLE grade_rollups (
+    tenant_id integer NOT NULL,
+    month     date NOT NULL,
+    grade     smallint NOT NULL,  -- mean of the five scores, 1 (best) to 5
+    rows      bigint NOT NULL,
+    ug_co2e   numeric NOT NULL,   -- micrograms
+    PRIMARY KEY (tenant_id, month, grade)
+);
+
 -- What the folded emissions of a supplier come to, of all periods. Exact integers, so that an upload can be taken out
 -- again; what is shown and ordered by is made of them.
 CREATE TABLE supplier_figures (
     tenant_id        integer NOT NULL,
     supplier_id      integer NOT NULL,
     emission_count   bigint NOT NULL,
-    primary_count    bigint NOT NULL,            -- rows of tier 1: from the supplier's own data
     ug_co2e          numeric NOT NULL,           -- sum of the calculated values, micrograms
-    ug_weight        numeric NOT NULL,           -- sum of their sizes (a credit counts as much as a purchase), micrograms
-    ug_quality       numeric NOT NULL,           -- sum of their sizes x the mean of the five scores, micrograms
-    currency         text NOT NULL DEFAULT '',   -- that most rows with money have: supplier_spend
+    ug_size          numeric NOT NULL,           -- sum of their sizes (a credit counts as much as a purchase)
+    ug_own           numeric NOT NULL,           -- of these, what is calculated from the supplier's own data
+    ug_scored        numeric NOT NULL,           -- sum of size x mean of the five scores
+    currency         text NOT NULL DEFAULT '',   -- that most rows with money have (supplier_spend)
     spend            double precision,           -- in the currency
     carbon_intensity double precision,           -- kg CO2e of the rows with this money, per unit of it
     kg_co2e          double precision NOT NULL GENERATED ALWAYS AS (ug_co2e::double precision / 1e9) STORED,
     data_quality     double precision GENERATED ALWAYS AS
-        (ug_quality::double precision / nullif(ug_weight, 0)::double precision) STORED,
+        (ug_scored::double precision / nullif(ug_size, 0)::double precision) STORED,
     primary_share    double precision GENERATED ALWAYS AS
-        (primary_count::double precision / nullif(emission_count, 0)) STORED,
+        (ug_own::double precision / nullif(ug_size, 0)::double precision) STORED,
     PRIMARY KEY (tenant_id, supplier_id)
 ) WITH (fillfactor = 70);
 
@@ -68,16 +82,17 @@ CREATE TABLE supplier_spend (
     micros         numeric NOT NULL,   -- sum of the quantities, millionths of the currency
     ug_co2e        numeric NOT NULL,   -- sum of the calculated values of these rows, micrograms
     PRIMARY KEY (tenant_id, supplier_id, currency)
-);
+) WITH (fillfactor = 70);
 
--- What folding has summed and the two tables do not have yet: a fold writes one row of columns, quickly; what several
+-- What folding has summed and the two tables do not have yet. A fold writes one row of columns, quickly; what several
 -- folds say of a supplier is then written once.
 CREATE TABLE supplier_figure_changes (
-    tenant_id integer NOT NULL,
-    change_id bigint GENERATED ALWAYS AS IDENTITY,
-    rows      bigint NOT NULL,  -- emissions counted in it
-    n         integer NOT NULL, -- pairs of supplier and currency
-    columns   bytea NOT NULL,   -- storage/figures.py
+    tenant_id  integer NOT NULL,
+    change_id  bigint GENERATED ALWAYS AS IDENTITY,
+    rows       bigint NOT NULL,  -- how many emissions it adds or takes away
+    n          integer NOT NULL, -- entries
+    columns    bytea NOT NULL,   -- storage/supplier_figures.py
+    created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, change_id)
 );
 

@@ -1,0 +1,135 @@
+"""What folding sums besides the rollups: by quarter, supplier and currency, and by month and grade of the data.
+
+Pure functions over segments, for a thread or Ray.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from vcci_engine.quality import GRADE, MEAN_SCORE
+from vcci_engine.units import parse
+
+from vcci_server.storage.passes import Tally, combine_tallies, no_tally, tally
+from vcci_server.storage.reading import Filter, Mask, StoredSegment, selected
+from vcci_server.storage.sums import Sums, column_of, combine, nothing, sum_segments
+
+ROLLUPS = ("month", "category", "method", "factor")
+COLUMNS = ("category", "factor", "kg_co2e", "method", "period", "quality", "quantity", "supplier", "unit")
+
+# Keys of the tally by supplier, and its amounts; own is 1 for rows from the supplier's own data.
+QUARTER, SUPPLIER, CURRENCY, OWN = range(4)
+KG, SIZE, SCORED, MONEY = range(4)  # size: |kg|; scored: |kg| x mean score; money: in thousands of its currency
+AMOUNTS = 4
+MONEY_UNIT = 1_000.0  # a tally counts to 1e-9, so money to a millionth
+
+LETTERS = 26
+MOST_MONEY = 1e15  # of one row; more is a mistake, and would not fit when summed
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The sums of some rows in every form that is kept."""
+
+    rollups: Sums  # by ROLLUPS
+    suppliers: Tally  # by quarter, supplier, currency, own: AMOUNTS
+    grades: Tally  # by month and grade: kg
+
+    def __len__(self) -> int:
+        return len(self.rollups) + len(self.suppliers) + len(self.grades)
+
+    def __neg__(self) -> "Folded":
+        return Folded(-self.rollups, _negative(self.suppliers), _negative(self.grades))
+
+
+def no_fold() -> Folded:
+    """Return the sums of no rows."""
+    return Folded(nothing(len(ROLLUPS)), no_tally(4, AMOUNTS), no_tally(2, 1))
+
+
+def fold_segments(segments: Sequence[StoredSegment], chosen: Filter) -> Folded:
+    """Return the sums of the rows of a filter; there is one segment at least."""
+    masks = [selected(segment, chosen) for segment in segments]
+    names = ("quarter", "supplier", "factor", "month", "quality", "kg_co2e")
+    columns = {name: _joined(segments, masks, name) for name in names}
+    kg, quality = columns["kg_co2e"], columns["quality"]
+    currency, money = _money(segments, masks)
+    size = np.abs(kg)
+    keys = (columns["quarter"], columns["supplier"], currency, (columns["factor"] == 0).astype(np.uint8))
+    amounts = (kg, size, size * MEAN_SCORE.take(quality), money)
+    grades = tally((columns["month"], GRADE.take(quality)), (kg,))
+    return Folded(sum_segments(segments, chosen, ROLLUPS), tally(keys, amounts), grades)
+
+
+def add_folded(parts: Sequence[Folded]) -> Folded:
+    """Add sums up; there is one at least."""
+    return Folded(
+        combine([part.rollups for part in parts]),
+        combine_tallies([part.suppliers for part in parts]),
+        combine_tallies([part.grades for part in parts]),
+    )
+
+
+def by(of: Tally, *places: int, amounts: Sequence[int]) -> Tally:
+    """Return the sums of some amounts by some of the keys, all given by their places."""
+    keys, sums = tuple(of.keys[place] for place in places), tuple(of.sums[amount] for amount in amounts)
+    return combine_tallies([Tally(keys, of.rows, sums)])
+
+
+def where(of: Tally, mask: Mask) -> Tally:
+    """Return some of the groups."""
+    return Tally(tuple(key[mask] for key in of.keys), of.rows[mask], tuple(sums[mask] for sums in of.sums))
+
+
+def currency_number(code: str) -> int:
+    """Return the number of an ISO 4217 code, from 1; 0 for none."""
+    number = 0
+    for letter in code:
+        number = number * LETTERS + ord(letter) - ord("A")
+    return number + 1 if code else 0
+
+
+def currency_code(number: int) -> str:
+    """Return the code of a currency's number."""
+    letters = ""
+    for place in range(3 if number else 0):
+        letters = chr(ord("A") + (number - 1) // LETTERS**place % LETTERS) + letters
+    return letters
+
+
+def _negative(of: Tally) -> Tally:
+    return Tally(of.keys, -of.rows, tuple(-sums for sums in of.sums))
+
+
+def _money(
+    segments: Sequence[StoredSegment], masks: Sequence[Mask | None]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return of each row the number of its quantity's currency, and thousands of it; 0 where it is no money."""
+    currencies, amounts = [], []
+    for segment, mask in zip(segments, masks, strict=True):
+        kinds = [_currency(unit) for unit in segment.units]
+        unit, quantity = _chosen(segment.column("unit"), mask), _chosen(segment.column("quantity"), mask)
+        currencies.append(np.array([number for number, _ in kinds], np.int64).take(unit))
+        amounts.append(np.array([scale for _, scale in kinds]).take(unit) * quantity)
+    return np.concatenate(currencies), np.concatenate(amounts).clip(-MOST_MONEY, MOST_MONEY) / MONEY_UNIT
+
+
+@lru_cache(maxsize=4096)
+def _currency(text: str) -> tuple[int, float]:
+    """Return the number of the currency that a unit is an amount of, and how much of it; zeros for another unit."""
+    unit = parse(text)
+    if unit is None or not unit.is_money or [power for _, power in unit.dimensions] != [1]:
+        return 0, 0.0
+    return currency_number(unit.currency), float(unit.scale)
+
+
+def _joined(segments: Sequence[StoredSegment], masks: Sequence[Mask | None], name: str) -> npt.NDArray[Any]:
+    pairs = zip(segments, masks, strict=True)
+    return np.concatenate([_chosen(column_of(segment, name), mask) for segment, mask in pairs])
+
+
+def _chosen(column: npt.NDArray[Any], mask: Mask | None) -> npt.NDArray[Any]:
+    return column if mask is None else column[mask]
