@@ -125,7 +125,7 @@ def breakdown(
         if name not in CO2E_SETS:
             amounts[name] = _summed(group[lines], kg, n_groups), _summed(group[lines], kg_co2e, n_groups)
     biogenic, _ = amounts.pop(BIOGENIC_CO2, (np.zeros(n_groups), None))
-    kg, kg_co2e = (np.array([of[n] for of in amounts.values()]).reshape(-1, n_groups).T for n in (0, 1))
+    kg, kg_co2e = (np.array([of[n] for of in amounts.values()]).reshape(len(amounts), n_groups).T for n in (0, 1))
     return Breakdown(tuple(amounts), kg, kg_co2e, biogenic, sets, by_set.reshape(n_groups, len(sets)))
 
 

@@ -139,17 +139,23 @@ def total(emissions: Emissions, factors: FactorTable) -> Estimate:
     return estimate(terms, factors.sigma2_of(ids))
 
 
-def estimates(terms: Terms, sigma2: FloatArray, group: Positions, n_groups: int) -> list[Estimate]:
+def estimates(
+    terms: Terms, sigma2: FloatArray, group: Positions, n_groups: int, ratio: FloatArray | None = None
+) -> list[Estimate]:
     """Return the total of each group of terms by factor: group[k] is the group of term k.
 
     Rows with the same factor share its error; different factors are independent. Sums of floats are exact (fsum), so
-    the order of the terms does not matter.
+    the order of the terms does not matter. `ratio`: what each term is multiplied with, as for another GWP set.
     """
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(n_groups + 1)).tolist()
     ug = ug_ints(terms.ug[order])
     mean, variance = _with_factor(terms, sigma2, order)
-    return [of_moments(sum(ug[a:b]) / 10**9, fsum(mean[a:b]), fsum(variance[a:b])) for a, b in pairwise(bounds)]
+    if ratio is None:
+        return [of_moments(sum(ug[a:b]) / 10**9, fsum(mean[a:b]), fsum(variance[a:b])) for a, b in pairwise(bounds)]
+    by = ratio[order].tolist()
+    scaled = [(u / 10**9 * r, m * r, v * r * r) for u, m, v, r in zip(ug, mean, variance, by, strict=True)]
+    return [of_moments(*(fsum(term[n] for term in scaled[a:b]) for n in range(3))) for a, b in pairwise(bounds)]
 
 
 def _with_factor(terms: Terms, sigma2: FloatArray, order: Positions) -> tuple[list[float], list[float]]:

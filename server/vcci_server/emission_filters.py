@@ -9,6 +9,7 @@ from vcci.v1 import activity_pb2, emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.errors import InvalidField, NotFound
 
+from vcci_server.gas_messages import check_gwp_set
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter
@@ -22,6 +23,7 @@ CATEGORIES = activity_pb2.Category.values()[1:]
 METHODS = activity_pb2.Method.values()[1:]
 DIMENSIONS = pb.Dimension.values()[1:]
 COLUMNS = pb.EmissionColumn.values()[1:]
+USUAL_COLUMNS = frozenset(COLUMNS) - {pb.EMISSION_COLUMN_GWP_SET, pb.EMISSION_COLUMN_GASES}
 
 
 def check_stream(request: pb.StreamEmissionsRequest) -> frozenset[int]:
@@ -29,16 +31,19 @@ def check_stream(request: pb.StreamEmissionsRequest) -> frozenset[int]:
     problems = Problems()
     check_filter(request.filter, problems)
     _check_enum("columns", request.columns, COLUMNS, "a column", "OUT_OF_RANGE", problems)
+    check_gwp_set(problems, "gwp_set", request.gwp_set)
     problems.check()
-    return frozenset(request.columns or COLUMNS)
+    wanted = frozenset(request.columns) or USUAL_COLUMNS
+    return wanted | {pb.EMISSION_COLUMN_GWP_SET} if request.gwp_set else wanted
 
 
 def check_aggregate(request: pb.AggregateEmissionsRequest) -> int:
     """Return how many groups are wanted, or raise InvalidFields."""
     problems = Problems()
     check_sums(request, problems)
+    check_gwp_set(problems, "gwp_set", request.gwp_set)
     problems.check()
-    return min(request.limit or GROUPS, MOST_GROUPS)
+    return min(request.limit or GROUPS, GROUPS if request.include_gases else MOST_GROUPS)
 
 
 def check_sums(request: pb.AggregateEmissionsRequest | pb.SimulateEmissionsRequest, problems: Problems) -> None:

@@ -11,6 +11,7 @@ from vcci_engine.dates import FIRST_YEAR
 from vcci_engine.totals import Terms, estimates, ug_ints
 from vcci_engine.uncertainty import Estimate
 
+from vcci_server.emission_gases import StoredParts
 from vcci_server.storage.sums import Keys, Sums, grouped, regroup
 
 Chosen = tuple[int, tuple[str, ...]]  # a group's number, and its labels
@@ -83,14 +84,17 @@ def largest(ranking: Ranking, labels: Sequence[Sequence[str]], limit: int) -> li
 
 
 def estimates_of(
-    terms: Terms, factor: Keys, sigma2: Mapping[int, float], group: Positions, n_groups: int
+    terms: Terms, factor: Keys, sigma2: Mapping[int, float], group: Positions, n_groups: int, parts: StoredParts
 ) -> list[Estimate]:
     """Return the estimate of each group: `group` of each term, -1 for none; `sigma2` of ln(factor) by its id."""
     kept = Sums((group, factor), terms).where(group >= 0)
     by_factor = regroup(kept.keys, kept.terms)
     group, factor = by_factor.keys
     spread = np.array([sigma2[number] for number in factor.tolist()])
-    return estimates(by_factor.terms, spread, group, n_groups)
+    ratio = parts.ratio()
+    return estimates(
+        *(by_factor.terms, spread, group, n_groups), None if ratio is None else ratio.take(parts.positions(factor))
+    )
 
 
 def places(ranking: Ranking, chosen: Sequence[Chosen], numbers: Sequence[Keys]) -> Positions:

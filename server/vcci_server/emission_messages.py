@@ -13,6 +13,8 @@ from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
 from vcci_engine.segments import decode_inputs, decode_strings
 
+from vcci_server.emission_gases import StoredParts, activity_of
+from vcci_server.gas_messages import fill_gases, fill_gwp_sets
 from vcci_server.storage.reading import Filter, StoredSegment, selected
 
 ROWS_PER_MESSAGE = 20_000  # as many as a merged segment has; about a megabyte with all columns
@@ -42,10 +44,11 @@ Part = list[Piece]  # what goes into one message; the next goes on behind its la
 
 @dataclass(frozen=True, slots=True)
 class Dictionaries:
-    """Suppliers' codes and factors' keys by id."""
+    """Suppliers' codes, factors' keys, and what factors consist of, by id."""
 
     suppliers: Mapping[int, str]
     factors: Mapping[int, str]
+    gases: StoredParts
 
 
 def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
@@ -165,6 +168,24 @@ def _row(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     )
 
 
+def _kg_co2e(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
+    kg_co2e, gases = _joined(pieces, "kg_co2e"), dictionaries.gases
+    if (ratio := gases.ratio()) is not None:
+        kg_co2e = kg_co2e * ratio.take(gases.positions(_joined(pieces, "factor")))
+    message.kg_co2e = pack(kg_co2e, "<f8")
+
+
+def _gwp_set(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
+    gases = dictionaries.gases
+    fill_gwp_sets(message, gases.parts, gases.positions(_joined(pieces, "factor")), gases.gwp_set)
+
+
+def _gases(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
+    gases = dictionaries.gases
+    place = gases.positions(_joined(pieces, "factor"))
+    fill_gases(message, gases.parts, place, activity_of(gases, place, _joined(pieces, "kg_co2e")))
+
+
 def _gsd2(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     message.gsd2 = pack(np.exp(2 * _joined(pieces, "sigma").astype(np.float64)), "<f4")
 
@@ -196,7 +217,10 @@ WRITERS: Mapping[int, Writer] = {
     pb.EMISSION_COLUMN_REFERENCES: Writer(("reference",), _references),
     pb.EMISSION_COLUMN_INPUTS: Writer(("inputs",), _inputs),
     pb.EMISSION_COLUMN_ROW: Writer(("row",), _row),
-    pb.EMISSION_COLUMN_KG_CO2E: _as_stored("kg_co2e", "<f8"),
+    pb.EMISSION_COLUMN_KG_CO2E: Writer(("kg_co2e",), _kg_co2e),
     pb.EMISSION_COLUMN_GSD2: Writer(("sigma",), _gsd2),
     pb.EMISSION_COLUMN_NOTICES: _as_stored("notices", "<u4"),
+    pb.EMISSION_COLUMN_GWP_SET: Writer(("factor",), _gwp_set),
+    pb.EMISSION_COLUMN_GASES: Writer(("factor", "kg_co2e"), _gases),
 }
+OF_GASES = frozenset({pb.EMISSION_COLUMN_GWP_SET, pb.EMISSION_COLUMN_GASES})  # need what factors consist of

@@ -12,8 +12,9 @@ from vcci_engine.dates import EPOCH
 from vcci_engine.errors import InvalidField
 
 from vcci_server.emission_filters import read_filter
-from vcci_server.emission_messages import WRITERS, Dictionaries, Part, distinct, parts
-from vcci_server.storage.labels import Labels
+from vcci_server.emission_gases import stored_parts
+from vcci_server.emission_messages import OF_GASES, WRITERS, Dictionaries, Part, distinct, parts
+from vcci_server.storage.labels import FactorGases, Labels
 from vcci_server.storage.pool import Connection, Pool
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import START, Filter, Position, StoredSegment, pin_version, scan, snapshot
@@ -52,7 +53,7 @@ def write_place(request: pb.StreamEmissionsRequest, tenant_id: int, place: Place
 
 
 def _scope(request: pb.StreamEmissionsRequest) -> str:
-    asked = pb.StreamEmissionsRequest(filter=request.filter, columns=request.columns)
+    asked = pb.StreamEmissionsRequest(filter=request.filter, columns=request.columns, gwp_set=request.gwp_set)
     return f"emissions/{sha256(asked.SerializeToString(deterministic=True)).hexdigest()[:16]}"
 
 
@@ -66,14 +67,17 @@ class Page:
 
 
 class EmissionReader:
-    """Reads emissions of a tenant with the columns wanted, numbers of EmissionColumn."""
+    """Reads emissions of a tenant with the columns wanted, numbers of EmissionColumn, under the GWP set wanted."""
 
-    def __init__(self, pool: Pool, run: Run, labels: Labels, tenant_id: int, wanted: frozenset[int]) -> None:
+    def __init__(
+        self, pool: Pool, run: Run, labels: Labels, tenant_id: int, wanted: frozenset[int], gwp_set: str
+    ) -> None:
         self._pool = pool
         self._run = run
         self._labels = labels
         self._tenant_id = tenant_id
         self._wanted = wanted
+        self._gwp_set = gwp_set
 
     async def pages(self, given: emission_pb2.EmissionFilter, place: Place) -> AsyncGenerator[Page]:
         """Yield the pages behind a place; between two of them no transaction is open."""
@@ -114,7 +118,11 @@ class EmissionReader:
             ids = await self._run(distinct, found, "factor")
             labels = await self._labels.factors(db, self._tenant_id, ids)
             keys = {number: label.key for number, label in labels.items()}
-        return Dictionaries(suppliers, keys)
+        gases: dict[int, FactorGases] = {}
+        if self._wanted & OF_GASES:
+            ids = await self._run(distinct, found, "factor")
+            gases = await self._labels.gases(db, self._tenant_id, ids)
+        return Dictionaries(suppliers, keys, await self._run(stored_parts, gases, self._gwp_set))
 
 
 async def _pin(db: Connection, place: Place) -> int:

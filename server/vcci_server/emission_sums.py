@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.totals import Terms
 from vcci_engine.uncertainty import Estimate
 
+from vcci_server.emission_gases import compositions_of, stored_parts
 from vcci_server.emission_groups import DIMENSIONS, Chosen, Ranking, estimates_of, largest, places, rank
 from vcci_server.storage.aggregate import is_summarised, read_countries, sums_by, sums_by_supplier
 from vcci_server.storage.labels import Labels
@@ -24,6 +26,7 @@ class Group:
     keys: tuple[str, ...]
     rows: int
     estimate: Estimate
+    composition: emission_pb2.Composition
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,26 @@ class Found:
 
 
 class Summation:
-    """One question of a tenant, answered in one snapshot."""
+    """One question of a tenant, answered in one snapshot; `gwp_set` is the one that sums are wanted under, if any."""
 
-    def __init__(self, db: Connection, run: Run, labels: Labels, tenant_id: int, chosen: Filter) -> None:
+    def __init__(
+        self,
+        db: Connection,
+        run: Run,
+        labels: Labels,
+        tenant_id: int,
+        chosen: Filter,
+        *,
+        gwp_set: str = "",
+        include_gases: bool = False,
+    ) -> None:
         self._db = db
         self._run = run
         self._labels = labels
         self._tenant_id = tenant_id
         self._chosen = chosen
+        self._gwp_set = gwp_set
+        self._include_gases = include_gases
         self._countries: Countries | None = None
         self._names: dict[int, Sequence[str]] = {}  # by dimension, where its numbers are places in a list
 
@@ -131,17 +146,25 @@ class Summation:
         return [Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
 
     async def _total(self, sums: Table) -> Group:
-        (estimate,) = await self._estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
-        return Group((), int(sums.terms.rows.sum()), estimate)
+        [of_all] = await self._estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
+        return Group((), int(sums.terms.rows.sum()), *of_all)
 
     async def _groups(self, ranking: Ranking, chosen: Sequence[Chosen], sums: Table, group: Keys) -> list[Group]:
         estimates = await self._estimates(sums, group, len(chosen))
         pairs = zip(chosen, estimates, strict=True)
-        return [Group(labels, int(ranking.sums.rows[number]), estimate) for (number, labels), estimate in pairs]
+        return [Group(labels, int(ranking.sums.rows[number]), *of) for (number, labels), of in pairs]
 
-    async def _estimates(self, sums: Table, group: Keys, n_groups: int) -> list[Estimate]:
+    async def _estimates(
+        self, sums: Table, group: Keys, n_groups: int
+    ) -> list[tuple[Estimate, emission_pb2.Composition]]:
+        """Return what each group comes to and consists of: `group` of each of the sums, -1 for none."""
+        terms, factor = sums.terms, sums.keys["factor"]
         sigma2 = await self.sigma2(sums)
-        return await self._run(estimates_of, sums.terms, sums.keys["factor"], sigma2, group, n_groups)
+        gases = await self._labels.gases(self._db, self._tenant_id, [*sigma2])
+        parts = await self._run(stored_parts, gases, self._gwp_set)
+        estimates = await self._run(estimates_of, terms, factor, sigma2, group, n_groups, parts)
+        of_gases = await self._run(compositions_of, terms, factor, parts, group, n_groups, self._include_gases)
+        return [*zip(estimates, of_gases, strict=True)]
 
     async def _numbers(self, dimensions: Sequence[int], sums: Table) -> list[Keys]:
         """Return the number of each sum's group, by dimension."""

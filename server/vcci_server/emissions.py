@@ -41,7 +41,7 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         """Stream emissions as columns; a slow reader costs the memory of a page, and no transaction."""
         wanted = check_stream(request)
         tenant_id = caller().tenant_id
-        reader = EmissionReader(self._pool, self._run, self._labels, tenant_id, wanted)
+        reader = EmissionReader(self._pool, self._run, self._labels, tenant_id, wanted, request.gwp_set)
         async with aclosing(reader.pages(request.filter, read_place(request, tenant_id))) as pages:
             async for page in pages:
                 for part in page.parts:
@@ -57,7 +57,12 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         tenant_id = caller().tenant_id
         async with snapshot(self._pool) as db:
             chosen = await read_filter(db, tenant_id, request.filter)
-            totals = await Summation(db, self._run, self._labels, tenant_id, chosen).totals(request.group_by, limit)
+            summation = Summation(
+                *(db, self._run, self._labels, tenant_id, chosen),
+                gwp_set=request.gwp_set,
+                include_gases=request.include_gases,
+            )
+            totals = await summation.totals(request.group_by, limit)
         return pb.AggregateEmissionsResponse(
             groups=map(_group, totals.groups), total=_group(totals.total), group_count=totals.group_count
         )
@@ -105,4 +110,5 @@ def _simulated(group: Group, simulation: Simulation) -> pb.EmissionGroup:
 
 
 def _group(group: Group) -> pb.EmissionGroup:
-    return pb.EmissionGroup(keys=group.keys, rows=group.rows, estimate=estimate_message(group.estimate))
+    estimate = estimate_message(group.estimate)
+    return pb.EmissionGroup(keys=group.keys, rows=group.rows, estimate=estimate, composition=group.composition)

@@ -125,6 +125,7 @@ def test_no_factors_consist_of_nothing() -> None:
     found = breakdown(parts_of([], [], []), none, np.empty(0), none, 2, "AR6")
     assert found.by_set.tolist() == [[0.0], [0.0]]
     assert found.kg.shape == (2, 0)
+    assert breakdown(parts(DIESEL), none, np.empty(0), none, 0).kg.shape[0] == 0
 
 
 @given(WITH_GASES)

@@ -33,6 +33,11 @@ GROUPS = ("", "Werk Süd", "office")
 FIRST_DAY, LAST_DAY = date(2024, 11, 3), date(2025, 5, 20)
 # Key, region, GSD2: the first two are one key, and so one group by factor, but two factors.
 FACTORS = (("steel", "DE", 1.5), ("steel", "US", 1.1), ("power", "", 1.05), ("freight", "", 2.0))
+# kg of gases per unit, of 1 kg CO2e under AR5 each: all of it known, and a part.
+GASES = {
+    "power": {"CO2": 0.72, "CH4": 0.01},
+    "freight": {"CO2": 0.9, "CH4_nonfossil": 0.001, "CO2_biogenic": 0.3},
+}
 ROWS_PER_SEGMENT = 7  # so that a small batch has many segments
 
 
@@ -89,7 +94,10 @@ class StoredEmissions:
         tenant_id = await pool.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id", tenant)
         ids = await SupplierStore(pool).resolve(tenant_id, CODES, (), COUNTRIES)
         records = [
-            FactorRecord("test", code, code, region, 2022, "kg", 1.0, {}, "AR5", gsd2, 0, "", "", "made for a test")
+            FactorRecord(
+                *("test", code, code, region, 2022, "kg", 1.0, GASES.get(code, {}), "AR5"),
+                *(gsd2, 0, "", "", "made for a test"),
+            )
             for code, region, gsd2 in FACTORS
         ]
         imported = await factor_sets.import_set(pool, tenant_id, "test", records)

@@ -10,14 +10,20 @@ from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.dates import EPOCH
 from vcci_engine.segments import COLUMNS, Segment, cut
+from vcci_server.emission_gases import stored_parts
 from vcci_server.emission_messages import Dictionaries, emission_columns, parts
+from vcci_server.storage.labels import OWN_GASES, FactorGases
 from vcci_server.storage.reading import Filter, Position, StoredSegment
 
 from tests.server.emission_reader import as_sent, by_key, rows_of
 from tests.server.stored_emissions import CODES, UNITS, random_emissions, row_of
 
 FACTORS = {0: ("", 0.0), 5: ("naics:331110", 0.1), 6: ("naics:331110", 0.2), 7: ("fuel:diesel", 0.0)}
-DICTIONARIES = Dictionaries(dict(enumerate(CODES)), {number: key for number, (key, _) in FACTORS.items()})
+DICTIONARIES = Dictionaries(
+    dict(enumerate(CODES)),
+    {number: key for number, (key, _) in FACTORS.items()},
+    stored_parts({0: OWN_GASES, **dict.fromkeys((5, 6, 7), FactorGases(2.0, {"CO2": 2.0}, "AR5"))}, ""),
+)
 ALL = frozenset(pb.EmissionColumn.values()[1:])
 UPLOAD_ID = 42
 

@@ -55,7 +55,7 @@ async def test_small_segments_share_a_message(reader: Reader) -> None:
 async def test_only_the_columns_asked_for_are_sent(reader: Reader, column: pb.EmissionColumn.ValueType) -> None:
     (response,) = [response async for response in reader.stream(columns=[column])]
     sent = {field.name for field, _ in response.emissions.ListFields()} - {"rows"}
-    dictionaries = {"supplier_codes", "units", "factors", "groups", "uploads"}
+    dictionaries = {"supplier_codes", "units", "factors", "groups", "uploads", "gwp_sets"}
     name = pb.EmissionColumn.Name(column).removeprefix("EMISSION_COLUMN_").lower()
     expected = {"quantity": {"quantity", "unit"}, "row": {"row", "upload"}}.get(name, {name})
     assert sent - dictionaries == expected
@@ -148,6 +148,7 @@ async def test_tokens_of_another_request_or_tenant_and_damaged_ones_are_refused(
     for request in (
         {"resume_token": token, "columns": [1]},
         {"resume_token": token, "filter": {"categories": [1]}},
+        {"resume_token": token, "gwp_set": "AR6"},
         {"resume_token": token, "tenant": other.tenant},
         {"resume_token": token[:-3]},
         {"resume_token": "no token"},
@@ -157,7 +158,7 @@ async def test_tokens_of_another_request_or_tenant_and_damaged_ones_are_refused(
 
 def _pages(reader: Reader) -> AsyncGenerator[Page]:
     run = on_executor(reader.stages.executor)
-    pages = EmissionReader(reader.store.pool, run, Labels(), reader.store.tenant_id, ALL)
+    pages = EmissionReader(reader.store.pool, run, Labels(), reader.store.tenant_id, ALL, "")
     return pages.pages(emission_pb2.EmissionFilter(), Place())
 
 

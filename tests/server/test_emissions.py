@@ -146,6 +146,7 @@ async def test_a_wrong_filter_is_refused_with_its_field(
         ({"group_by": [99]}, "group_by[0]", "OUT_OF_RANGE"),
         ({"group_by": [2, 2]}, "group_by", "MALFORMED_VALUE"),
         ({"limit": -1}, "limit", "OUT_OF_RANGE"),
+        ({"gwp_set": "AR7"}, "gwp_set", "UNKNOWN_GWP_SET"),
     ],
 )
 async def test_a_wrong_sum_is_refused(reader: Reader, request_: dict[str, Any], field: str, reason: str) -> None:
@@ -153,7 +154,7 @@ async def test_a_wrong_sum_is_refused(reader: Reader, request_: dict[str, Any], 
 
 
 async def test_an_unknown_column_is_refused(reader: Reader) -> None:
-    assert await problem(reader.rows(columns=[1, 15])) == ("columns[1]", "OUT_OF_RANGE")
+    assert await problem(reader.rows(columns=[1, 17])) == ("columns[1]", "OUT_OF_RANGE")
 
 
 def _check_estimate(group: pb.EmissionGroup, store: StoredEmissions, rows: Sequence[Row]) -> None:

@@ -1,17 +1,21 @@
-"""What the ids in segments stand for: suppliers' codes, factors' keys and spreads; kept in the process.
+"""What the ids in segments stand for: suppliers' codes, factors' keys, spreads and gases; kept in the process.
 
 Neither ever changes, so what was read once is right for good.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from vcci_engine.gwp import UNKNOWN_SET
 from vcci_engine.uncertainty import sigma2_of_gsd2
 
+from vcci_server.storage.factors import read_gases
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 
 MOST_KEPT = 500_000  # of each kind, of all tenants; some 200 bytes each
+MOST_GASES_KEPT = 50_000  # factors; up to 2 kB each
 
 V = TypeVar("V")
 
@@ -23,6 +27,15 @@ class FactorLabel(NamedTuple):
     sigma2: float
 
 
+class FactorGases(NamedTuple):
+    """What a factor consists of (engine: gases.parts_of)."""
+
+    kg_co2e: float  # per unit
+    gases: Mapping[str, float]  # kg per unit
+    gwp_set: str
+
+
+OWN_GASES = FactorGases(1.0, {}, UNKNOWN_SET)  # of the factor 0, per kg CO2e
 SUPPLIERS_OWN = FactorLabel("", 0.0)  # the factor 0; its spread is in the rows
 
 
@@ -32,6 +45,7 @@ class Labels:
     def __init__(self) -> None:
         self._suppliers: dict[int, dict[int, str]] = {}
         self._factors: dict[int, dict[int, FactorLabel]] = {}
+        self._gases: dict[int, dict[int, FactorGases]] = {}
 
     async def suppliers(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> dict[int, str]:
         """Return the code of each supplier."""
@@ -52,19 +66,34 @@ class Labels:
 
         return await _look_up(self._factors, tenant_id, ids, load)
 
+    async def gases(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> dict[int, FactorGases]:
+        """Return what each factor consists of."""
+
+        async def load(unknown: list[int]) -> dict[int, FactorGases]:
+            rows = await db.fetch(QUERIES["factor_gases_of"], tenant_id, unknown)
+            read = await asyncio.to_thread(lambda: [read_gases(row["gases"]) for row in rows])
+            found = {
+                row["factor_id"]: FactorGases(row["kg_co2e"], gases, row["gwp_set"])
+                for row, gases in zip(rows, read, strict=True)
+            }
+            return {0: OWN_GASES, **found}
+
+        return await _look_up(self._gases, tenant_id, ids, load, MOST_GASES_KEPT)
+
 
 async def _look_up(
     kept: dict[int, dict[int, V]],
     tenant_id: int,
     ids: Sequence[int],
     load: Callable[[list[int]], Awaitable[dict[int, V]]],
+    most: int = MOST_KEPT,
 ) -> dict[int, V]:
     """Return the label of each id, loading those not kept; when too many are kept, start anew."""
     known = kept.get(tenant_id, {})
     found = {number: known[number] for number in ids if number in known}
     if unknown := [number for number in ids if number not in found]:
         learned = await load(unknown)
-        if sum(map(len, kept.values())) + len(learned) > MOST_KEPT:
+        if sum(map(len, kept.values())) + len(learned) > most:
             kept.clear()
         kept.setdefault(tenant_id, {}).update(learned)
         found |= learned

@@ -70,6 +70,11 @@ SELECT supplier_id, country FROM suppliers WHERE tenant_id = $1 ORDER BY supplie
 SELECT factor_id, source || ':' || code AS key, gsd2 FROM emission_factors
 WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
 
+-- name: factor_gases_of
+-- Index: emission_factors_pkey.
+SELECT factor_id, kg_co2e, gases, gwp_set FROM emission_factors
+WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
+
 -- name: sum_rollups
 -- By those of the columns that are in $6; the others are NULL. Index: emission_rollups_pkey.
 SELECT
