@@ -30,6 +30,8 @@ SCHEMA = pa.schema(
         ("kg_co2e_low", pa.float64()),
         ("kg_co2e_high", pa.float64()),
         ("notices", pa.string()),
+        ("gwp_set", _TEXT),
+        ("gases", pa.map_(pa.string(), pa.float64())),
     ]
 )
 
@@ -58,6 +60,8 @@ def to_arrow(columns: EmissionColumns) -> pa.RecordBatch:
         "kg_co2e_low": kg_co2e / gsd2 if len(gsd2) == len(kg_co2e) else [],
         "kg_co2e_high": kg_co2e * gsd2 if len(gsd2) == len(kg_co2e) else [],
         "notices": _notices(np.asarray(columns.notices, np.uint32)),
+        "gwp_set": _texts(columns.gwp_sets, columns.gwp_set),
+        "gases": _gases(columns) if columns.gases else [],
     }
     arrays = [_column(found[field.name], field.type, rows) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
@@ -87,6 +91,17 @@ def _inputs(columns: EmissionColumns) -> list[list[tuple[str, float]]]:
         for row, value in zip(column.row or range(columns.rows), column.value, strict=True):
             found[row].append((column.name, value))
     return found
+
+
+def _gases(columns: EmissionColumns) -> pa.Array:
+    """Return kg by gas of each row; there are too many of them to go row by row."""
+    rows = [np.asarray(of.row, np.int64) if of.row else np.arange(columns.rows) for of in columns.gases]
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    starts = np.searchsorted(np.concatenate(rows)[order], np.arange(columns.rows + 1))
+    gas = np.repeat(np.arange(len(rows)), [len(each) for each in rows])[order]
+    kg = np.concatenate([np.asarray(of.kg) for of in columns.gases])[order]
+    names = pa.array([of.gas for of in columns.gases], pa.string())
+    return pa.MapArray.from_arrays(pa.array(starts, pa.int32()), names.take(pa.array(gas)), pa.array(kg))
 
 
 def _notices(bits: np.ndarray[Any, np.dtype[np.uint32]]) -> pa.Array:

@@ -1,12 +1,14 @@
 """Emissions as files: Parquet or CSV, written as they come."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-from vcci.v1.emission_pb2 import EmissionFilter
+from vcci.v1.emission_pb2 import EmissionColumns, EmissionFilter
+from vcci.v1.emission_service_pb2 import EmissionColumn
 
 from vcci_client.emissions import SCHEMA, to_arrow
 from vcci_client.errors import FileProblem
@@ -14,26 +16,35 @@ from vcci_client.services.emissions import Emissions
 
 ROWS_PER_GROUP = 128 * 1024  # of a Parquet file: small groups read slowly
 PARQUET = (".parquet", ".pq")
+COLUMNS = frozenset(EmissionColumn.values()) - {EmissionColumn.EMISSION_COLUMN_UNSPECIFIED}
 
 
-async def export_emissions(client: Emissions, path: Path, emission_filter: EmissionFilter) -> int:
-    """Write the emissions of a filter; return how many there are. The file appears when it is complete."""
+async def export_emissions(
+    client: Emissions, path: Path, emission_filter: EmissionFilter, *, gwp_set: str = "", gases: bool = False
+) -> int:
+    """Write the emissions of a filter; return how many there are. The file appears when it is complete.
+
+    They are under `gwp_set` where their factors can give it, as the column of that name says; `gases` are left out
+    unless asked for.
+    """
     if path.suffix.lower() not in (*PARQUET, ".csv"):
         raise FileProblem(f"{path.name} should end with .parquet or .csv")
     partial = path.with_name(f"{path.name}.part")
+    columns = COLUMNS if gases else COLUMNS - {EmissionColumn.EMISSION_COLUMN_GASES}
+    emissions = client.stream_emissions(emission_filter, sorted(columns), gwp_set=gwp_set)
     try:
-        rows = await _write(client, partial, emission_filter, parquet=path.suffix.lower() in PARQUET)
+        rows = await _write(emissions, partial, parquet=path.suffix.lower() in PARQUET)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return rows
 
 
-async def _write(client: Emissions, path: Path, emission_filter: EmissionFilter, *, parquet: bool) -> int:
+async def _write(emissions: AsyncIterator[EmissionColumns], path: Path, *, parquet: bool) -> int:
     rows = 0
     waiting: list[pa.RecordBatch] = []
     with pa.parquet.ParquetWriter(path, SCHEMA) if parquet else pa.csv.CSVWriter(path, FLAT_SCHEMA) as writer:
-        async for columns in client.stream_emissions(emission_filter):
+        async for columns in emissions:
             batch = to_arrow(columns)
             waiting.append(batch if parquet else flat(batch))
             rows += batch.num_rows
@@ -57,13 +68,14 @@ FLAT_SCHEMA = pa.schema([(field.name, _flat_type(field.type)) for field in SCHEM
 
 
 def flat(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch of SCHEMA as CSV can hold it: inputs as `distance=420 share=0.5`."""
+    """Return a batch of SCHEMA as CSV can hold it: inputs as `distance=420 share=0.5`, gases likewise."""
     columns = {name: batch.column(name) for name in batch.schema.names}
-    columns["inputs"] = pa.array([_inputs_text(inputs) for inputs in columns["inputs"].to_pylist()], pa.string())
+    for name in ("inputs", "gases"):
+        columns[name] = pa.array([_numbers(named) for named in columns[name].to_pylist()], pa.string())
     return pa.RecordBatch.from_arrays(
         [pc.cast(columns[field.name], field.type) for field in FLAT_SCHEMA], FLAT_SCHEMA.names
     )
 
 
-def _inputs_text(inputs: list[tuple[str, float]] | None) -> str | None:
-    return " ".join(f"{name}={value!r}" for name, value in inputs) if inputs else None
+def _numbers(named: list[tuple[str, float]] | None) -> str | None:
+    return " ".join(f"{name}={value!r}" for name, value in named) if named else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vcci_client.cli.connect import resource, with_client
+from vcci_client.cli.gases import gwp_set_option
 
 if TYPE_CHECKING:
     from vcci.v1.emission_pb2 import EmissionFilter
@@ -40,14 +41,16 @@ def emissions() -> None:
 @emissions.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @filter_options
+@gwp_set_option
+@click.option("--gases", is_flag=True, help="Write kg of each gas, too.")
 @with_client
-async def export(client: "AsyncClient", /, file: Path, **wanted: Any) -> None:
+async def export(client: "AsyncClient", /, file: Path, gwp_set: str, gases: bool, **wanted: Any) -> None:
     """Write emissions to FILE, Parquet or CSV by its ending; each with its 95 % interval."""
     from vcci_client.errors import FileProblem
     from vcci_client.export import export_emissions
 
     try:
-        rows = await export_emissions(client, file, emission_filter(**wanted))
+        rows = await export_emissions(client, file, emission_filter(**wanted), gwp_set=gwp_set, gases=gases)
     except FileProblem as error:
         raise click.UsageError(str(error)) from None
     click.echo(f"{rows:,} emissions are in {file}")

@@ -25,12 +25,15 @@ class Emissions(Service):
         self,
         emission_filter: emission_pb2.EmissionFilter | None = None,
         columns: Iterable[pb.EmissionColumn.ValueType] = (),
+        *,
+        gwp_set: str = "",
     ) -> AsyncIterator[emission_pb2.EmissionColumns]:
         """Yield emissions as columns, in an order of the server's; a broken stream goes on where it stopped.
 
+        `gwp_set` expresses them under that set of global warming potentials (`AR6`) where their factors can give it.
         `vcci_client.emissions.to_arrow` makes record batches of them.
         """
-        request = pb.StreamEmissionsRequest(filter=emission_filter, columns=columns)
+        request = pb.StreamEmissionsRequest(filter=emission_filter, columns=columns, gwp_set=gwp_set)
         pauses = Pauses(PATIENCE_S)
         ended = False
         while not ended:
@@ -55,9 +58,16 @@ class Emissions(Service):
         *,
         emission_filter: emission_pb2.EmissionFilter | None = None,
         limit: int = 0,
+        gwp_set: str = "",
+        include_gases: bool = False,
     ) -> pb.AggregateEmissionsResponse:
-        """Return sums with 95 % intervals, the largest groups first."""
-        request = pb.AggregateEmissionsRequest(filter=emission_filter, group_by=group_by, limit=limit)
+        """Return sums with 95 % intervals, the largest groups first; under a set of global warming potentials (`AR6`).
+
+        `composition` of each says what could not be expressed under that set, and whether sets are mixed in it.
+        """
+        request = pb.AggregateEmissionsRequest(
+            filter=emission_filter, group_by=group_by, limit=limit, gwp_set=gwp_set, include_gases=include_gases
+        )
         return await self.connection.call(self.connection.emissions.AggregateEmissions, request)
 
     async def simulate_emissions(
