@@ -19,14 +19,14 @@ CO2E = "CO2e"  # of no known gases, and of no known set
 _AS_METHANE = (None, None)  # up to AR4 methane has one value, whatever its origin
 # Of fossil and of other origin.
 _METHANE: Mapping[str, tuple[float | None, float | None]] = {
+    "AR4": _AS_METHANE,
+    "AR5": (30.0, 28.0),  # IPCC AR5 WG1, table 8.A.1
+    "AR6": (29.8, 27.0),  # IPCC AR6 WG1, table 7.15, as those over other times below
     "SAR": _AS_METHANE,
     "TAR": _AS_METHANE,
     "TARGWP20": _AS_METHANE,
     "TARGWP500": _AS_METHANE,
-    "AR4": _AS_METHANE,
-    "AR5": (30.0, 28.0),  # IPCC AR5 WG1, table 8.A.1
     "AR5CCF": (36.0, 34.0),  # IPCC AR5 WG1, table 8.7 and its note: fossil methane is higher by 2
-    "AR6": (29.8, 27.0),  # IPCC AR6 WG1, table 7.15, as the next two
     "AR6GWP20": (82.5, 79.7),
     "AR6GWP500": (10.0, 7.2),
 }

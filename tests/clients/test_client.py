@@ -140,7 +140,8 @@ async def test_emissions_come_back_as_they_were_sent(client: AsyncClient) -> Non
     assert table.schema == SCHEMA
     assert table["row"].to_pylist() == list(range(3_000))
     assert table["quantity"].to_pylist() == list(range(3_000))
-    assert table.slice(5, 1).drop_columns(["kg_co2e", "kg_co2e_low", "kg_co2e_high", "notices"]).to_pylist() == [
+    calculated = ("kg_co2e", "kg_co2e_low", "kg_co2e_high", "notices", "gwp_set", "gases")
+    assert table.slice(5, 1).drop_columns([*calculated]).to_pylist() == [
         {
             "upload": summary.upload,
             "row": 5,

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vcci_client.cli.connect import resource, with_client
-from vcci_client.cli.gases import gwp_set_option
+from vcci_client.cli.gases import gwp_set_option, print_composition
+from vcci_client.cli.output import json_option, print_json, print_table, tonnes
 
 if TYPE_CHECKING:
     from vcci.v1.emission_pb2 import EmissionFilter
+    from vcci.v1.emission_service_pb2 import Dimension, EmissionGroup
 
     from vcci_client.client import AsyncClient
 
 R = TypeVar("R")
 
+SUMS = ("rows", "t CO2e", "from", "to")
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -35,7 +38,7 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
 
 @click.group()
 def emissions() -> None:
-    """Export stored emissions."""
+    """Export stored emissions, and sum them."""
 
 
 @emissions.command()
@@ -56,6 +59,33 @@ async def export(client: "AsyncClient", /, file: Path, gwp_set: str, gases: bool
     click.echo(f"{rows:,} emissions are in {file}")
 
 
+@emissions.command("sum")
+@click.option("--by", "names", multiple=True, help="A dimension, like category or year; may be repeated.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
+@filter_options
+@gwp_set_option
+@json_option
+@with_client
+async def sum_emissions(
+    client: "AsyncClient", /, names: Sequence[str], limit: int, gwp_set: str, as_json: bool, **wanted: Any
+) -> None:
+    """Sum emissions, the largest first, with 95 % intervals and gases."""
+    found = await client.aggregate_emissions(
+        [*map(_dimension, names)],
+        emission_filter=emission_filter(**wanted),
+        limit=limit,
+        gwp_set=gwp_set,
+        include_gases=True,
+    )
+    if as_json:
+        print_json(found)
+        return
+    total = ["total", *[""] * (len(names) - 1)]
+    shown = [*((group.keys, group) for group in found.groups), (total, found.total)]
+    print_table((*(names or [""]), *SUMS), ((*keys, *_sum_of(group)) for keys, group in shown), numbers=SUMS)
+    print_composition(found.total.composition)
+
+
 def emission_filter(
     upload: str, supplier: Sequence[str], category: Sequence[int], start: datetime | None, end: datetime | None
 ) -> "EmissionFilter":
@@ -70,6 +100,20 @@ def emission_filter(
         period_start=_date(start) if start else None,
         period_end=_date(end + timedelta(days=1)) if end else None,
     )
+
+
+def _dimension(name: str) -> "Dimension.ValueType":
+    from vcci.v1.emission_service_pb2 import Dimension
+
+    known = [key.removeprefix("DIMENSION_").lower() for key, number in Dimension.items() if number]
+    if name not in known:
+        raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}", param_hint="--by")
+    return Dimension.Value(f"DIMENSION_{name.upper()}")
+
+
+def _sum_of(group: "EmissionGroup") -> Sequence[str]:
+    of = group.estimate
+    return f"{group.rows:,}", *map(tonnes, (of.kg_co2e, of.kg_co2e_low, of.kg_co2e_high))
 
 
 def _date(day: date) -> Any:
