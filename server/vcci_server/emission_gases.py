@@ -27,12 +27,12 @@ class StoredParts:
         """Return where factors stand in `parts`."""
         return np.searchsorted(self.ids, ids)
 
-    def ratio(self) -> FloatArray | None:
-        """Return kg CO2e as it is wanted / as it is stored, by factor; 1 where that cannot be. None: all are 1."""
+    def ratio_of(self, ids: Keys | IndexArray) -> FloatArray | None:
+        """Return kg CO2e as it is wanted / as it is stored, of factors; 1 where that cannot be. None: all are 1."""
         if not self.gwp_set:
             return None
         ratio = np.nan_to_num(ratios(self.parts, self.gwp_set), nan=1.0)
-        return None if (ratio == 1.0).all() else ratio
+        return None if (ratio == 1.0).all() else ratio.take(self.positions(ids))
 
     def unknown(self) -> npt.NDArray[np.bool_]:
         """Return which factors have gases, but not in proportion to their kg CO2e, which is 0."""

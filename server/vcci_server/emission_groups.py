@@ -84,17 +84,23 @@ def largest(ranking: Ranking, labels: Sequence[Sequence[str]], limit: int) -> li
 
 
 def estimates_of(
-    terms: Terms, factor: Keys, sigma2: Mapping[int, float], group: Positions, n_groups: int, parts: StoredParts
+    terms: Terms,
+    factor: Keys,
+    sigma2: Mapping[int, float],
+    group: Positions,
+    n_groups: int,
+    parts: StoredParts | None = None,
 ) -> list[Estimate]:
-    """Return the estimate of each group: `group` of each term, -1 for none; `sigma2` of ln(factor) by its id."""
+    """Return the estimate of each group: `group` of each term, -1 for none; `sigma2` of ln(factor) by its id.
+
+    As stored, or under the GWP set that `parts` are wanted under.
+    """
     kept = Sums((group, factor), terms).where(group >= 0)
     by_factor = regroup(kept.keys, kept.terms)
     group, factor = by_factor.keys
     spread = np.array([sigma2[number] for number in factor.tolist()])
-    ratio = parts.ratio()
-    return estimates(
-        *(by_factor.terms, spread, group, n_groups), None if ratio is None else ratio.take(parts.positions(factor))
-    )
+    ratio = parts.ratio_of(factor) if parts else None
+    return estimates(by_factor.terms, spread, group, n_groups, ratio)
 
 
 def places(ranking: Ranking, chosen: Sequence[Chosen], numbers: Sequence[Keys]) -> Positions:

@@ -170,8 +170,8 @@ def _row(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
 
 def _kg_co2e(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     kg_co2e, gases = _joined(pieces, "kg_co2e"), dictionaries.gases
-    if (ratio := gases.ratio()) is not None:
-        kg_co2e = kg_co2e * ratio.take(gases.positions(_joined(pieces, "factor")))
+    if gases.gwp_set and (ratio := gases.ratio_of(_joined(pieces, "factor"))) is not None:
+        kg_co2e = kg_co2e * ratio
     message.kg_co2e = pack(kg_co2e, "<f8")
 
 

@@ -113,6 +113,6 @@ def test_the_command_sums_and_exports_under_a_set(on_server: Run, uploaded: str,
     output = tmp_path / "out.csv"
     wanted = ("--upload", uploaded, "--gwp-set", "AR6", "--gases")
     assert on_server("emissions", "export", output, *wanted).exit_code == 0
-    rows = list(csv.DictReader(output.open()))
+    rows = list(csv.DictReader(output.read_text().splitlines()))
     assert [row["gwp_set"] for row in rows] == ["AR6", "AR5", ""]
     assert "CO2=" in rows[0]["gases"]
