@@ -71,19 +71,21 @@ async def pass_over(
     combine: Callable[[Sequence[T]], T],
     nothing: T,
     on_rows: Callable[[int], Any] = lambda rows: None,
-    most_groups: float = MOST_GROUPS,
+    most_groups: float | None = None,
 ) -> T:
     """Return what `nothing` and all chunks come to; one is computed while the next is fetched.
 
-    `on_rows` is told how many rows are done. Raises InvalidField when there are more than about `most_groups` groups.
+    `on_rows` is told how many rows are done. Raises InvalidField when there are more groups than `most_groups` (None:
+    MOST_GROUPS).
     """
     parts = [nothing]
     running: asyncio.Future[T] | None = None
     rows = 0
+    most = MOST_GROUPS if most_groups is None else most_groups
     try:
         async for chunk in chunks(segments):
             if running is not None:
-                parts = await _with(run, combine, parts, await running, most_groups)
+                parts = await _with(run, combine, parts, await running, most)
                 on_rows(rows)
             running = asyncio.ensure_future(run(of_chunk, chunk))
             rows += sum(segment.n for segment in chunk)
