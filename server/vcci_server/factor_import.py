@@ -64,7 +64,7 @@ class FactorImport:
     def _read(self) -> list[FactorRecord]:
         match self.spec.format:
             case pb.FACTOR_FORMAT_UNSPECIFIED:
-                return records_of(self.factors)
+                return records_of(self.factors, lambda number: f"factors[{number}]")
             case pb.FACTOR_FORMAT_STARTER:
                 return starter_records()
             case pb.FACTOR_FORMAT_EPA_V1_3:

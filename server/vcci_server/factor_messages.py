@@ -1,8 +1,10 @@
 """Factors and factor sets, from the wire to records and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from urllib.parse import quote
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from vcci.v1 import factor_service_pb2 as pb
 
@@ -10,6 +12,8 @@ from vcci_server.importers import FactorRecord
 from vcci_server.importers.csv_rows import Row
 from vcci_server.importers.problems import Problems
 from vcci_server.importers.vcci_csv import read_records
+from vcci_server.storage.activations import Activation
+from vcci_server.storage.factor_differences import Difference
 from vcci_server.storage.factors import FactorSetRecord, StoredFactor
 
 COLLECTION = "factorSets"
@@ -39,27 +43,71 @@ def factor_message(stored: StoredFactor) -> pb.Factor:
 
 def set_message(record: FactorSetRecord) -> pb.FactorSet:
     """Return a factor set as the contract has it."""
-    create_time = Timestamp()
-    create_time.FromDatetime(record.created_at)
     return pb.FactorSet(
-        name=f"{COLLECTION}/{record.factor_set_id}",
+        name=set_name(record.factor_set_id),
         display_name=record.display_name,
         content_hash=record.content_hash,
         factor_count=record.factor_count,
         active=record.active,
-        create_time=create_time,
+        create_time=_timestamp(record.created_at),
+        parent=set_name(record.parent_set_id),
+        version=record.version,
     )
 
 
-def records_of(factors: Iterable[pb.Factor]) -> list[FactorRecord]:
-    """Return the factors as records, by the rules of a file in our own layout; raise InvalidFactorFile."""
-    problems = Problems(_place)
+def difference_message(difference: Difference) -> pb.FactorDifference:
+    """Return a difference as the contract has it."""
+    old, new = difference.old, difference.new
+    kind = pb.FactorDifference.KIND_CHANGED
+    if old is None or new is None:
+        kind = pb.FactorDifference.KIND_REMOVED if old else pb.FactorDifference.KIND_ADDED
+    return pb.FactorDifference(
+        kind=kind,
+        old_factor=factor_message(old) if old else None,
+        new_factor=factor_message(new) if new else None,
+        changed_fields=FieldMask(paths=map(_field, difference.changed_fields)) if old and new else None,
+        relative_change=difference.relative_change,
+    )
+
+
+def activation_message(activation: Activation) -> pb.FactorSetActivation:
+    """Return an activation as the contract has it."""
+    return pb.FactorSetActivation(
+        factor_set=set_name(activation.factor_set_id),
+        previous_factor_set=set_name(activation.previous_set_id),
+        subject=activation.subject,
+        request_id=activation.request_id,
+        activate_time=_timestamp(activation.activated_at),
+    )
+
+
+def set_name(set_id: int | None) -> str:
+    """Return the name of a set; empty for none."""
+    return f"{COLLECTION}/{set_id}" if set_id else ""
+
+
+def records_of(factors: Iterable[pb.Factor], place: Callable[[int], str]) -> list[FactorRecord]:
+    """Return the factors as records, by the rules of a file in our own layout; raise InvalidFactorFile.
+
+    `place` calls each factor, by its number, what the caller who sent it does.
+    """
+
+    def place_of(number: int, column: str) -> str:
+        return ".".join(filter(None, (place(number), _field(column))))
+
+    problems = Problems(place_of)
     return read_records((Row(number, _cells(factor), problems) for number, factor in enumerate(factors)), problems)
 
 
-def _place(number: int, column: str) -> str:
-    field = {"name": "display_name"}.get(column, column)
-    return f"factors[{number}].{field}" if field else f"factors[{number}]"
+def _field(column: str) -> str:
+    """Return what the contract calls a column of a file."""
+    return {"name": "display_name"}.get(column, column)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
 
 
 def _cells(factor: pb.Factor) -> dict[str, str]:

@@ -131,11 +131,55 @@ def test_factors_are_imported_listed_and_activated(on_server: Run, tmp_path: Pat
     (before,) = [each for each in sets if each["active"]]
     made = json.loads(on_server("factors", "import", path, "--json", "--base", before["name"]).stdout)
     assert made["factor_count"] == before["factor_count"] + 1
-    assert "cli:tea" in on_server("factors", "list", "--set", made["name"], "--source", "cli").stdout
+    assert "cli:tea" in on_server("factors", "search", "--set", made["name"], "--source", "cli").stdout
     assert json.loads(on_server("factors", "activate", made["name"], "--json").stdout)["active"]
     assert on_server("factors", "activate", before["name"]).exit_code == 0
     assert "own.csv" in on_server("factors", "sets").stdout
     assert on_server("factors", "import").exit_code == 2
+
+
+def test_factors_are_searched_by_words_region_year_and_unit(on_server: Run) -> None:
+    found = on_server("factors", "search", "electricity", "--region", "de", "--unit", "MWh", "--json")
+    assert {json.loads(line)["region"] for line in found.stdout.splitlines()} == {"DE"}
+    everywhere = on_server("factors", "search", "electricity", "--region", "world").stdout
+    assert "grid:electricity" in everywhere
+    assert "naics" not in everywhere
+    wrong = on_server("factors", "search", "--unit", "bananas")
+    assert wrong.exit_code == 1
+    assert "unit: found 'bananas'" in wrong.stderr
+
+
+def test_a_factor_is_changed_compared_and_activated(on_server: Run) -> None:
+    base = json.loads(on_server("factors", "search", "--limit", 1, "--json").stdout)["name"].partition("/factors/")[0]
+    change = ("factors", "update", "grid:electricity", "--kg-co2e", 0.5)
+    several = on_server(*change)
+    assert several.exit_code == 1
+    assert "say which with --region and --year" in several.stderr
+    changed = on_server(*change, "--region", "DE", "--source-note", "Our supplier")
+    assert changed.exit_code == 0
+    assert "kg_co2e" in changed.stdout
+    made = changed.stdout.rpartition("vcci factors activate ")[2].partition("`")[0]
+    assert f"2 of {base}" in on_server("factors", "sets").stdout
+    compared = on_server("factors", "diff", base, made.removeprefix("factorSets/"))
+    assert "Our supplier" in compared.stdout
+    (difference,) = map(json.loads, on_server("factors", "diff", base, made, "--json").stdout.splitlines())
+    assert difference["kind"] == "KIND_CHANGED"
+    assert "Nothing is different." in on_server("factors", "diff", base, base).stdout
+    assert on_server("factors", "activate", made).exit_code == 0
+    assert on_server("factors", "activate", base).exit_code == 0
+    last, before = map(json.loads, on_server("factors", "history", "--limit", 2, "--json").stdout.splitlines())
+    assert (last["factor_set"], last["previous_factor_set"], last["subject"]) == (base, made, "test")
+    assert before["factor_set"] == made
+    assert base in on_server("factors", "history").stdout
+
+
+def test_an_update_that_cannot_be_done_says_why(on_server: Run) -> None:
+    assert on_server("factors", "update", "fuel:diesel").exit_code == 2
+    assert on_server("factors", "update", "fuel:diesel", "--gas", "CO2").exit_code == 2
+    none = on_server("factors", "update", "fuel:none", "--kg-co2e", 1)
+    assert (none.exit_code, "there is no such factor fuel:none" in none.stderr) == (1, True)
+    wrong = on_server("factors", "update", "grid:electricity", "--region", "DE", "--unit", "bananas")
+    assert (wrong.exit_code, "factor.unit" in wrong.stderr) == (1, True)
 
 
 def test_suppliers_and_emissions_come_out(on_server: Run, file: Path, tmp_path: Path) -> None:

@@ -136,9 +136,14 @@ class Client:
 
     list_factors = _iterating(AsyncClient.list_factors)
     get_factor = _waiting(AsyncClient.get_factor)
+    update_factor = _waiting(AsyncClient.update_factor)
+    batch_update_factors = _waiting(AsyncClient.batch_update_factors)
     import_factor_set = _waiting(AsyncClient.import_factor_set)
+    get_factor_set = _waiting(AsyncClient.get_factor_set)
     list_factor_sets = _iterating(AsyncClient.list_factor_sets)
+    diff_factor_sets = _iterating(AsyncClient.diff_factor_sets)
     activate_factor_set = _waiting(AsyncClient.activate_factor_set)
+    list_factor_set_activations = _iterating(AsyncClient.list_factor_set_activations)
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
     aggregate_emissions = _waiting(AsyncClient.aggregate_emissions)

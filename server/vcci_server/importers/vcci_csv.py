@@ -19,6 +19,7 @@ COLUMNS = (
     *("source", "code", "name", "region", "year", "unit", "kg_co2e", "gases", "gwp_set", "gsd2"),
     *("price_year", "price_basis", "margins", "source_note"),
 )
+HEADER = ",".join(COLUMNS).encode() + b"\n"
 
 GSD2_LARGEST = 100.0  # a factor known within two orders of magnitude
 
@@ -49,10 +50,13 @@ def read_records(rows: Iterable[Row], problems: Problems) -> list[FactorRecord]:
 
 def write_csv(records: Iterable[FactorRecord]) -> bytes:
     """Return the file that `read` reads back as equal records; the same records give the same bytes."""
+    return HEADER + write_lines(records)
+
+
+def write_lines(records: Iterable[FactorRecord]) -> bytes:
+    """Return the lines of a file below its header."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_cells(record) for record in records)
+    csv.writer(text, lineterminator="\n").writerows(map(_cells, records))
     return text.getvalue().encode()
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -14,11 +15,12 @@ from vcci_engine.errors import NotFound, WrongState
 from vcci_engine.factors import FactorTable, build_table
 
 from vcci_server.importers import FactorRecord, write_csv
+from vcci_server.storage import activations
+from vcci_server.storage.activations import Actor
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
 CHANNEL = "vcci_factors"  # told of each activation
-LAST = 2**63 - 1  # a set id above all others
 COLUMNS = (  # as the fields of FactorRecord
     *("source", "code", "display_name", "region", "year", "unit", "kg_co2e", "gases", "gwp_set", "gsd2"),
     *("price_year", "price_basis", "margins", "source_note"),
@@ -26,7 +28,8 @@ COLUMNS = (  # as the fields of FactorRecord
 
 FactorKey = tuple[str, str, str, int]  # source, code, region, year: once in a set
 FIRST: FactorKey = ("", "", "", 0)  # a key before all others
-_key = attrgetter("source", "code", "region", "year")
+_LIKE = re.compile(r"[\\%_]")  # what means something in a pattern of LIKE
+key_of: Callable[[FactorRecord], FactorKey] = attrgetter("source", "code", "region", "year")
 
 
 class Version(NamedTuple):
@@ -47,6 +50,8 @@ class FactorSetRecord:
     factor_count: int
     active: bool
     created_at: datetime
+    parent_set_id: int | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,45 +65,63 @@ class StoredFactor:
     @property
     def key(self) -> FactorKey:
         """Its place in the order of factors."""
-        key: FactorKey = _key(self.record)
-        return key
+        return key_of(self.record)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorFilter:
+    """Which factors of a set are wanted."""
+
+    source: str = ""  # empty: any
+    words: tuple[str, ...] = ()  # all in key or name, without regard to case
+    region: str | None = None  # None: any
+    year: int = 0  # 0: any
+    units: tuple[str, ...] | None = None  # one of these; None: any
+
+
+ALL = FactorFilter()
 
 
 async def import_set(
-    pool: Pool, tenant_id: int, display_name: str, records: Sequence[FactorRecord], *, activate: bool = False
+    pool: Pool,
+    tenant_id: int,
+    display_name: str,
+    records: Sequence[FactorRecord],
+    *,
+    base_id: int | None = None,
+    activate_by: Actor | None = None,
 ) -> FactorSetRecord:
     """Store a set, each key, region and year once, or return the one with the same contents, all or nothing."""
     ordered, content_hash = await asyncio.to_thread(_canonical, records)
     async with transaction(pool) as db:
-        set_id = await db.fetchval(QUERIES["insert_factor_set"], tenant_id, display_name, content_hash, len(ordered))
-        if set_id is None:
-            set_id = await db.fetchval(QUERIES["select_factor_set_by_hash"], tenant_id, content_hash)
-        else:
-            await _copy(db, tenant_id, set_id, ordered)
-        if activate:
-            await _activate(db, tenant_id, set_id)
-        return await _set(db, tenant_id, set_id)
+        base = None if base_id is None else await read_set_record(db, tenant_id, base_id)
+        set_id, is_new = await insert_set(db, tenant_id, display_name, content_hash, len(ordered), parent=base)
+        if is_new:
+            await copy_records(db, tenant_id, set_id, ordered)
+        if activate_by is not None:
+            await activations.activate(db, tenant_id, set_id, activate_by)
+        return await read_set_record(db, tenant_id, set_id)
 
 
 def union(base: Iterable[FactorRecord], records: Iterable[FactorRecord]) -> list[FactorRecord]:
     """Return the factors of both; of two with the same key, region and year, that of `records`."""
-    return list({_key(record): record for record in (*base, *records)}.values())
+    return list({key_of(record): record for record in (*base, *records)}.values())
 
 
-async def activate(pool: Pool, tenant_id: int, set_id: int) -> FactorSetRecord:
+async def activate(pool: Pool, tenant_id: int, set_id: int, by: Actor) -> FactorSetRecord:
     """Make a set the active one, and tell every process that listens."""
     async with transaction(pool) as db:
-        await _activate(db, tenant_id, set_id)
-        return await _set(db, tenant_id, set_id)
+        await activations.activate(db, tenant_id, set_id, by)
+        return await read_set_record(db, tenant_id, set_id)
 
 
 async def get_set(pool: Pool, tenant_id: int, set_id: int) -> FactorSetRecord:
     """Return a set."""
     async with connection(pool) as db:
-        return await _set(db, tenant_id, set_id)
+        return await read_set_record(db, tenant_id, set_id)
 
 
-async def list_sets(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[FactorSetRecord]:
+async def list_sets(pool: Pool, tenant_id: int, *, limit: int, before: int = activations.LAST) -> list[FactorSetRecord]:
     """Return up to `limit` sets with ids below `before`, newest first."""
     async with connection(pool) as db:
         return [_set_record(row) for row in await db.fetch(QUERIES["list_factor_sets"], tenant_id, before, limit)]
@@ -130,7 +153,7 @@ async def get_factor(pool: Pool, tenant_id: int, set_id: int, factor_id: int) ->
         row = await db.fetchrow(QUERIES["select_factor"], tenant_id, set_id, factor_id)
     if row is None:
         raise NotFound("There is no such factor.", metadata={"name": f"factorSets/{set_id}/factors/{factor_id}"})
-    return _stored(row)
+    return stored(row)
 
 
 async def list_factors(
@@ -140,22 +163,37 @@ async def list_factors(
     *,
     limit: int,
     after: tuple[int | str, ...] = FIRST,
-    source: str = "",
-    text: str = "",
+    wanted: FactorFilter = ALL,
 ) -> list[StoredFactor]:
-    """Return up to `limit` factors behind `after`, by source, code, region and year.
-
-    `source` and `text` (in key or name, without regard to case) restrict them, unless they are empty.
-    """
+    """Return up to `limit` of the wanted factors behind `after`, by source, code, region and year."""
+    patterns = ["%" + _LIKE.sub(r"\\\g<0>", word) + "%" for word in wanted.words]
+    restricted = (wanted.source, patterns, wanted.region, wanted.year, wanted.units)
     async with connection(pool) as db:
-        rows = await db.fetch(QUERIES["list_factors"], tenant_id, set_id, *after, source, text, limit)
-    return [_stored(row) for row in rows]
+        rows = await db.fetch(QUERIES["list_factors"], tenant_id, set_id, *after, *restricted, limit)
+    return [stored(row) for row in rows]
+
+
+async def list_units(pool: Pool, tenant_id: int, set_id: int) -> tuple[str, ...]:
+    """Return the different units of a set's factors."""
+    async with connection(pool) as db:
+        return tuple(row["unit"] for row in await db.fetch(QUERIES["select_units"], tenant_id, set_id))
+
+
+async def insert_set(
+    db: Connection, tenant_id: int, display_name: str, content_hash: str, count: int, parent: FactorSetRecord | None
+) -> tuple[int, bool]:
+    """Return the id of the set with these contents, and whether it was made by this call and has no factors yet."""
+    descent = (parent.factor_set_id, parent.version + 1) if parent else (None, 1)
+    made = await db.fetchval(QUERIES["insert_factor_set"], tenant_id, display_name, content_hash, count, *descent)
+    if made is not None:
+        return made, True
+    return await db.fetchval(QUERIES["select_factor_set_by_hash"], tenant_id, content_hash), False
 
 
 async def read_set(pool: Pool, tenant_id: int, set_id: int) -> list[FactorRecord]:
     """Return all factors of a set."""
     async with connection(pool) as db:
-        await _set(db, tenant_id, set_id)
+        await read_set_record(db, tenant_id, set_id)
         rows = await db.fetch(QUERIES["select_factors"], tenant_id, set_id)
     return await asyncio.to_thread(lambda: [_factor_record(row) for row in rows])
 
@@ -181,11 +219,12 @@ async def set_with_key(
 
 
 def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str]:
-    ordered = sorted(records, key=_key)
+    ordered = sorted(records, key=key_of)
     return ordered, sha256(write_csv(ordered)).hexdigest()
 
 
-async def _copy(db: Connection, tenant_id: int, set_id: int, records: Sequence[FactorRecord]) -> None:
+async def copy_records(db: Connection, tenant_id: int, set_id: int, records: Iterable[FactorRecord]) -> None:
+    """Store factors of a set."""
     values = attrgetter(*FactorRecord.__slots__)
     gases = COLUMNS.index("gases")
 
@@ -197,27 +236,20 @@ async def _copy(db: Connection, tenant_id: int, set_id: int, records: Sequence[F
     await db.copy_records_to_table("emission_factors", records=map(row, records), columns=columns)
 
 
-async def _activate(db: Connection, tenant_id: int, set_id: int) -> None:
-    if await db.fetchrow(QUERIES["activate_factor_set"], tenant_id, set_id) is None:
-        raise _no_set(set_id)
-
-
-async def _set(db: Connection, tenant_id: int, set_id: int) -> FactorSetRecord:
+async def read_set_record(db: Connection, tenant_id: int, set_id: int) -> FactorSetRecord:
+    """Return a set, or raise NotFound."""
     row = await db.fetchrow(QUERIES["select_factor_set"], tenant_id, set_id)
     if row is None:
-        raise _no_set(set_id)
+        raise activations.no_set(set_id)
     return _set_record(row)
-
-
-def _no_set(set_id: int) -> NotFound:
-    return NotFound("There is no such factor set.", metadata={"name": f"factorSets/{set_id}"})
 
 
 def _set_record(row: asyncpg.Record) -> FactorSetRecord:
     return FactorSetRecord(**{name: row[name] for name in FactorSetRecord.__slots__})
 
 
-def _stored(row: asyncpg.Record) -> StoredFactor:
+def stored(row: asyncpg.Record) -> StoredFactor:
+    """Return a row of emission_factors."""
     return StoredFactor(row["factor_id"], row["factor_set_id"], _factor_record(row))
 
 

@@ -1,7 +1,9 @@
 """Factor sets: the same contents once, whole or not at all, one of them active, read back as they were."""
 
 import asyncio
+import re
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 import asyncpg
@@ -9,8 +11,10 @@ import pytest
 from vcci_engine.errors import NotFound, VcciError, WrongState
 from vcci_server.importers import READERS, FactorRecord, starter_factors, write_csv
 from vcci_server.storage import factors
-from vcci_server.storage.factors import FactorSetRecord
+from vcci_server.storage.activations import THE_SERVER, activate
+from vcci_server.storage.factors import FactorFilter, FactorSetRecord
 from vcci_server.storage.pool import Pool
+from vcci_server.storage.queries import QUERIES
 
 from tests.waiting import until
 
@@ -27,7 +31,7 @@ STARTER = READERS["vcci_csv"](starter_factors())
 
 
 async def _import(pool: Pool, tenant_id: int, *records: FactorRecord, activate: bool = False) -> FactorSetRecord:
-    return await factors.import_set(pool, tenant_id, "A set", records, activate=activate)
+    return await factors.import_set(pool, tenant_id, "A set", records, activate_by=THE_SERVER if activate else None)
 
 
 async def _count(pool: Pool, table: str, tenant_id: int) -> int:
@@ -86,7 +90,7 @@ async def test_tenants_with_the_same_contents_have_sets_of_their_own(pool: Pool,
     ours = await _import(pool, tenant_id, STEEL)
     theirs = await _import(pool, other, STEEL)
     assert theirs.factor_set_id != ours.factor_set_id
-    for ask in (factors.get_set, factors.read_set, factors.activate):
+    for ask in (factors.get_set, factors.read_set, partial(factors.activate, by=THE_SERVER)):
         with pytest.raises(NotFound):
             await ask(pool, tenant_id, theirs.factor_set_id)
 
@@ -95,6 +99,13 @@ def test_a_union_takes_the_file_before_the_base() -> None:
     newer = replace(STEEL, kg_co2e=1.0)
     elsewhere = replace(STEEL, region="US")
     assert factors.union([STEEL, DIESEL], [newer, elsewhere]) == [newer, DIESEL, elsewhere]
+
+
+async def test_a_copy_of_a_set_has_every_column(pool: Pool) -> None:
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'emission_factors'"
+    names = {row["column_name"] for row in await pool.fetch(columns)} - {"factor_id", "factor_set_id"}
+    into, values = QUERIES["copy_factors"].split("SELECT", 1)
+    assert not [name for name in names if not re.search(rf"\b{name}\b", into) or not re.search(rf"\b{name}\b", values)]
 
 
 async def test_sets_are_listed_newest_first_page_by_page(pool: Pool, tenant_id: int) -> None:
@@ -116,22 +127,31 @@ async def test_factors_are_listed_by_key_region_and_year_page_by_page(pool: Pool
 
 
 @pytest.mark.parametrize(
-    ("source", "text", "found"),
+    ("wanted", "found"),
     [
-        ("", "", {"diesel", "331110"}),
-        ("naics", "", {"331110"}),
-        ("nai", "", set()),
-        ("", "IRON", {"331110"}),
-        ("", "uel:DIE", {"diesel"}),
-        ("naics", "diesel", set()),
-        ("", "%", set()),
+        (FactorFilter(), {"diesel", "331110"}),
+        (FactorFilter(source="naics"), {"331110"}),
+        (FactorFilter(source="nai"), set()),
+        (FactorFilter(words=("IRON",)), {"331110"}),
+        (FactorFilter(words=("mills", "iron")), {"331110"}),
+        (FactorFilter(words=("iron", "diesel")), set()),
+        (FactorFilter(words=("uel:DIE",)), {"diesel"}),
+        (FactorFilter(source="naics", words=("diesel",)), set()),
+        (FactorFilter(words=("%",)), set()),
+        (FactorFilter(words=("dies_l",)), set()),
+        (FactorFilter(words=("\\",)), set()),
+        (FactorFilter(region="GB"), {"diesel"}),
+        (FactorFilter(region=""), {"331110"}),
+        (FactorFilter(year=2022), {"331110"}),
+        (FactorFilter(units=("kg", "litre")), {"diesel"}),
+        (FactorFilter(units=()), set()),
     ],
 )
-async def test_factors_are_found_by_source_and_text(
-    pool: Pool, tenant_id: int, source: str, text: str, found: set[str]
+async def test_factors_are_found_by_what_is_wanted(
+    pool: Pool, tenant_id: int, wanted: FactorFilter, found: set[str]
 ) -> None:
     made = await _import(pool, tenant_id, DIESEL, STEEL)
-    listed = await factors.list_factors(pool, tenant_id, made.factor_set_id, limit=10, source=source, text=text)
+    listed = await factors.list_factors(pool, tenant_id, made.factor_set_id, limit=10, wanted=wanted)
     assert {factor.record.code for factor in listed} == found
 
 
@@ -147,7 +167,7 @@ async def test_one_factor_is_read_by_its_set_and_id(pool: Pool, tenant_id: int) 
 async def test_the_last_activated_set_is_the_active_one(pool: Pool, tenant_id: int) -> None:
     old = await _import(pool, tenant_id, STEEL, activate=True)
     new = await _import(pool, tenant_id, DIESEL)
-    assert await factors.activate(pool, tenant_id, new.factor_set_id) == replace(new, active=True)
+    assert await factors.activate(pool, tenant_id, new.factor_set_id, THE_SERVER) == replace(new, active=True)
     assert await factors.list_sets(pool, tenant_id, limit=9) == [replace(new, active=True), replace(old, active=False)]
 
 
@@ -157,7 +177,7 @@ async def test_activation_is_told_when_it_commits(pool: Pool, tenant_id: int) ->
     async with pool.acquire() as listener:
         await listener.add_listener(factors.CHANNEL, lambda *news: told.append(news[-1]))
         async with pool.acquire() as db, db.transaction():
-            await factors._activate(db, tenant_id, made.factor_set_id)
+            await activate(db, tenant_id, made.factor_set_id, THE_SERVER)
             await listener.fetch("SELECT 1")  # by which an early notification would have come
             assert told == []
         await until(lambda: told)

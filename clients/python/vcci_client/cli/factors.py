@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vcci_client.cli.connect import resource, with_client
+from vcci_client.cli.factor_changes import WORLD, diff, update
 from vcci_client.cli.output import first, json_option, print_json, print_more, print_table
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ FORMATS = {"vcci": "VCCI_CSV", "epa": "EPA_V1_3", "desnz": "DESNZ_FLAT"}
 
 @click.group()
 def factors() -> None:
-    """Import, list and activate emission factors."""
+    """Search, import, change, compare and activate emission factors."""
+
+
+factors.add_command(update)
+factors.add_command(diff)
 
 
 @factors.command("import")
@@ -57,19 +62,32 @@ async def import_factors(
     _print_sets([await client.import_factor_set(spec, file)], as_json)
 
 
-@factors.command("list")
+@factors.command()
+@click.argument("text", nargs=-1)
 @click.option("--set", "factor_set", default="", help="The set, `factorSets/3` or `3`; else the active one.")
 @click.option("--source", default="", help="Only this source, for example naics.")
-@click.option("--text", default="", help="Only factors whose key or name has this text.")
+@click.option("--region", help="Only for this country, for example DE; `world`: only for the whole world.")
+@click.option("--year", type=int, default=0, help="Only those that describe this year.")
+@click.option("--unit", default="", help="Only per this unit, or one that it converts into: kWh finds MWh, too.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
 @json_option
 @with_client
-async def list_factors(
-    client: "AsyncClient", factor_set: str, source: str, text: str, limit: int, as_json: bool
+async def search(
+    client: "AsyncClient",
+    text: tuple[str, ...],
+    factor_set: str,
+    source: str,
+    region: str | None,
+    year: int,
+    unit: str,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List the factors of a set."""
+    """List the factors of a set, or those with every word of TEXT in key or name: `search steel mill --region US`."""
     name = resource("factorSets", factor_set) if factor_set else ""
-    found = await first(client.list_factors(name, source=source, text=text), limit)
+    region = "" if region == WORLD else region
+    wanted = client.list_factors(name, text=" ".join(text), source=source, region=region, year=year, unit=unit)
+    found = await first(wanted, limit)
     shown = found[: limit or None]
     if as_json:
         for factor in shown:
@@ -100,6 +118,32 @@ async def activate(client: "AsyncClient", name: str, as_json: bool) -> None:
     _print_sets([await client.activate_factor_set(resource("factorSets", name))], as_json)
 
 
+@factors.command()
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@json_option
+@with_client
+async def history(client: "AsyncClient", limit: int, as_json: bool) -> None:
+    """List who activated which set, newest first."""
+    found = await first(client.list_factor_set_activations(), limit)
+    shown = found[: limit or None]
+    if as_json:
+        for item in shown:
+            print_json(item)
+        return
+    rows = (
+        (
+            item.activate_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S"),
+            item.factor_set,
+            item.previous_factor_set,
+            item.subject or "the server",
+            item.request_id,
+        )
+        for item in shown
+    )
+    print_table(("when, UTC", "activated", "instead of", "by", "request"), rows)
+    print_more(found, limit)
+
+
 def _print_sets(found: "list[FactorSet]", as_json: bool) -> None:
     if as_json:
         for item in found:
@@ -108,14 +152,15 @@ def _print_sets(found: "list[FactorSet]", as_json: bool) -> None:
     rows = (
         (
             item.name,
-            item.display_name,
-            f"{item.factor_count:,}",
             "active" if item.active else "",
+            item.display_name,
+            f"{item.version} of {item.parent}" if item.parent else str(item.version),
+            f"{item.factor_count:,}",
             item.content_hash[:12],
         )
         for item in found
     )
-    print_table(("set", "active", "name", "factors", "contents"), rows, numbers=("factors",))
+    print_table(("set", "active", "name", "version", "factors", "contents"), rows, numbers=("factors",))
 
 
 def _format(file: Path | None, layout: str | None) -> "FactorFormat.ValueType":

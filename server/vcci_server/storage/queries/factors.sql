@@ -1,8 +1,8 @@
 -- name: insert_factor_set
 -- Returns nothing when there is a set with these contents: select_factor_set_by_hash tells which. Waits for another
 -- transaction that is making it.
-INSERT INTO factor_sets (tenant_id, display_name, content_hash, factor_count)
-VALUES ($1, $2, $3, $4)
+INSERT INTO factor_sets (tenant_id, display_name, content_hash, factor_count, parent_set_id, version)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (tenant_id, content_hash) DO NOTHING
 RETURNING factor_set_id;
 
@@ -24,16 +24,6 @@ WHERE tenant_id = $1 AND factor_set_id < $2::bigint
 ORDER BY factor_set_id DESC
 LIMIT $3;
 
--- name: activate_factor_set
--- Returns the set, if there is one; who listens is told when the transaction commits.
-WITH activated AS (
-    INSERT INTO active_factor_sets (tenant_id, factor_set_id)
-    SELECT tenant_id, factor_set_id FROM factor_sets WHERE tenant_id = $1 AND factor_set_id = $2::bigint
-    ON CONFLICT (tenant_id) DO UPDATE SET factor_set_id = excluded.factor_set_id, activated_at = now()
-    RETURNING tenant_id, factor_set_id
-)
-SELECT factor_set_id, pg_notify('vcci_factors', tenant_id::text) FROM activated;
-
 -- name: select_active_versions
 -- Index: active_factor_sets_pkey, factor_sets_pkey.
 SELECT tenant_id, factor_set_id, content_hash, uid::text
@@ -50,14 +40,22 @@ SELECT * FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigi
 ORDER BY source, code, region, year;
 
 -- name: list_factors
--- Index: the unique one over set, source, code, region, year; a text is looked for in its order.
+-- Index: the unique one over set, source, code, region, year; what is searched for is looked for in its order. An index
+-- over texts would hold every version of every set, and cost each copy of a set more than a walk over one.
 SELECT * FROM emission_factors
 WHERE tenant_id = $1 AND factor_set_id = $2::bigint
     AND (source, code, region, year) > ($3, $4, $5, $6::bigint)
     AND ($7::text = '' OR source = $7::text)
-    AND ($8::text = '' OR strpos(lower(source || ':' || code || E'\n' || display_name), lower($8::text)) > 0)
+    AND (source || ':' || code || E'\n' || display_name) ILIKE ALL ($8::text[])
+    AND ($9::text IS NULL OR region = $9::text)
+    AND ($10::bigint = 0 OR year = $10::bigint)
+    AND ($11::text[] IS NULL OR unit = ANY ($11::text[]))
 ORDER BY source, code, region, year
-LIMIT $9;
+LIMIT $12;
+
+-- name: select_units
+-- Walks the set.
+SELECT DISTINCT unit FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint;
 
 -- name: select_factor_table
 -- Index: the unique one over set, source, code, region, year.
