@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vcci_client.client import AsyncClient
 
 WORLD = "world"
+MOST_NAMED = 10  # of several factors with one key
 
 # What of a factor can be changed: the option, the field of the contract, its type, and help.
 CHANGES: Sequence[tuple[str, str, type, str]] = (
@@ -140,7 +141,8 @@ async def _the_one(client: "AsyncClient", key: str, factor_set: str, region: str
         return found[0]
     if not found:
         raise click.ClickException(f"there is no such factor {key}: `vcci factors search` finds them")
-    several = ", ".join(f"{item.region or WORLD} {item.year}" for item in found)
+    several = ", ".join(f"{item.region or WORLD} {item.year}" for item in found[:MOST_NAMED])
+    several += " …" if len(found) > MOST_NAMED else ""
     raise click.ClickException(f"there are {len(found)} factors {key}: {several}; say which with --region and --year")
 
 
