@@ -94,7 +94,7 @@ def _changed(request: pb.UpdateFactorRequest, factor: pb.Factor, place: str, pro
                 )
         elif path not in CHANGEABLE:
             problems.add(
-                f"{place}update_mask", path, f"{EVERYTHING}, or some of {', '.join(CHANGEABLE)}", "MALFORMED_VALUE"
+                f"{place}update_mask", path, f"{EVERYTHING}, or some of {', '.join(CHANGEABLE)}", "UNKNOWN_FIELD"
             )
         elif path == "gases":
             factor.ClearField("gases")

@@ -215,7 +215,7 @@ async def set_with_key(
 ) -> tuple[FactorSetRecord, list[StoredFactor]]:
     """Return a set, and of its factors those with the key of one of them; none for a factor that it does not have."""
     rows = await db.fetch(QUERIES["factors_of_key"], tenant_id, set_id, factor_id)
-    return await _set(db, tenant_id, set_id), [_stored(row) for row in rows]
+    return await read_set_record(db, tenant_id, set_id), [stored(row) for row in rows]
 
 
 def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str]:
