@@ -372,6 +372,16 @@ async def test_another_tenants_sets_cannot_be_changed_or_compared(
             await attempt
 
 
+# GetFactorSet
+
+
+async def test_one_set_is_read_by_its_name(client: AsyncClient, base: pb.FactorSet) -> None:
+    assert await client.get_factor_set(base.name) == base
+    for name, error in (("", InvalidRequest), ("factorSets/x", InvalidRequest), ("factorSets/999999999", NotFound)):
+        with pytest.raises(error):
+            await client.get_factor_set(name)
+
+
 # DiffFactorSets
 
 
