@@ -1,7 +1,8 @@
 """One emission as a person would calculate it on paper: a product of terms, in the kernel's order.
 
 The terms come from the registry's declarations, for every method alike; multiplied from left to right they are the
-value that the kernel calculates, to the bit.
+value that the kernel calculates: to the bit, but for money that is converted, of which the kernel multiplies units,
+rate and deflator first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +10,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from vcci_engine.activities import Activities, InputColumn
+from vcci_engine.choice import choose
+from vcci_engine.conversions import find_scales
+from vcci_engine.dates import EPOCH
+from vcci_engine.factor_lookup import Target
 from vcci_engine.factors import FactorTable
-from vcci_engine.inputs import spread
+from vcci_engine.inputs import known, spread
 from vcci_engine.methods import DEDUCTIONS, DIVISORS, METHODS, MULTIPLIERS, SUPPLIER_FACTOR, TOLD, Input
-from vcci_engine.results import Emissions
-from vcci_engine.single import Plan, plan_of
-from vcci_engine.units import KG_CO2E, parse
+from vcci_engine.prices import Prices
+from vcci_engine.results import Emissions, Notice
+from vcci_engine.scale import Scale
+from vcci_engine.units import KG_CO2E, Unit, parse
 
-QUANTITY, FACTOR, UNIT = "quantity", "factor", "unit"
+QUANTITY, FACTOR, UNIT, RATE, DEFLATOR = "quantity", "factor", "unit", "rate", "deflator"
 
 
 class Origin(IntEnum):
@@ -26,6 +32,7 @@ class Origin(IntEnum):
     FACTOR_SET = 2
     UNITS = 3
     METHOD = 4
+    PRICE_SET = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +65,37 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The only activity of a batch, and the factor that it was calculated with."""
+    """The only activity of a batch, and what it was calculated with."""
 
     quantity: float
     unit: str
     given: Mapping[str, float]  # inputs by name
+    year: int
+    month: int
     factor: int | None  # position in the factor table; None: the supplier's own, or reported emissions
     method: int
+    scale: Scale
+    target: Target
 
 
 def terms_of(activities: Activities, emissions: Emissions, table: FactorTable) -> tuple[Term, ...]:
     """Return the terms of the only activity of a batch and its emission."""
+    units = [parse(text) for text in activities.units]
+    choice = choose(activities, table.lookup, units)
+    scales = find_scales(activities, units, known(activities.inputs), table, choice)
+    day = EPOCH.fromordinal(EPOCH.toordinal() + int(activities.period[0]))
     row = _Row(
         quantity=float(activities.quantity[0]),
         unit=activities.units[activities.unit[0]],
         given=_values(activities.inputs),
+        year=day.year,
+        month=day.month,
         factor=int(table.positions(emissions.factor)[0]) if emissions.factor[0] else None,
         method=int(emissions.method[0]),
+        scale=scales.found[scales.index[0]],
+        target=table.lookup.targets[choice.target[0]],
     )
-    return tuple(_terms(row, plan_of(activities, table), table))
+    return tuple(_terms(row, table))
 
 
 def told(activities: Activities) -> tuple[Part, ...]:
@@ -101,7 +120,7 @@ def number(value: float) -> str:
     return f"{value:,.12g}"
 
 
-def _terms(row: _Row, plan: Plan, table: FactorTable) -> Iterator[Term]:
+def _terms(row: _Row, table: FactorTable) -> Iterator[Term]:
     yield Term((Part(QUANTITY, row.quantity, row.unit, "amount of the activity"),))
     for of in MULTIPLIERS:
         if of.name in row.given:
@@ -109,14 +128,42 @@ def _terms(row: _Row, plan: Plan, table: FactorTable) -> Iterator[Term]:
     for whole in DIVISORS:
         if parts := tuple(_given(of, row) for of in whole if of.name in row.given):
             yield Term(parts, divides=True)
-    if plan.scale != 1:
-        to, own = _target(row, table), _amount_unit(row)
-        yield Term((Part(UNIT, plan.scale, f"{to} per {own}", f"{to} in one {own}", Origin.UNITS),))
-    if plan.constant != 1:
+    for part in _conversions(row, table):
+        yield Term((part,))
+    if (constant := METHODS[row.method - 1].constant) != 1:
         what = f"constant of {METHODS[row.method - 1].name}"
-        yield Term((Part(f"{plan.constant:g}", plan.constant, "", what, Origin.METHOD),))
+        yield Term((Part(f"{constant:g}", constant, "", what, Origin.METHOD),))
     if factor := tuple(_factor(row, table)):
         yield Term(factor)
+
+
+def _conversions(row: _Row, table: FactorTable) -> Iterator[Part]:
+    """What brings the amount to the unit, the currency and the prices of its factor."""
+    own, to = _amount_unit(row), _target(row, table)
+    currency, target = _currency(parse(row.unit)), _currency(row.target.unit)
+    if row.scale.units != 1:
+        fuel = row.target.fuel if row.scale.notices >> Notice.FUEL_CONVERTED & 1 else None
+        to = to.replace(target, currency) if target and currency else to  # money is of its own currency until the rate
+        what = f"{to} in one {own}" + (f" of {fuel.name}: {fuel.source}" if fuel else "")
+        yield Part(UNIT, row.scale.units, f"{to} per {own}", what, Origin.UNITS)
+    if row.scale.rate != 1:
+        what = _rate_text(table.prices, currency, target, row)
+        yield Part(RATE, row.scale.rate, f"{target} per {currency}", what, Origin.PRICE_SET)
+    if row.scale.deflator != 1:
+        what = _deflator_text(table.prices, target, row.year, row.target.price_year)
+        yield Part(DEFLATOR, row.scale.deflator, "", what, Origin.PRICE_SET)
+
+
+def _rate_text(prices: Prices, of: str, to: str, row: _Row) -> str:
+    month = prices.month_of_rate(of, to, row.year, row.month)
+    when = f"{row.year}-{month:02}" if month else f"{row.year}"
+    rates = (f"{number(prices.rates[code, row.year, month])} {code}" for code in (to, of) if code != prices.base)
+    return f"average of {when}: per {prices.base} {' and '.join(rates)}"
+
+
+def _deflator_text(prices: Prices, currency: str, year: int, price_year: int) -> str:
+    then, now = prices.indices[currency, price_year], prices.indices[currency, year]
+    return f"prices of {currency}: index {number(then)} in {price_year} / {number(now)} in {year}"
 
 
 def _factor(row: _Row, table: FactorTable) -> Iterator[Part]:
@@ -159,6 +206,10 @@ def _unit(of: Input, row: _Row) -> str:
         return of.unit
     parsed = parse(row.unit)
     return of.unit.replace("currency", parsed.currency if parsed else "")
+
+
+def _currency(unit: Unit | None) -> str:
+    return unit.currency if unit is not None else ""
 
 
 def _values(inputs: Mapping[str, InputColumn]) -> dict[str, float]:

@@ -56,6 +56,7 @@ class FactorLookup:
     data: npt.NDArray[np.uint8]  # Data that a row has with this factor
     kg_co2e: FloatArray
     sigma2: FloatArray  # variance of ln(factor): (ln(GSD2) / 2) ** 2
+    price_year: YearArray  # 0: of none
     price_basis: npt.NDArray[np.uint8]  # index into PRICE_BASES
     margins: npt.NDArray[np.uint8]  # index into MARGINS
 
@@ -125,6 +126,7 @@ def build_lookup(
         data=np.array([*map(_data, units), 0, 0], np.uint8),
         kg_co2e=np.append(kg_co2e, [0.0, 1.0]),
         sigma2=np.append(sigma2, [SIGMA2_BASIC, SIGMA2_BASIC]),
+        price_year=np.append(price_year, np.zeros(2, np.int32)),
         price_basis=np.array([*map(PRICE_BASES.index, price_basis), 0, 0], np.uint8),
         margins=np.array([*map(MARGINS.index, margins), 0, 0], np.uint8),
     )

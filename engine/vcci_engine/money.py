@@ -22,20 +22,20 @@ def money_scale(amount: Unit, target: Target, prices: Prices, month: int) -> Sca
     to = target.unit
     if to is None or (plain := _plain(amount, to)) is None:
         return INCOMPATIBLE
-    scale, notices = plain, 0
+    rate, notices = 1.0, 0
     if amount.currency != to.currency:
-        rate = prices.rate(amount.currency, to.currency, target.year, month)
-        if rate is None:
+        found = prices.rate(amount.currency, to.currency, target.year, month)
+        if found is None:
             return _no_rate(amount.currency, to.currency, prices)
-        scale, notices = scale * rate, _CONVERTED
+        rate, notices = found, _CONVERTED
     if not target.price_year or target.price_year == target.year:
-        return Scale(scale, notices)
+        return Scale(plain, notices, rate)
     if not prices.set_id:
-        return Scale(scale, notices | _NOT_DEFLATED)
+        return Scale(plain, notices | _NOT_DEFLATED, rate)
     deflator = prices.deflator(to.currency, target.year, target.price_year)
     if deflator is None:
         return _no_index(to.currency, target.price_year, prices)
-    return Scale(scale * deflator, notices | _DEFLATED)
+    return Scale(plain, notices | _DEFLATED, rate, deflator)
 
 
 def _plain(amount: Unit, to: Unit) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vcci_engine.factors import FactorTable
+from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
 from vcci_engine.results import Notice
 
 MOST_NAMED = 8  # regions or years of a key that are named one by one
@@ -20,9 +21,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Asked:
+    """What a row asks for, as far as a notice may say that it got something else."""
+
     country: str  # ISO 3166-1 alpha-2; "" is not known
     year: int
+    unit: str
+    inputs: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    asked: Asked
     factor: int  # position in the table
     table: FactorTable
 
@@ -39,17 +49,25 @@ class _Row:
     def region(self) -> str:
         return self.table.region[self.factor]
 
+    @property
+    def unit(self) -> str:
+        return self.table.unit[self.factor]
 
-def steps(bits: int, country: str, year: int, factor: int, table: FactorTable) -> list[Step]:
+    @property
+    def price_year(self) -> int:
+        return int(self.table.lookup.price_year[self.factor])
+
+
+def steps(bits: int, asked: Asked, factor: int, table: FactorTable) -> list[Step]:
     """Return the steps of a row's notices; `factor` is the position of the factor used in the table of its set."""
     if factor >= len(table):  # the supplier's own, or reported emissions: nothing was stepped over
         return []
-    row = _Row(country, year, factor, table)
+    row = _Row(asked, factor, table)
     return [told(notice, row) for notice, told in _TOLD.items() if bits >> notice & 1]
 
 
 def _downgrade(wanted: str, used: str, why_not: str) -> Callable[[Notice, _Row], Step]:
-    return lambda notice, row: Step(notice, wanted, why_not.format(key=row.key, unit=row.table.unit[row.factor]), used)
+    return lambda notice, row: Step(notice, wanted, why_not.format(key=row.key, unit=row.unit), used)
 
 
 def _world(notice: Notice, row: _Row) -> Step:
@@ -63,8 +81,8 @@ def _other_region(notice: Notice, row: _Row) -> Step:
 def _region(notice: Notice, row: _Row, used: str) -> Step:
     regions = sorted({row.table.region[n] for n in row.siblings})
     has = f"the set has it for {_listed([region or 'the world' for region in regions])}"
-    why_not = has if row.country else f"the supplier's country is not known; {has}"
-    return Step(notice, f"{row.key} for {row.country or 'the country of the supplier'}", why_not, used)
+    why_not = has if row.asked.country else f"the supplier's country is not known; {has}"
+    return Step(notice, f"{row.key} for {row.asked.country or 'the country of the supplier'}", why_not, used)
 
 
 def _earlier_year(notice: Notice, row: _Row) -> Step:
@@ -78,7 +96,41 @@ def _later_year(notice: Notice, row: _Row) -> Step:
 def _year(notice: Notice, row: _Row, which: str) -> Step:
     years = [str(row.table.year[n]) for n in row.siblings if row.table.region[n] == row.region]
     why_not = f"for {row.region or 'the world'} the set has it for {_listed(years)}"
-    return Step(notice, f"{row.key} for {row.year}", why_not, f"that for {row.table.year[row.factor]}, {which}")
+    return Step(notice, f"{row.key} for {row.asked.year}", why_not, f"that for {row.table.year[row.factor]}, {which}")
+
+
+def _currency(notice: Notice, row: _Row) -> Step:
+    return Step(notice, f"{row.key} per {row.asked.unit}", f"it is per {row.unit}", f"the rate of {row.asked.year}")
+
+
+def _deflated(notice: Notice, row: _Row) -> Step:
+    return _prices(notice, row, f"the amount at prices of {row.price_year}, by the index of its currency")
+
+
+def _not_deflated(notice: Notice, row: _Row) -> Step:
+    return _prices(notice, row, "the amount as it is: no price set was active")
+
+
+def _prices(notice: Notice, row: _Row, used: str) -> Step:
+    wanted = f"{row.key} at prices of {row.asked.year}"
+    return Step(notice, wanted, f"it is at prices of {row.price_year}", used)
+
+
+def _price_basis(notice: Notice, row: _Row) -> Step:
+    lookup, inputs = row.table.lookup, row.asked.inputs
+    said = _basis_text(int(inputs.get("price_basis", 0)), int(inputs.get("margins", 0)))
+    has = _basis_text(int(lookup.price_basis[row.factor]), int(lookup.margins[row.factor]))
+    return Step(notice, f"{row.key} at {said}", f"it is at {has}", "it as it is")
+
+
+def _basis_text(price_basis: int, margins: int) -> str:
+    basis = f"{PRICE_BASES[price_basis]} prices" if price_basis else "prices of any basis"
+    return f"{basis} {MARGINS[margins]} margins" if margins else basis
+
+
+def _fuel(notice: Notice, row: _Row) -> Step:
+    used = "the fuel's density or calorific value (docs/prices.md)"
+    return Step(notice, f"{row.key} per {row.asked.unit}", f"it is per {row.unit}", used)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -99,4 +151,9 @@ _TOLD: Mapping[Notice, Callable[[Notice, _Row], Step]] = {
     Notice.OTHER_REGION_FACTOR: _other_region,
     Notice.EARLIER_FACTOR_YEAR: _earlier_year,
     Notice.LATER_FACTOR_YEAR: _later_year,
+    Notice.CURRENCY_CONVERTED: _currency,
+    Notice.DEFLATED: _deflated,
+    Notice.NOT_DEFLATED: _not_deflated,
+    Notice.PRICE_BASIS_DIFFERS: _price_basis,
+    Notice.FUEL_CONVERTED: _fuel,
 }

@@ -22,11 +22,14 @@ class Prices:
 
     def rate(self, of: str, to: str, year: int, month: int = 0) -> float | None:
         """Return how many of `to` one of `of` is: of the month where both have one, else of the year; None: unknown."""
-        for when in (month, 0):
-            one, other = self._per_base(of, year, when), self._per_base(to, year, when)
-            if one is not None and other is not None:
-                return other / one
-        return None
+        when = self.month_of_rate(of, to, year, month)
+        one, other = self._per_base(of, year, when), self._per_base(to, year, when)
+        return None if one is None or other is None else other / one
+
+    def month_of_rate(self, of: str, to: str, year: int, month: int) -> int:
+        """Return the month that a rate is of: the one given, where both currencies have one for it, else 0."""
+        both = (self._per_base(currency, year, month) for currency in (of, to))
+        return month if all(rate is not None for rate in both) else 0
 
     def deflator(self, currency: str, year: int, price_year: int) -> float | None:
         """Return what money of `year` is multiplied with to be at prices of `price_year`; None: unknown."""

@@ -10,10 +10,17 @@ from vcci_engine.results import Reason
 class Scale:
     """One scale; NaN when there is none, for a reason."""
 
-    value: float
+    units: float  # of the units alone, or of a fuel's table
     notices: int = 0  # bits
+    rate: float = 1.0  # of the currency
+    deflator: float = 1.0  # of the prices
     reason: Reason = Reason.INCOMPATIBLE_UNIT
     expected: str = ""  # for people, where the units alone do not say it; `{year}` is that of the row
+
+    @property
+    def value(self) -> float:
+        """What an amount is multiplied with."""
+        return self.units * self.rate * self.deflator
 
 
 INCOMPATIBLE = Scale(nan)

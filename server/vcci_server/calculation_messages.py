@@ -15,7 +15,7 @@ from vcci_engine.gases import ratios
 from vcci_engine.groups import GroupTotal
 from vcci_engine.inputs import attributions, spread
 from vcci_engine.methods import SUPPLIER_FACTOR
-from vcci_engine.notices import steps
+from vcci_engine.notices import Asked, steps
 from vcci_engine.quality import unpack
 from vcci_engine.results import Emissions
 from vcci_engine.simulations import Simulated, Simulation
@@ -110,10 +110,8 @@ def emission_messages(
             gwp_set=gwp_set or parts.sets[parts.gwp_set[position]],
         )
         if notices:
-            country = activities.suppliers.country_of(emissions.supplier[row])
-            message.notice_details.extend(
-                notice_messages(notices, country, int(emissions.period[row]), position, table)
-            )
+            asked = _asked(activities, emissions, row)
+            message.notice_details.extend(notice_messages(notices, asked, position, table))
         if factor:
             message.factor = f"{factor_set}/factors/{factor}"
             message.factor_kg_co2e = table.kg_co2e[position] * (1.0 if ratio is None else ratio[position])
@@ -124,9 +122,8 @@ def emission_messages(
     return messages
 
 
-def notice_messages(notices: int, country: str, period: int, factor: int, table: FactorTable) -> list[pb.NoticeDetail]:
+def notice_messages(notices: int, asked: Asked, factor: int, table: FactorTable) -> list[pb.NoticeDetail]:
     """Return notices in words; `factor` is the position of the factor used in the table."""
-    year = int(YEAR[day_index(np.array([period]))[0]])
     return [
         pb.NoticeDetail(
             notice=step.notice.value,  # type: ignore[arg-type]  # the engine's Notice has the contract's numbers
@@ -134,8 +131,18 @@ def notice_messages(notices: int, country: str, period: int, factor: int, table:
             why_not=step.why_not,
             used=step.used,
         )
-        for step in steps(notices, alpha_2(country) or "", year, factor, table)
+        for step in steps(notices, asked, factor, table)
     ]
+
+
+def _asked(activities: Activities, emissions: Emissions, row: int) -> Asked:
+    inputs = {name: float(spread(column, len(emissions))[row]) for name, column in emissions.inputs.items()}
+    return Asked(
+        country=alpha_2(activities.suppliers.country_of(emissions.supplier[row])) or "",
+        year=int(YEAR[day_index(emissions.period[row : row + 1])[0]]),
+        unit=activities.units[emissions.unit[row]],
+        inputs={name: value for name, value in inputs.items() if value == value},
+    )
 
 
 def _own_factor(activities: Activities, row: int) -> tuple[float, str]:

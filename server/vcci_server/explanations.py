@@ -15,6 +15,7 @@ from vcci_engine.explanation import Part, Term, in_names, in_numbers, number, te
 from vcci_engine.factors import FactorTable, build_table
 from vcci_engine.input_hash import is_unaltered
 from vcci_engine.methods import METHODS
+from vcci_engine.notices import Asked
 from vcci_engine.quality import GSD2_OF_SCORE, SCORES, WORST, scores
 from vcci_engine.results import Calculation
 from vcci_engine.stored_row import StoredEmission, activities_of
@@ -60,8 +61,9 @@ def explanation_message(name: str, evidence: Evidence) -> pb.Explanation:
     if used:
         of_key = _table(evidence, evidence.factors)
         place = int(of_key.positions(np.array([stored.factor_id], np.uint32))[0])
-        country = evidence.supplier.country_of(0)
-        message.notices.extend(notice_messages(stored.notices, country, stored.period, place, of_key))
+        country, year = evidence.supplier.country_of(0), message.activity.reporting_period.year
+        asked = Asked(country, year, stored.unit, stored.inputs)
+        message.notices.extend(notice_messages(stored.notices, asked, place, of_key))
     if not len(again.errors):
         _write_formula(message, terms_of(activities, again.emissions, table), stored.kg_co2e)
     return message
@@ -79,6 +81,9 @@ def _table(evidence: Evidence, factors: Sequence[StoredFactor]) -> FactorTable:
         units=[record.unit for record in records],
         kg_co2e=[record.kg_co2e for record in records],
         gsd2=[record.gsd2 for record in records],
+        price_years=[record.price_year for record in records],
+        price_bases=[record.price_basis for record in records],
+        margins=[record.margins for record in records],
     )
 
 

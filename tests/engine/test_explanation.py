@@ -9,11 +9,13 @@ from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
 from vcci_engine.explanation import Origin, Term, in_names, in_numbers, number, terms_of, told
 from vcci_engine.factors import FactorTable
+from vcci_engine.fuels import FUELS
 from vcci_engine.methods import METHODS
 
-from tests.engine.samples import GOOD_BATCHES, Row, batch, rows_of
+from tests.engine.samples import GOOD_BATCHES, Row, batch, rows_of, table
 from tests.engine.samples import TABLE as SAMPLES
 from tests.engine.test_declared import ALL, TABLE, row
+from tests.engine.test_prices import priced, spend
 
 _NUMBER = re.compile(r"-?[\d,]+(?:\.\d+)?(?:e[+-]\d+)?")
 
@@ -108,6 +110,11 @@ def test_every_method_is_explained() -> None:
             "300 USD ÷ 1.5 USD/litre × 0.5 kg CO2e per litre",
         ),
         (
+            row("fuel_based", 300, "USD", "m3", fuel_price=1.5),
+            "quantity ÷ fuel_price × unit × factor",
+            "300 USD ÷ 1.5 USD/litre × 0.001 m3 per USD/(USD/litre) × 0.5 kg CO2e per m3",
+        ),
+        (
             row("refrigerant_leakage", 4, "item", "kg", mass_per_item=10, release_rate=0.05),
             "quantity × mass_per_item × release_rate × factor",
             "4 item × 10 kg/item × 0.05 × 0.5 kg CO2e per kg",
@@ -133,6 +140,33 @@ def test_each_number_says_where_it_comes_from() -> None:
         "constant of commuting_distance",
         "per:km for the world, 2023",
     ]
+
+
+def test_money_is_brought_to_the_currency_and_the_prices_of_its_factor() -> None:
+    terms, kg_co2e = explained(batch(spend(unit="kGBP", quantity=1.0)), priced())
+    assert in_names(terms) == "quantity × unit × rate × deflator × factor"
+    assert in_numbers(terms) == (
+        "1 kGBP × 1,000 GBP per kGBP × 1.24317363961 USD per GBP × 0.960617000328 × 0.75 kg CO2e per USD"
+    )
+    _, _, rate, deflator, _ = (term.parts[0] for term in terms)
+    assert rate.what == "average of 2023: per EUR 1.0813 USD and 0.86979 GBP"
+    assert deflator.what == "prices of USD: index 292.7 in 2022 / 304.7 in 2023"
+    assert rate.origin == deflator.origin == Origin.PRICE_SET
+    assert product(terms) == pytest.approx(kg_co2e, rel=1e-14)
+
+
+def test_a_months_rate_is_said_to_be_the_months() -> None:
+    terms, _ = explained(batch(spend(unit="EUR", period="2023-03-31")), priced(price_year=0))
+    assert terms[1].parts[0].what == "average of 2023-03: per EUR 1.0706 USD"
+
+
+def test_a_fuels_conversion_says_where_it_is_from() -> None:
+    diesel = table([(1, "fuel:diesel_kwh", "", 2023, "kWh", 0.25, 1.05)])
+    terms, kg_co2e = explained(batch(Row(quantity=100.0, unit="litre", factor="fuel:diesel_kwh")), diesel)
+    part = terms[1].parts[0]
+    assert (part.name, part.unit, part.origin) == ("unit", "kWh per litre", Origin.UNITS)
+    assert part.what == f"kWh in one litre of diesel: {next(fuel.source for fuel in FUELS if fuel.name == 'diesel')}"
+    assert product(terms) == kg_co2e
 
 
 def test_inputs_that_are_only_told_are_no_terms() -> None:

@@ -2,18 +2,21 @@
 
 import pytest
 from vcci_engine.calculate import calculate
-from vcci_engine.factors import FactorTable
-from vcci_engine.notices import MOST_NAMED, Step, steps
+from vcci_engine.factors import FactorTable, build_table
+from vcci_engine.notices import MOST_NAMED, Asked, Step, steps
+from vcci_engine.prices import NO_PRICES
 from vcci_engine.results import Notice
 
 from tests.engine.samples import TABLE, Row, batch, table
+from tests.engine.test_prices import priced, spend
 
 
 def told(row: Row, factors: FactorTable = TABLE) -> list[Step]:
     """Return the notices of a row in words."""
     emissions = calculate(batch(row), factors).emissions
     place = int(factors.positions(emissions.factor)[0])
-    return steps(int(emissions.notices[0]), row.country, int(str(row.period)[:4]), place, factors)
+    asked = Asked(row.country, int(str(row.period)[:4]), row.unit, row.inputs)
+    return steps(int(emissions.notices[0]), asked, place, factors)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,77 @@ def test_a_step_says_what_was_wanted_why_not_and_what_was_used(row: Row, expecte
     assert of[expected.notice] == expected
 
 
+MONEY = priced(price_year=2022)
+PURCHASER = build_table(
+    *(1, "hash"),
+    ids=[1],
+    keys=["naics:331110"],
+    regions=[""],
+    years=[2023],
+    units=["USD"],
+    kg_co2e=[0.75],
+    gsd2=[1.05],
+    price_bases=["purchaser"],
+    margins=["with"],
+)
+DIESEL = table([(1, "fuel:diesel_kwh", "", 2023, "kWh", 0.25, 1.05)])
+
+
+@pytest.mark.parametrize(
+    ("row", "factors", "expected"),
+    [
+        (
+            spend(unit="GBP"),
+            MONEY,
+            Step(Notice.CURRENCY_CONVERTED, "naics:331110 per GBP", "it is per USD", "the rate of 2023"),
+        ),
+        (
+            spend(),
+            MONEY,
+            Step(
+                Notice.DEFLATED,
+                "naics:331110 at prices of 2023",
+                "it is at prices of 2022",
+                "the amount at prices of 2022, by the index of its currency",
+            ),
+        ),
+        (
+            spend(),
+            priced(NO_PRICES),
+            Step(
+                Notice.NOT_DEFLATED,
+                "naics:331110 at prices of 2023",
+                "it is at prices of 2022",
+                "the amount as it is: no price set was active",
+            ),
+        ),
+        (
+            spend(inputs={"price_basis": 2.0, "margins": 2.0}),
+            PURCHASER,
+            Step(
+                Notice.PRICE_BASIS_DIFFERS,
+                "naics:331110 at producer prices without margins",
+                "it is at purchaser prices with margins",
+                "it as it is",
+            ),
+        ),
+        (
+            Row(unit="litre", factor="fuel:diesel_kwh"),
+            DIESEL,
+            Step(
+                Notice.FUEL_CONVERTED,
+                "fuel:diesel_kwh per litre",
+                "it is per kWh",
+                "the fuel's density or calorific value (docs/prices.md)",
+            ),
+        ),
+    ],
+    ids=lambda value: value.notice.name if isinstance(value, Step) else "",
+)
+def test_what_is_converted_says_what_to(row: Row, factors: FactorTable, expected: Step) -> None:
+    assert {step.notice: step for step in told(row, factors)}[expected.notice] == expected
+
+
 def test_a_supplier_without_a_country_is_said_to_have_none() -> None:
     [step] = told(Row(unit="USD", factor="naics:331110", period="2022-01-01"))
     assert step.wanted == "naics:331110 for the country of the supplier"
@@ -89,7 +163,7 @@ def test_a_supplier_without_a_country_is_said_to_have_none() -> None:
 
 def test_every_notice_has_words() -> None:
     bits = sum(1 << notice for notice in Notice)
-    assert {step.notice for step in steps(bits, "DE", 2023, 0, TABLE)} == set(Notice)
+    assert {step.notice for step in steps(bits, Asked("DE", 2023, "kg", {}), 0, TABLE)} == set(Notice)
 
 
 def test_nothing_is_told_of_a_suppliers_own_factor() -> None:

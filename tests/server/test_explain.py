@@ -132,6 +132,11 @@ async def test_what_was_done_otherwise_than_asked_is_in_words(client: AsyncClien
         (Notice.NOTICE_SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC, "supplier_specific", "spend_based"),
         (Notice.NOTICE_OTHER_REGION_FACTOR, "naics:331110 for DE", "naics:331110 for US, its only region"),
         (Notice.NOTICE_EARLIER_FACTOR_YEAR, "naics:331110 for 2025", "that for 2022, the nearest before it"),
+        (
+            Notice.NOTICE_NOT_DEFLATED,
+            "naics:331110 at prices of 2025",
+            "the amount as it is: no price set was active",
+        ),
     ]
     assert all(it.why_not for it in found.notices)
 
