@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from vcci.v1 import factor_service_pb2 as pb
 from vcci_engine.errors import InvalidField, Overloaded
 
+from vcci_server.factor_expression import express
 from vcci_server.factor_messages import COLLECTION, records_of
+from vcci_server.gas_messages import check_gwp_set
 from vcci_server.importers import READERS, FactorRecord, starter_factors
 from vcci_server.importers.record import MAX_FACTORS
 from vcci_server.storage.factors import union
@@ -53,13 +55,13 @@ class FactorImport:
     def records(self, base: Sequence[FactorRecord]) -> list[FactorRecord]:
         """Return the set's factors, those of `base` included, or raise InvalidFactorFile or InvalidField."""
         records = self._read()
-        if not records:
+        if not records and not (base and self.spec.gwp_set):
             raise InvalidField("factors", 0, "at least one factor", reason="REQUIRED_FIELD")
         united = union(base, records)
         if len(united) > MAX_FACTORS:
             expected = f"at most {MAX_FACTORS} factors"
             raise InvalidField("factors", len(united), expected, reason="LIMIT_EXCEEDED")
-        return united
+        return express(united, self.spec.gwp_set, keep_others=self.spec.keep_other_gwp_sets)
 
     def _read(self) -> list[FactorRecord]:
         match self.spec.format:
@@ -118,4 +120,7 @@ def _check_spec(spec: pb.FactorSetSpec) -> None:
         problems.add("spec.margins", spec.margins, "Margins", "OUT_OF_RANGE")
     elif spec.margins and spec.format != pb.FACTOR_FORMAT_EPA_V1_3:
         problems.add("spec.margins", spec.margins, "none: only the EPA's files have both variants", "MALFORMED_VALUE")
+    check_gwp_set(problems, "spec.gwp_set", spec.gwp_set)
+    if spec.keep_other_gwp_sets and not spec.gwp_set:
+        problems.add("spec.keep_other_gwp_sets", True, "a gwp_set beside it", "MALFORMED_VALUE")
     problems.check()

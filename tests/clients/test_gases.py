@@ -116,3 +116,23 @@ def test_the_command_sums_and_exports_under_a_set(on_server: Run, uploaded: str,
     rows = list(csv.DictReader(output.read_text().splitlines()))
     assert [row["gwp_set"] for row in rows] == ["AR6", "AR5", ""]
     assert "CO2=" in rows[0]["gases"]
+
+
+def test_the_command_makes_a_set_under_another(on_server: Run, tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text(
+        "source,code,name,year,unit,kg_co2e,gases,gwp_set,source_note\n"
+        "own,oil,Oil,2024,litre,3.028,CO2=3.0 CH4=0.001,AR5,made for a test\n"
+        "own,tea,Tea,2024,kg,1.5,,AR5,made for a test\n"
+    )
+    own = json.loads(on_server("factors", "import", file, "--json").stdout)
+    derived = ("factors", "import", "--base", own["name"], "--gwp-set", "AR6")
+    refused = on_server(*derived)
+    assert refused.exit_code == 1
+    assert "own:tea" in refused.stderr
+    made = json.loads(on_server(*derived, "--keep-others", "--json").stdout)
+    assert made["display_name"] == f"{own['name']} under AR6"
+    listed = on_server("factors", "list", "--set", made["name"], "--json").stdout.splitlines()
+    sets = {factor["code"]: (factor["gwp_set"], factor["kg_co2e"]) for factor in map(json.loads, listed)}
+    assert sets == {"oil": ("AR6", pytest.approx(3.0279)), "tea": ("AR5", 1.5)}
+    assert on_server("factors", "import", "--gwp-set", "AR6").exit_code == 2

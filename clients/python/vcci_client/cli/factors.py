@@ -33,6 +33,8 @@ factors.add_command(diff)
 @click.option("--margins", type=click.Choice(["with", "without"]), help="EPA only; else with.")
 @click.option("--name", default="", help="Name for people; else the file's.")
 @click.option("--base", default="", help="A set whose other factors are taken over.")
+@click.option("--gwp-set", default="", help="Express all factors under this set, like AR6.")
+@click.option("--keep-others", is_flag=True, help="Keep factors that cannot be expressed under --gwp-set as they are.")
 @click.option("--activate", "active", is_flag=True, help="Activate the set, too.")
 @json_option
 @with_client
@@ -44,20 +46,25 @@ async def import_factors(
     margins: str | None,
     name: str,
     base: str,
+    gwp_set: str,
+    keep_others: bool,
     active: bool,
     as_json: bool,
 ) -> None:
     """Make a factor set of FILE: the project's own CSV, EPA v1.3 (CSV) or DESNZ flat file (XLSX), as published."""
     from vcci.v1 import factor_service_pb2 as pb
 
-    if starter is bool(file):
-        raise click.UsageError("Give a FILE, or --starter.")
+    derived = bool(base and gwp_set and not file and not starter)
+    if not derived and starter is bool(file):
+        raise click.UsageError("Give a FILE, or --starter, or --base with --gwp-set.")
     spec = pb.FactorSetSpec(
-        display_name=name or (file.name if file else "Starter set"),
-        format=_format(file, layout),
+        display_name=name or (file.name if file else f"{base} under {gwp_set}" if derived else "Starter set"),
+        format=pb.FACTOR_FORMAT_UNSPECIFIED if derived else _format(file, layout),
         margins=pb.Margins.Value(f"MARGINS_{(margins or 'unspecified').upper()}"),
         base_factor_set=resource("factorSets", base) if base else "",
         activate=active,
+        gwp_set=gwp_set,
+        keep_other_gwp_sets=keep_others,
     )
     _print_sets([await client.import_factor_set(spec, file)], as_json)
 
