@@ -132,7 +132,7 @@ def test_the_command_makes_a_set_under_another(on_server: Run, tmp_path: Path) -
     assert "own:tea" in refused.stderr
     made = json.loads(on_server(*derived, "--keep-others", "--json").stdout)
     assert made["display_name"] == f"{own['name']} under AR6"
-    listed = on_server("factors", "list", "--set", made["name"], "--json").stdout.splitlines()
+    listed = on_server("factors", "search", "--set", made["name"], "--json").stdout.splitlines()
     sets = {factor["code"]: (factor["gwp_set"], factor["kg_co2e"]) for factor in map(json.loads, listed)}
     assert sets == {"oil": ("AR6", pytest.approx(3.0279)), "tea": ("AR5", 1.5)}
     assert on_server("factors", "import", "--gwp-set", "AR6").exit_code == 2
