@@ -12,6 +12,7 @@ from vcci_engine.totals import Terms, estimates, ug_ints
 from vcci_engine.uncertainty import Estimate
 
 from vcci_server.emission_gases import StoredParts
+from vcci_server.storage.labels import FactorLabel
 from vcci_server.storage.sums import Keys, Sums, grouped, regroup
 
 Chosen = tuple[int, tuple[str, ...]]  # a group's number, and its labels
@@ -51,6 +52,13 @@ DIMENSIONS: Mapping[int, Dimension] = {
     pb.DIMENSION_COUNTRY: Dimension("country"),
     pb.DIMENSION_METHOD: Dimension("method", _method),
     pb.DIMENSION_FACTOR: Dimension("factor"),
+    pb.DIMENSION_SOURCE: Dimension("factor"),
+    pb.DIMENSION_METHOD_TIER: Dimension("factor"),
+}
+OF_FACTOR: Mapping[int, Callable[[FactorLabel], str]] = {  # dimensions whose groups are those of a label
+    pb.DIMENSION_FACTOR: lambda label: label.key,
+    pb.DIMENSION_SOURCE: lambda label: label.source,
+    pb.DIMENSION_METHOD_TIER: lambda label: label.tier,
 }
 
 

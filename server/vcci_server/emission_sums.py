@@ -10,7 +10,7 @@ from vcci_engine.totals import Terms
 from vcci_engine.uncertainty import Estimate
 
 from vcci_server.emission_gases import compositions_of, stored_parts
-from vcci_server.emission_groups import DIMENSIONS, Chosen, Ranking, estimates_of, largest, places, rank
+from vcci_server.emission_groups import DIMENSIONS, OF_FACTOR, Chosen, Ranking, estimates_of, largest, places, rank
 from vcci_server.storage.aggregate import is_summarised, read_countries, sums_by, sums_by_supplier
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Connection
@@ -146,15 +146,15 @@ class Summation:
         return [Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
 
     async def _total(self, sums: Table) -> Group:
-        [of_all] = await self._estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
+        [of_all] = await self.estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
         return Group((), int(sums.terms.rows.sum()), *of_all)
 
     async def _groups(self, ranking: Ranking, chosen: Sequence[Chosen], sums: Table, group: Keys) -> list[Group]:
-        estimates = await self._estimates(sums, group, len(chosen))
+        estimates = await self.estimates(sums, group, len(chosen))
         pairs = zip(chosen, estimates, strict=True)
         return [Group(labels, int(ranking.sums.rows[number]), *of) for (number, labels), of in pairs]
 
-    async def _estimates(
+    async def estimates(
         self, sums: Table, group: Keys, n_groups: int
     ) -> list[tuple[Estimate, emission_pb2.Composition]]:
         """Return what each group comes to and consists of: `group` of each of the sums, -1 for none."""
@@ -171,19 +171,20 @@ class Summation:
         numbers = []
         for dimension in dimensions:
             keys = sums.keys[DIMENSIONS[dimension].column]
-            if dimension == pb.DIMENSION_FACTOR:
-                numbers.append(await self._key_numbers(keys))
+            if dimension in OF_FACTOR:
+                numbers.append(await self._label_numbers(dimension, keys))
             else:
                 numbers.append(DIMENSIONS[dimension].number(keys))
         return numbers
 
-    async def _key_numbers(self, factor: Keys) -> Keys:
-        """Number factors by their keys: those of several regions, years or sets are one group."""
+    async def _label_numbers(self, dimension: int, factor: Keys) -> Keys:
+        """Number factors by what the dimension takes of their labels: those with the same are one group."""
         ids, place = np.unique(factor, return_inverse=True)
         factors = await self._labels.factors(self._db, self._tenant_id, ids.tolist())
-        names = self._names.setdefault(pb.DIMENSION_FACTOR, sorted({label.key for label in factors.values()}))
+        labels = {factor: OF_FACTOR[dimension](label) for factor, label in factors.items()}
+        names = self._names.setdefault(dimension, sorted({*labels.values()}))
         number = {name: n for n, name in enumerate(names)}
-        return np.array([number[factors[factor].key] for factor in ids.tolist()], np.int64)[place]
+        return np.array([number[labels[factor]] for factor in ids.tolist()], np.int64)[place]
 
     async def _largest(self, dimensions: Sequence[int], ranking: Ranking, limit: int) -> list[Chosen]:
         numbers = [column[ranking.candidates].tolist() for column in ranking.numbers]

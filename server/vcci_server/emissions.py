@@ -13,6 +13,7 @@ from vcci_engine.simulations import Simulation
 
 from vcci_server.auth import caller
 from vcci_server.calculation_messages import estimate_message, simulation_message
+from vcci_server.dashboards import Dashboards, asked_for
 from vcci_server.emission_filters import check_aggregate, check_stream, read_filter
 from vcci_server.emission_messages import emission_columns
 from vcci_server.emission_stream import EmissionReader, Place, read_place, write_place
@@ -36,6 +37,7 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         self._simulations = 0
         self._run = on_executor(executor)
         self._labels = Labels()
+        self._dashboards = Dashboards(pool, self._run, self._labels)
 
     async def StreamEmissions(self, request: pb.StreamEmissionsRequest, context: object) -> AsyncIterator[Any]:
         """Stream emissions as columns; a slow reader costs the memory of a page, and no transaction."""
@@ -66,6 +68,10 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         return pb.AggregateEmissionsResponse(
             groups=map(_group, totals.groups), total=_group(totals.total), group_count=totals.group_count
         )
+
+    async def GetDashboard(self, request: pb.GetDashboardRequest, context: object) -> pb.Dashboard:
+        """Return the tenant's state at a glance."""
+        return await self._dashboards.get(caller().tenant_id, *asked_for(request))
 
     async def SimulateEmissions(
         self, request: pb.SimulateEmissionsRequest, context: object

@@ -24,7 +24,7 @@ from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
 
 from tests.server.stages import Stages, mixed_stages
-from tests.server.stored_emissions import Row, StoredEmissions
+from tests.server.stored_emissions import SPEND_FACTOR, Row, StoredEmissions
 
 SECRET = "a secret of the tests, long enough"
 DIMENSIONS: dict[int, Callable[[Row], str]] = {
@@ -36,7 +36,15 @@ DIMENSIONS: dict[int, Callable[[Row], str]] = {
     pb.DIMENSION_COUNTRY: lambda row: row.country,
     pb.DIMENSION_METHOD: lambda row: ("", "supplier_specific", "average_data", "spend_based")[row.method],
     pb.DIMENSION_FACTOR: lambda row: row.factor,
+    pb.DIMENSION_SOURCE: lambda row: row.factor.partition(":")[0],
+    pb.DIMENSION_METHOD_TIER: lambda row: _tier(row.factor),
 }
+
+
+def _tier(factor: str) -> str:
+    if not factor:
+        return "supplier_specific"
+    return "spend_based" if factor == SPEND_FACTOR else "average_data"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ GROUPS = ("", "Werk Süd", "office")
 FIRST_DAY, LAST_DAY = date(2024, 11, 3), date(2025, 5, 20)
 # Key, region, GSD2: the first two are one key, and so one group by factor, but two factors.
 FACTORS = (("steel", "DE", 1.5), ("steel", "US", 1.1), ("power", "", 1.05), ("freight", "", 2.0))
+SPEND_FACTOR = "test:freight"  # per unit of money
 # kg of gases per unit, of 1 kg CO2e under AR5 each: all of it known, and a part.
 GASES = {
     "power": {"CO2": 0.72, "CH4": 0.01},
@@ -95,7 +96,7 @@ class StoredEmissions:
         ids = await SupplierStore(pool).resolve(tenant_id, CODES, (), COUNTRIES)
         records = [
             FactorRecord(
-                *("test", code, code, region, 2022, "kg", 1.0, GASES.get(code, {}), "AR5"),
+                *("test", code, code, region, 2022, _unit_of(code), 1.0, GASES.get(code, {}), "AR5"),
                 *(gsd2, 0, "", "", "made for a test"),
             )
             for code, region, gsd2 in FACTORS
@@ -153,6 +154,10 @@ class StoredEmissions:
             variances.append(exp(s2) * (variance * exp(s2) + mean * mean * (exp(s2) - 1)))
         ug = sum(terms[1] for terms in by_factor.values())
         return of_moments(ug / 10**9, fsum(means), fsum(variances))
+
+
+def _unit_of(code: str) -> str:
+    return "USD" if f"test:{code}" == SPEND_FACTOR else "kg"
 
 
 def random_emissions(n: int, seed: int, factor_ids: Iterable[int], rejected: int = 0) -> Emissions:

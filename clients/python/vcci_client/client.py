@@ -146,6 +146,7 @@ class Client:
     list_factor_set_activations = _iterating(AsyncClient.list_factor_set_activations)
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
+    get_dashboard = _waiting(AsyncClient.get_dashboard)
     aggregate_emissions = _waiting(AsyncClient.aggregate_emissions)
     simulate_emissions = _waiting(AsyncClient.simulate_emissions)
 

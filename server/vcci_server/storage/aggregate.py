@@ -31,7 +31,7 @@ async def sums_by(
 ) -> list[Sums]:
     """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country` needs countries."""
     if _is_rolled_up(chosen, groupings):
-        counted = [await _rolled_up(db, tenant_id, chosen, by) for by in groupings]
+        counted = [await rolled_up(db, tenant_id, chosen, by) for by in groupings]
         not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
         return [await run(combine, parts) for parts in zip(counted, not_yet, strict=True)]
     segments = scan(db, tenant_id, chosen, _columns(chosen, groupings), version=await pin_version(db))
@@ -79,13 +79,11 @@ async def read_countries(db: Connection, tenant_id: int) -> Countries:
 async def _not_folded(
     db: Connection, run: Run, tenant_id: int, chosen: Filter, groupings: Sequence[Sequence[str]]
 ) -> list[Sums]:
-    tails = _tails(db, tenant_id, chosen, _columns(chosen, groupings))
-    return await sum_up(run, tails, chosen, groupings, most_groups=MOST_GROUPS)
+    segments = tails(db, tenant_id, chosen, _columns(chosen, groupings))
+    return await sum_up(run, segments, chosen, groupings, most_groups=MOST_GROUPS)
 
 
-async def _tails(
-    db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str]
-) -> AsyncIterator[StoredSegment]:
+async def tails(db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str]) -> AsyncIterator[StoredSegment]:
     """Yield what each upload has beyond its folded rows; none of it is merged."""
     version = await pin_version(db)
     for upload_id, folded_rows in await db.fetch(QUERIES["unfolded_uploads"], tenant_id):
@@ -95,7 +93,8 @@ async def _tails(
             yield segment
 
 
-async def _rolled_up(db: Connection, tenant_id: int, chosen: Filter, by: Sequence[str]) -> Sums:
+async def rolled_up(db: Connection, tenant_id: int, chosen: Filter, by: Sequence[str]) -> Sums:
+    """Return the folded sums of a filter's whole months by columns of the rollups."""
     rows = await db.fetch(
         QUERIES["sum_rollups"],
         *(tenant_id, chosen.start or date.min, chosen.end or date.max, chosen.categories, chosen.methods, [*by]),

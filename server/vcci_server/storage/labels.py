@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from vcci_engine.gwp import UNKNOWN_SET
 from vcci_engine.uncertainty import sigma2_of_gsd2
+from vcci_engine.units import parse
 
 from vcci_server.storage.factors import read_gases
 from vcci_server.storage.pool import Connection
@@ -21,10 +22,24 @@ V = TypeVar("V")
 
 
 class FactorLabel(NamedTuple):
-    """A factor's key `source:code`, and the variance of its ln."""
+    """A factor's key `source:code`, the variance of its ln, and the tier of what is calculated with it."""
 
     key: str
     sigma2: float
+    tier: str
+
+    @property
+    def source(self) -> str:
+        """Who published it."""
+        return self.key.partition(":")[0]
+
+
+TIERS = ("supplier_specific", "average_data", "spend_based")  # best data first
+
+
+def _tier(unit: str) -> str:
+    parsed = parse(unit)
+    return TIERS[2] if parsed is not None and parsed.is_money else TIERS[1]
 
 
 class FactorGases(NamedTuple):
@@ -36,7 +51,7 @@ class FactorGases(NamedTuple):
 
 
 OWN_GASES = FactorGases(1.0, {}, UNKNOWN_SET)  # of the factor 0, per kg CO2e
-SUPPLIERS_OWN = FactorLabel("", 0.0)  # the factor 0; its spread is in the rows
+SUPPLIERS_OWN = FactorLabel("", 0.0, TIERS[0])  # the factor 0; its spread is in the rows
 
 
 class Labels:
@@ -61,7 +76,10 @@ class Labels:
 
         async def load(unknown: list[int]) -> dict[int, FactorLabel]:
             rows = await db.fetch(QUERIES["factors_of"], tenant_id, unknown)
-            found = {row["factor_id"]: FactorLabel(row["key"], sigma2_of_gsd2(row["gsd2"])) for row in rows}
+            found = {
+                row["factor_id"]: FactorLabel(row["key"], sigma2_of_gsd2(row["gsd2"]), _tier(row["unit"]))
+                for row in rows
+            }
             return {0: SUPPLIERS_OWN, **found}
 
         return await _look_up(self._factors, tenant_id, ids, load)

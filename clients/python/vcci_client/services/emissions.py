@@ -1,9 +1,11 @@
 """EmissionService."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import date
 
 import grpc
 import grpc.aio
+from google.type.date_pb2 import Date
 from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 
@@ -51,6 +53,16 @@ class Emissions(Service):
                 await pauses.wait(error)
             finally:
                 call.cancel()
+
+    async def get_dashboard(self, period: tuple[date, date] | None = None, *, top_suppliers: int = 0) -> pb.Dashboard:
+        """Return the tenant's state at a glance, of whole quarters: [first day, day after the last), else of the last
+        calendar year that has emissions.
+        """
+        request = pb.GetDashboardRequest(top_suppliers=top_suppliers)
+        if period is not None:
+            for name, day in zip(("period_start", "period_end"), period, strict=True):
+                getattr(request, name).CopyFrom(Date(year=day.year, month=day.month, day=day.day))
+        return await self.connection.call(self.connection.emissions.GetDashboard, request)
 
     async def aggregate_emissions(
         self,

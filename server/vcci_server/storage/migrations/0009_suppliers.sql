@@ -97,3 +97,10 @@ CREATE TABLE supplier_figure_changes (
 );
 
 ALTER TABLE supplier_figure_changes ALTER COLUMN columns SET STORAGE EXTERNAL;
+
+-- Changes with the rollups.
+ALTER TABLE tenants ADD COLUMN folds bigint NOT NULL DEFAULT 0;
+
+-- For the dashboard. The predicates name no column that a batch changes, or its update would not be HOT.
+CREATE INDEX uploads_open ON uploads (tenant_id, upload_id) WHERE state = 'open';
+CREATE INDEX suppliers_inactive ON suppliers (tenant_id, supplier_id) WHERE status = 'inactive';

@@ -67,7 +67,7 @@ SELECT supplier_id, country FROM suppliers WHERE tenant_id = $1 ORDER BY supplie
 
 -- name: factors_of
 -- Index: emission_factors_pkey.
-SELECT factor_id, source || ':' || code AS key, gsd2 FROM emission_factors
+SELECT factor_id, source || ':' || code AS key, gsd2, unit FROM emission_factors
 WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
 
 -- name: factor_gases_of

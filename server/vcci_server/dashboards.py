@@ -1,0 +1,238 @@
+"""A tenant's state at a glance. What is made of rollups alone is kept until these change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import quote
+
+import numpy as np
+from google.type.date_pb2 import Date
+from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.dates import FIRST_YEAR, LAST_YEAR
+from vcci_engine.totals import ug_ints
+
+from vcci_server.calculation_messages import estimate_message
+from vcci_server.emission_sums import Summation, Table
+from vcci_server.storage import uploads
+from vcci_server.storage.figures import Folded, where
+from vcci_server.storage.labels import TIERS, Labels
+from vcci_server.storage.passes import Tally, combine_tallies
+from vcci_server.storage.pool import Connection, Pool
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import Filter, snapshot
+from vcci_server.storage.standing import CATEGORY, FACTOR, Standing, not_folded, read_standing
+from vcci_server.storage.summing import Run
+from vcci_server.storage.sums import Keys, Sums, month_number, month_start, quarter_start
+from vcci_server.uploads import upload_message
+from vcci_server.validation import Problems
+
+NAMED, MOST_NAMED = 10, 100
+OPEN_UPLOADS = 20
+MOST_KEPT = 64  # dashboards, of all tenants and periods; with 100,000 suppliers two megabytes each
+FIRST_MONTHS = (1, 4, 7, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Whole quarters, [start, end)."""
+
+    start: date
+    end: date
+
+    @property
+    def before(self) -> "Period":
+        """As many quarters before."""
+        length = _quarter(self.end) - _quarter(self.start)
+        return Period(quarter_start(_quarter(self.start) - length), self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is made of the rollups, as they were after so many folds."""
+
+    folds: int
+    message: pb.Dashboard
+    suppliers: Tally  # by supplier and own: kg
+
+
+class Dashboards:
+    """The dashboards of all tenants."""
+
+    def __init__(self, pool: Pool, run: Run, labels: Labels) -> None:
+        self._pool = pool
+        self._run = run
+        self._labels = labels
+        self._kept: dict[tuple[int, Period], _Kept] = {}
+
+    async def get(self, tenant_id: int, asked: Period | None, named: int) -> pb.Dashboard:
+        """Return the dashboard of a period, else of the last calendar year that has emissions."""
+        async with snapshot(self._pool) as db:
+            folds: int = await db.fetchval(QUERIES["count_of_folds"], tenant_id)
+            not_yet = await not_folded(db, self._run, tenant_id)
+            period = asked or await _last_year(db, tenant_id, not_yet)
+            made = self._kept.get((tenant_id, period))
+            if made is None or made.folds != folds or len(not_yet):
+                made = _Kept(folds, *await self._make(db, tenant_id, period, not_yet))
+                if not len(not_yet):
+                    self._keep((tenant_id, period), made)
+            message = pb.Dashboard()
+            message.CopyFrom(made.message)
+            message.top_suppliers.extend(await self._top(db, tenant_id, made.suppliers, named))
+            message.coverage.CopyFrom(await _coverage(db, tenant_id, made.suppliers))
+            await _add_uploads(db, tenant_id, message)
+        return message
+
+    async def _make(
+        self, db: Connection, tenant_id: int, period: Period, not_yet: Folded
+    ) -> tuple[pb.Dashboard, Tally]:
+        current, before = [
+            await read_standing(db, self._run, tenant_id, of.start, of.end, not_yet, suppliers=of == period)
+            for of in (period, period.before)
+        ]
+        summation = Summation(db, self._run, self._labels, tenant_id, Filter())
+        message = pb.Dashboard(
+            period_start=_date(period.start),
+            period_end=_date(period.end),
+            total=await _total(summation, current.sums),
+            previous_total=await _total(summation, before.sums),
+            categories=await self._categories(summation, current.sums),
+            method_tiers=await self._tiers(summation, db, tenant_id, current.sums),
+            data_quality=_grades(current),
+        )
+        if previous := message.previous_total.estimate.kg_co2e:
+            message.change = message.total.estimate.kg_co2e / previous - 1
+        return message, current.suppliers
+
+    async def _categories(self, summation: Summation, sums: Sums) -> list[pb.EmissionGroup]:
+        categories, group = np.unique(sums.keys[CATEGORY], return_inverse=True)
+        groups = await _groups(summation, sums, group, [str(number) for number in categories.tolist()])
+        return sorted(groups, key=lambda of: -of.estimate.kg_co2e)
+
+    async def _tiers(self, summation: Summation, db: Connection, tenant_id: int, sums: Sums) -> list[pb.EmissionGroup]:
+        factors, place = np.unique(sums.keys[FACTOR], return_inverse=True)
+        labels = await self._labels.factors(db, tenant_id, factors.tolist())
+        tier = np.array([TIERS.index(labels[factor].tier) for factor in factors.tolist()], np.intp)
+        tiers, group = np.unique(tier[place], return_inverse=True)
+        return await _groups(summation, sums, group, [TIERS[number] for number in tiers.tolist()])
+
+    async def _top(self, db: Connection, tenant_id: int, suppliers: Tally, named: int) -> Sequence[pb.TopSupplier]:
+        largest = await self._run(_largest, suppliers, named)
+        ids = largest.keys[0].tolist()
+        rows = await db.fetch(QUERIES["suppliers_of"], tenant_id, ids)
+        of = {row["supplier_id"]: dict(row) for row in rows}
+        found = zip(ids, largest.rows.tolist(), ug_ints(largest.sums[0]), strict=True)
+        ordered = sorted(found, key=lambda item: (-item[2], of[item[0]]["code"]))[:named]
+        return [_top_supplier(of[number], rows, ug) for number, rows, ug in ordered]
+
+    def _keep(self, key: tuple[int, Period], made: _Kept) -> None:
+        while len(self._kept) >= MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = made
+
+
+def asked_for(request: pb.GetDashboardRequest) -> tuple[Period | None, int]:
+    """Return the period, if one is given, and how many suppliers to name; or raise InvalidFields."""
+    problems = Problems()
+    days = {name: _quarter_day(name, request, problems) for name in ("period_start", "period_end")}
+    start, end = days["period_start"], days["period_end"]
+    for given, other in (("period_start", "period_end"), ("period_end", "period_start")):
+        if request.HasField(given) and not request.HasField(other):  # type: ignore[arg-type]
+            problems.add(other, "", f"the other end of {given}", "REQUIRED_FIELD")
+    if start and end and start >= end:
+        problems.add("period_end", end, f"after period_start, {start}", "OUT_OF_RANGE")
+    if request.top_suppliers < 0:
+        problems.add("top_suppliers", request.top_suppliers, "0 or more", "OUT_OF_RANGE")
+    problems.check()
+    return Period(start, end) if start and end else None, min(request.top_suppliers or NAMED, MOST_NAMED)
+
+
+def _quarter_day(name: str, request: pb.GetDashboardRequest, problems: Problems) -> date | None:
+    if not request.HasField(name):  # type: ignore[arg-type]
+        return None
+    given: Date = getattr(request, name)
+    try:
+        day = date(given.year, given.month, given.day)
+    except ValueError:
+        day = None
+    if day is None or day.day != 1 or day.month not in FIRST_MONTHS or not FIRST_YEAR <= day.year <= LAST_YEAR:
+        text = f"{given.year:04}-{given.month:02}-{given.day:02}"
+        expected = f"the first day of a quarter of the years {FIRST_YEAR} to {LAST_YEAR}"
+        problems.add(name, text, expected, "OUT_OF_RANGE")
+        return None
+    return day
+
+
+async def _last_year(db: Connection, tenant_id: int, not_yet: Folded) -> Period:
+    last: date | None = await db.fetchval(QUERIES["last_month"], tenant_id)
+    months = [last] if last else []
+    if len(not_yet.grades):
+        months.append(month_start(int(not_yet.grades.keys[0].max())))
+    year: int = max(months).year if months else (await db.fetchval(QUERIES["today"])).year
+    return Period(date(year, 1, 1), date(year + 1, 1, 1))
+
+
+async def _total(summation: Summation, sums: Sums) -> pb.EmissionGroup:
+    (total,) = await _groups(summation, sums, np.zeros(len(sums), np.intp), [""])
+    del total.keys[:]
+    return total
+
+
+async def _groups(summation: Summation, sums: Sums, group: Keys, labels: Sequence[str]) -> list[pb.EmissionGroup]:
+    table = Table.of(("category", "factor"), sums)
+    estimates = await summation.estimates(table, group, len(labels))
+    rows = np.bincount(group, weights=sums.terms.rows, minlength=len(labels)).tolist()
+    return [
+        pb.EmissionGroup(keys=[label], rows=int(n), estimate=estimate_message(estimate), composition=composition)
+        for label, n, (estimate, composition) in zip(labels, rows, estimates, strict=True)
+    ]
+
+
+def _grades(of: Standing) -> list[pb.DataQualityShare]:
+    found = zip(of.grades.keys[0].tolist(), of.grades.rows.tolist(), ug_ints(of.grades.sums[0]), strict=True)
+    return [pb.DataQualityShare(score=score, rows=rows, kg_co2e=ug / 10**9) for score, rows, ug in found if rows]
+
+
+def _largest(suppliers: Tally, named: int) -> Tally:
+    """Return the suppliers that may be among the largest."""
+    total = combine_tallies([Tally((suppliers.keys[0],), suppliers.rows, suppliers.sums)])
+    high, low = total.sums[0].T
+    if len(total) <= named:
+        return total
+    last = np.lexsort((low, high))[-named]
+    return where(total, (high > high[last]) | ((high == high[last]) & (low >= low[last])))
+
+
+def _top_supplier(stored: Mapping[str, str], rows: int, ug: int) -> pb.TopSupplier:
+    return pb.TopSupplier(
+        supplier=f"suppliers/{quote(stored['code'], safe='')}",
+        code=stored["code"],
+        display_name=stored["display_name"],
+        country=stored["country"],
+        rows=rows,
+        kg_co2e=ug / 10**9,
+    )
+
+
+async def _coverage(db: Connection, tenant_id: int, suppliers: Tally) -> pb.SupplierCoverage:
+    inactive = [row["supplier_id"] for row in await db.fetch(QUERIES["inactive_suppliers"], tenant_id)]
+    count: int = await db.fetchval(QUERIES["count_suppliers"], tenant_id)
+    of, own = suppliers.keys
+    return pb.SupplierCoverage(
+        suppliers=count - len(inactive),
+        with_emissions=len(np.setdiff1d(of, inactive)),
+        with_primary_data=len(np.setdiff1d(of[own == 1], inactive)),
+    )
+
+
+async def _add_uploads(db: Connection, tenant_id: int, message: pb.Dashboard) -> None:
+    rows = await db.fetch(QUERIES["open_uploads"], tenant_id, OPEN_UPLOADS)
+    message.open_uploads.extend(upload_message(uploads.record(row)) for row in rows)
+    message.open_upload_count = await db.fetchval(QUERIES["count_open_uploads"], tenant_id)
+
+
+def _quarter(day: date) -> int:
+    return month_number(day) // 3
+
+
+def _date(day: date) -> Date:
+    return Date(year=day.year, month=day.month, day=day.day)

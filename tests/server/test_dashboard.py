@@ -1,0 +1,152 @@
+"""GetDashboard over a real channel: equal to the rows, at every stage, and kept no longer than it is right."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from typing import Any
+
+import pytest
+from google.type.date_pb2 import Date
+from vcci.v1 import emission_service_pb2 as pb
+from vcci_server.storage.pool import Pool
+from vcci_server.storage.suppliers import SupplierStore
+
+from tests.server.emission_reader import DIMENSIONS, Reader, problem, serve_emissions
+from tests.server.stored_emissions import CODES, Row, StoredEmissions
+
+YEAR, NEXT = date(2025, 1, 1), date(2026, 1, 1)
+HALF = date(2025, 7, 1)
+
+
+@pytest.fixture
+async def reader(pool: Pool) -> AsyncIterator[Reader]:
+    """The service, with uploads at every stage."""
+    async with serve_emissions(pool) as reader:
+        yield reader
+
+
+async def _dashboard(reader: Reader, tenant: str = "", **request: Any) -> pb.Dashboard:
+    message = pb.GetDashboardRequest(**request)
+    return await reader.stub.GetDashboard(message, metadata=reader.metadata(tenant))
+
+
+def _date(day: date) -> Date:
+    return Date(year=day.year, month=day.month, day=day.day)
+
+
+def _within(rows: Sequence[Row], start: date, end: date) -> list[Row]:
+    return [row for row in rows if start <= row.period < end]
+
+
+def _kg(rows: Sequence[Row]) -> float:
+    return sum(row.terms[0] for row in rows) / 10**9
+
+
+def _score(row: Row) -> int:
+    scores = [row.quality >> shift & 7 or 5 for shift in (12, 9, 6, 3, 0)]
+    return int(sum(scores) / 5 + 0.5)
+
+
+def _check_group(group: pb.EmissionGroup, store: StoredEmissions, rows: Sequence[Row]) -> None:
+    expected, found = store.estimate(rows), group.estimate
+    assert (group.rows, found.kg_co2e) == (len(rows), expected.kg_co2e)
+    values = (found.kg_co2e_low, found.kg_co2e_high, found.kg_co2e_mean)
+    assert values == pytest.approx((expected.low, expected.high, expected.mean), rel=1e-12)
+
+
+def _check(dashboard: pb.Dashboard, store: StoredEmissions, start: date, end: date, before: date) -> None:
+    rows, earlier = _within(store.visible, start, end), _within(store.visible, before, start)
+    assert (dashboard.period_start, dashboard.period_end) == (_date(start), _date(end))
+    _check_group(dashboard.total, store, rows)
+    _check_group(dashboard.previous_total, store, earlier)
+    assert dashboard.change == pytest.approx(_kg(rows) / _kg(earlier) - 1)
+    for groups, dimension in (
+        (dashboard.categories, pb.DIMENSION_CATEGORY),
+        (dashboard.method_tiers, pb.DIMENSION_METHOD_TIER),
+    ):
+        label = DIMENSIONS[dimension]
+        assert sorted(group.keys[0] for group in groups) == sorted({label(row) for row in rows})
+        for group in groups:
+            _check_group(group, store, [row for row in rows if label(row) == group.keys[0]])
+    values = [group.estimate.kg_co2e for group in dashboard.categories]
+    assert values == sorted(values, reverse=True)
+    assert [(share.score, share.rows, share.kg_co2e) for share in dashboard.data_quality] == [
+        (score, len(of), _kg(of)) for score in range(1, 6) if (of := [row for row in rows if _score(row) == score])
+    ]
+
+
+def _largest(rows: Sequence[Row], named: int) -> list[tuple[str, int, float]]:
+    by_code = {code: [row for row in rows if row.supplier == code] for code in {row.supplier for row in rows}}
+    ordered = sorted(by_code, key=lambda code: (-_kg(by_code[code]), code))[:named]
+    return [(code, len(by_code[code]), _kg(by_code[code])) for code in ordered]
+
+
+async def test_a_dashboard_equals_the_rows_at_every_stage(reader: Reader) -> None:
+    stages = reader.stages
+    for _ in range(2):
+        year = await _dashboard(reader, top_suppliers=3)
+        _check(year, stages.store, YEAR, NEXT, date(2024, 1, 1))
+        rows = _within(stages.store.visible, YEAR, NEXT)
+        assert [(of.code, of.rows, of.kg_co2e) for of in year.top_suppliers] == _largest(rows, 3)
+        half = await _dashboard(reader, period_start=_date(YEAR), period_end=_date(HALF))
+        _check(half, stages.store, YEAR, HALF, date(2024, 7, 1))
+        assert len(half.top_suppliers) == len(_largest(rows, 10))
+        await stages.fold(1_000)
+        await stages.merge_all()
+
+
+async def test_a_kept_dashboard_is_made_anew_when_emissions_change(reader: Reader) -> None:
+    stages, store = reader.stages, reader.store
+    await stages.fold(1_000)
+    assert await _dashboard(reader) == await _dashboard(reader)
+    await store.append(stages.uploads[2], 30, seed=5)
+    _check(await _dashboard(reader), store, YEAR, NEXT, date(2024, 1, 1))
+    await stages.fold(1_000)
+    _check(await _dashboard(reader), store, YEAR, NEXT, date(2024, 1, 1))
+    await store.abandon(stages.uploads[0])
+    _check(await _dashboard(reader), store, YEAR, NEXT, date(2024, 1, 1))
+
+
+async def test_coverage_counts_active_suppliers(reader: Reader, pool: Pool) -> None:
+    store = reader.store
+    await SupplierStore(pool).resolve(store.tenant_id, ["no emissions"])
+    rows = _within(store.visible, YEAR, NEXT)
+    mine = {row.supplier for row in rows}
+    own = {row.supplier for row in rows if not row.factor_id}
+    coverage = (await _dashboard(reader)).coverage
+    assert (coverage.suppliers, coverage.with_emissions) == (len(CODES) + 1, len(mine))
+    assert coverage.with_primary_data == len(own)
+    gone = sorted(own)[0]
+    await SupplierStore(pool).update(store.tenant_id, gone, {"status": "inactive"})
+    coverage = (await _dashboard(reader)).coverage
+    assert (coverage.suppliers, coverage.with_emissions) == (len(CODES), len(mine) - 1)
+    assert coverage.with_primary_data == len(own) - 1
+
+
+async def test_open_uploads_are_told_newest_first(reader: Reader) -> None:
+    dashboard = await _dashboard(reader)
+    _, pending, going_on = reader.stages.uploads
+    assert [upload.name for upload in dashboard.open_uploads] == [f"uploads/{going_on}", f"uploads/{pending}"]
+    assert dashboard.open_upload_count == 2
+
+
+async def test_a_tenant_without_emissions_has_a_dashboard_too(reader: Reader) -> None:
+    other = await StoredEmissions.of_new_tenant(reader.store.pool)
+    dashboard = await _dashboard(reader, other.tenant)
+    assert (dashboard.total.rows, [*dashboard.categories], dashboard.HasField("change")) == (0, [], False)
+    assert dashboard.coverage == pb.SupplierCoverage(suppliers=len(CODES))
+    assert dashboard.period_end.year == dashboard.period_start.year + 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "reason"),
+    [
+        ({"period_start": _date(YEAR)}, "period_end", "REQUIRED_FIELD"),
+        ({"period_start": Date(year=2025, month=2, day=1), "period_end": _date(NEXT)}, "period_start", "OUT_OF_RANGE"),
+        ({"period_start": _date(YEAR), "period_end": Date(year=2025, month=13)}, "period_end", "OUT_OF_RANGE"),
+        ({"period_start": Date(year=1, month=1, day=1), "period_end": _date(NEXT)}, "period_start", "OUT_OF_RANGE"),
+        ({"period_start": _date(NEXT), "period_end": _date(YEAR)}, "period_end", "OUT_OF_RANGE"),
+        ({"top_suppliers": -1}, "top_suppliers", "OUT_OF_RANGE"),
+    ],
+)
+async def test_a_wrong_dashboard_is_refused(reader: Reader, asked: dict[str, Any], field: str, reason: str) -> None:
+    assert await problem(_dashboard(reader, **asked)) == (field, reason)
