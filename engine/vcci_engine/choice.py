@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vcci_engine.activities import Activities, FloatArray, InputColumn, Positions
 from vcci_engine.countries import alpha_2
 from vcci_engine.dates import day_index
+from vcci_engine.factor_keys import check_keys, listed
 from vcci_engine.factor_lookup import FactorLookup, Found, resolve
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding
@@ -101,10 +102,7 @@ def basis_notices(batch: Activities, lookup: FactorLookup, choice: Choice) -> np
 def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
     """Find rows whose factor does not exist, or not for their region, and rows that no method can calculate."""
     key = partial(_key, batch)
-    unknown = np.array([bool(text) and text not in table.index for text in batch.factors], np.bool_)
-    if batch.factor is not None and unknown.any():
-        expected = "the key of a factor in the active set, like naics:331110"
-        yield Finding(unknown[batch.factor], Reason.UNKNOWN_FACTOR, "factor", key, expected)
+    yield from check_keys(batch, table)
     yield from _check_reported(batch, table, choice)
     impossible = choice.method == 0
     if not impossible.any():
@@ -116,7 +114,12 @@ def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iter
         yield Finding(never, Reason.UNKNOWN_METHOD, "method", lambda row: method[row], partial(_for_category, batch))
     yield Finding(impossible & _keyless(batch), Reason.MISSING_INPUT, "factor", key, needed)
     nowhere = impossible & (choice.factor == len(table))
-    yield Finding(nowhere, Reason.NO_FACTOR_FOR_REGION, "factor", key, partial(_regions, batch, table))
+    if nowhere.any():
+        placeless = batch.suppliers.with_countries([not country for country in batch.suppliers.countries])
+        anywhere = nowhere & placeless.take(batch.supplier)
+        regions = partial(_regions, batch, table)
+        yield Finding(anywhere, Reason.AMBIGUOUS_FACTOR, "factor", key, regions)
+        yield Finding(nowhere, Reason.NO_FACTOR_FOR_REGION, "factor", key, regions)
     yield Finding(impossible, Reason.MISSING_INPUT, "factor", key, needed)
 
 
@@ -188,5 +191,5 @@ def _for_category(batch: Activities, row: int) -> str:
 def _regions(batch: Activities, table: FactorTable, row: int) -> str:
     start, stop = table.index[_key(batch, row)]
     country = batch.suppliers.country_of(batch.supplier[row])
-    regions = ", ".join(sorted(set(table.region[start:stop])))
-    return f"a factor for {country or 'a supplier without a country'} or for the world; this one is for {regions}"
+    wanted = f"a factor for {country} or the world" if country else "a supplier with a country"
+    return listed(f"{wanted}; the key has factors for ", sorted(set(table.region[start:stop])))

@@ -30,6 +30,7 @@ class Reason(IntEnum):
     GWP_SET_NOT_POSSIBLE = 15
     NO_EXCHANGE_RATE = 16
     NO_PRICE_INDEX = 17
+    AMBIGUOUS_FACTOR = 86
 
 
 class Notice(IntEnum):

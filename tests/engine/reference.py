@@ -42,7 +42,8 @@ def calculated(row: Row) -> Result | Reason:
     possible = {1: "supplier_factor" in row.inputs, 2: found is not None and not spend, 3: spend}
     method = next((number for number in (1, 2, 3) if number >= row.method and possible[number]), 0)
     if method == 0:
-        return Reason.NO_FACTOR_FOR_REGION if found is None else Reason.MISSING_INPUT
+        nowhere = Reason.NO_FACTOR_FOR_REGION if row.country else Reason.AMBIGUOUS_FACTOR
+        return nowhere if found is None else Reason.MISSING_INPUT
     multipliers = {name: value for name, value in row.inputs.items() if name != "supplier_factor"}
     amount = row.quantity * prod(multipliers.values())
     if method == 1:

@@ -143,7 +143,7 @@ def test_rows_keep_their_group_reference_and_inputs_when_others_are_rejected() -
         (Row(inputs={"radiative_forcing": 0.5}), (Reason.OUT_OF_RANGE, "inputs.radiative_forcing", "0.5")),
         (Row(factor="no:such"), (Reason.UNKNOWN_FACTOR, "factor", "no:such")),
         (Row(factor="heat:district", country="IT"), (Reason.NO_FACTOR_FOR_REGION, "factor", "heat:district")),
-        (Row(factor="heat:district"), (Reason.NO_FACTOR_FOR_REGION, "factor", "heat:district")),
+        (Row(factor="heat:district"), (Reason.AMBIGUOUS_FACTOR, "factor", "heat:district")),
         (Row(factor=""), (Reason.MISSING_INPUT, "factor", "")),
         (Row(factor="", method=1), (Reason.MISSING_INPUT, "factor", "")),
         (Row(method=3), (Reason.MISSING_INPUT, "factor", "material:steel")),
@@ -168,7 +168,7 @@ def test_an_incompatible_unit_is_told_what_would_fit() -> None:
 
 def test_a_region_without_a_factor_is_told_which_there_are() -> None:
     expected = error(Row(factor="heat:district", country="ITA"))[3]
-    assert expected == "a factor for ITA or for the world; this one is for DE, FR"
+    assert expected == "a factor for ITA or the world; the key has factors for DE, FR"
 
 
 def test_the_first_error_of_a_row_is_told() -> None:
