@@ -1,6 +1,7 @@
 """A Redis of the tests' own, on a socket in a folder of its own: what tests start, stop and kill."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -40,6 +41,16 @@ class RedisProcess:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    def freeze(self) -> None:
+        """Have it hold its connections and answer nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill it unless it is not running."""

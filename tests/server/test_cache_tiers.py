@@ -110,6 +110,15 @@ async def test_an_update_is_seen_by_both_within_a_second(clients: Pair) -> None:
         await until(lambda: _uses(there, kg_co2e), timeout_s=1)  # noqa: B023  awaited before they change
 
 
+async def test_a_changed_factor_is_seen_by_both_within_a_second(clients: Pair) -> None:
+    here, there = clients
+    await _activate(here, 4.0)
+    [steel] = [item async for item in here.list_factors(text="naics:331110")]
+    await here.update_factor(pb.Factor(name=steel.name, kg_co2e=4.25), activate=True)
+    assert await _uses(here, 4.25)
+    await until(lambda: _uses(there, 4.25), timeout_s=1)
+
+
 async def test_a_process_that_starts_takes_the_table_from_redis(env: dict[str, str], clients: Pair) -> None:
     await _activate(clients[0], 4.5)
     with running_server(env=env) as third:

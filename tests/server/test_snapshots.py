@@ -1,5 +1,6 @@
 """Tables in a real Redis: shared by processes, sealed, of one tenant each, and never missed when Redis is away."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -241,6 +242,30 @@ async def test_redis_may_go_and_come_back(
         await cache.activated(tenant_id)
         await until(lambda: _names(redis, tenant_id))
         assert counts["redis hit"] == 0
+
+
+async def test_a_redis_that_does_not_answer_holds_nobody_up_and_mixes_nothing_up(
+    start: Start, redis: RedisProcess, pool: Pool, tenant_id: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, snapshots_module.__name__)
+    other = await pool.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id", uuid4().hex)
+    await _import(pool, tenant_id, first=5)
+    await _import(pool, other)
+    async with start() as (cache, _):
+        redis.freeze()
+        try:
+            ours, theirs = await asyncio.gather(cache.table(tenant_id), cache.table(other))
+        finally:
+            caplog.clear()
+            redis.thaw()
+        await until(lambda: "are shared over Redis" in caplog.text)
+        newest = await _import(pool, tenant_id)
+        await cache.activated(tenant_id)
+        await until(lambda: _names(redis, tenant_id))
+    async with start() as (cache, counts):
+        assert (await cache.table(tenant_id)).set_id == newest != ours.set_id
+        assert _bytes(await cache.table(other)) == _bytes(theirs)
+        assert counts["redis hit"] == 1
 
 
 async def test_a_redis_that_is_not_there_at_the_start_delays_nothing(

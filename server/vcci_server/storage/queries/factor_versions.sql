@@ -33,7 +33,7 @@ SELECT * FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2
 ORDER BY source COLLATE "C", code COLLATE "C", region COLLATE "C", year;
 
 -- name: copy_factors
--- All factors of a set but some into another.
+-- All factors of a set but some into another. An anti-join would be a nested loop where nothing is known of a new set.
 INSERT INTO emission_factors (
     tenant_id, factor_set_id, source, code, display_name, region, year, unit, kg_co2e, gases, gwp_set, gsd2,
     price_year, price_basis, margins, source_note
@@ -42,8 +42,7 @@ SELECT
     tenant_id, $3, source, code, display_name, region, year, unit, kg_co2e, gases, gwp_set, gsd2,
     price_year, price_basis, margins, source_note
 FROM emission_factors
-WHERE tenant_id = $1 AND factor_set_id = $2
-    AND NOT EXISTS (SELECT FROM unnest($4::integer[]) AS left_out (factor_id) WHERE left_out.factor_id = emission_factors.factor_id)
+WHERE tenant_id = $1 AND factor_set_id = $2 AND factor_id <> ALL ($4::integer[])
 ORDER BY source, code, region, year;
 
 -- name: select_factors_by_id
