@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 
 from vcci.v1 import factor_service_pb2 as pb
 from vcci_engine.errors import InvalidField, Overloaded
@@ -28,10 +29,10 @@ MARGINS_OF = {pb.MARGINS_UNSPECIFIED: "with", pb.MARGINS_WITH: "with", pb.MARGIN
 
 @dataclass(slots=True)
 class FactorImport:
-    """A spec and what came after it: chunks of a file, or factors."""
+    """A spec and what came after it: the contents of a file, or factors."""
 
     spec: pb.FactorSetSpec
-    chunks: list[bytes] = field(default_factory=list)
+    contents: BytesIO = field(default_factory=BytesIO)
     factors: list[pb.Factor] = field(default_factory=list)
     received_bytes: int = 0
 
@@ -48,8 +49,7 @@ class FactorImport:
         if self.received_bytes > MAX_BYTES:
             found = f"{self.received_bytes} bytes"
             raise InvalidField("request", found, f"at most {MAX_BYTES} bytes in all", reason="LIMIT_EXCEEDED")
-        if request.chunk:
-            self.chunks.append(request.chunk)
+        self.contents.write(request.chunk)
         self.factors.extend(request.factors.factors)
 
     def records(self, base: Sequence[FactorRecord]) -> list[FactorRecord]:
@@ -70,9 +70,9 @@ class FactorImport:
             case pb.FACTOR_FORMAT_STARTER:
                 return starter_records()
             case pb.FACTOR_FORMAT_EPA_V1_3:
-                return READERS["epa_v1_3"](b"".join(self.chunks), margins=MARGINS_OF[self.spec.margins])
+                return READERS["epa_v1_3"](self.contents.getvalue(), margins=MARGINS_OF[self.spec.margins])
             case known:
-                return READERS[READER_OF[known]](b"".join(self.chunks))
+                return READERS[READER_OF[known]](self.contents.getvalue())
 
     def _check_kind(self, request: pb.ImportFactorSetRequest) -> None:
         kind = request.WhichOneof("request")

@@ -14,7 +14,8 @@ import asyncpg
 from vcci_engine.errors import NotFound, WrongState
 from vcci_engine.factors import FactorTable, build_table
 
-from vcci_server.importers import FactorRecord, write_csv
+from vcci_server.importers import FactorRecord
+from vcci_server.importers.vcci_csv import HEADER, write_lines
 from vcci_server.storage import activations
 from vcci_server.storage.activations import Actor
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
@@ -25,6 +26,8 @@ COLUMNS = (  # as the fields of FactorRecord
     *("source", "code", "display_name", "region", "year", "unit", "kg_co2e", "gases", "gwp_set", "gsd2"),
     *("price_year", "price_basis", "margins", "source_note"),
 )
+
+LINES_AT_ONCE = 5_000  # of a set's file, in memory
 
 FactorKey = tuple[str, str, str, int]  # source, code, region, year: once in a set
 FIRST: FactorKey = ("", "", "", 0)  # a key before all others
@@ -220,7 +223,10 @@ async def set_with_key(
 
 def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str]:
     ordered = sorted(records, key=key_of)
-    return ordered, sha256(write_csv(ordered)).hexdigest()
+    digest = sha256(HEADER)
+    for start in range(0, len(ordered), LINES_AT_ONCE):
+        digest.update(write_lines(ordered[start : start + LINES_AT_ONCE]))
+    return ordered, digest.hexdigest()
 
 
 async def copy_records(db: Connection, tenant_id: int, set_id: int, records: Iterable[FactorRecord]) -> None:
