@@ -79,11 +79,11 @@ def _factor(of: Explanation) -> list[str]:
 
 def _uncertainty(of: Explanation) -> list[str]:
     scores = [f"{it.name} {it.score or 'unknown'} ({it.gsd2:g})" for it in of.uncertainty.scores]
-    low, high = number(of.estimate.kg_co2e_low), number(of.estimate.kg_co2e_high)
+    estimate = of.estimate
+    low, high, mean = (f"{kg:,.6g}" for kg in (estimate.kg_co2e_low, estimate.kg_co2e_high, estimate.kg_co2e_mean))
     return [
         f"{', '.join(scores)}, factor ({of.uncertainty.factor_gsd2:g})",
-        f"GSD2 {of.uncertainty.gsd2:.7g}: 95 % interval {low} to {high} kg CO2e, about the median",
-        f"mean {number(of.estimate.kg_co2e_mean)} kg CO2e",
+        f"GSD2 {of.uncertainty.gsd2:.7g}: 95 % interval {low} to {high} kg CO2e about the median, mean {mean}",
     ]
 
 
