@@ -47,6 +47,7 @@ def test_every_command_helps() -> None:
         [
             *(
                 "calculate",
+                "dashboard",
                 "demo",
                 "doctor",
                 "emissions",

@@ -131,6 +131,7 @@ class Client:
 
     get_supplier = _waiting(AsyncClient.get_supplier)
     list_suppliers = _iterating(AsyncClient.list_suppliers)
+    list_supplier_pages = _iterating(AsyncClient.list_supplier_pages)
     batch_upsert_suppliers = _waiting(AsyncClient.batch_upsert_suppliers)
     update_supplier = _waiting(AsyncClient.update_supplier)
 

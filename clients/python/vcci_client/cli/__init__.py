@@ -3,6 +3,7 @@
 import click
 
 from vcci_client.cli.calculate import calculate
+from vcci_client.cli.dashboard import dashboard
 from vcci_client.cli.demo import demo
 from vcci_client.cli.emissions import emissions
 from vcci_client.cli.explain import explain
@@ -38,6 +39,7 @@ for command in (
     factors,
     suppliers,
     emissions,
+    dashboard,
     calculate,
     hotspots,
     explain,

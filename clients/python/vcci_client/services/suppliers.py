@@ -31,6 +31,23 @@ class Suppliers(Service):
 
         `page_size` of them come at a time.
         """
+        pages = self.list_supplier_pages(
+            supplier_filter, order_by=order_by, search=search, fields=fields, page_size=page_size
+        )
+        async for page in pages:
+            for supplier in page.suppliers:
+                yield supplier
+
+    async def list_supplier_pages(
+        self,
+        supplier_filter: str = "",
+        *,
+        order_by: str = "",
+        search: str = "",
+        fields: Iterable[str] = (),
+        page_size: int = SUPPLIERS_PER_PAGE,
+    ) -> AsyncIterator[pb.ListSuppliersResponse]:
+        """Yield the pages of list_suppliers, which say how many rows the suppliers' figures do not count yet."""
         request = pb.ListSuppliersRequest(
             page_size=page_size,
             filter=supplier_filter,
@@ -39,8 +56,7 @@ class Suppliers(Service):
             read_mask=FieldMask(paths=fields),
         )
         async for page in self.connection.pages(self.connection.suppliers.ListSuppliers, request):
-            for supplier in page.suppliers:
-                yield supplier
+            yield page
 
     async def batch_upsert_suppliers(self, suppliers: Iterable[pb.Supplier]) -> Sequence[pb.Supplier]:
         """Create or change up to 1,000 suppliers, all or none; return them as they are now."""

@@ -64,9 +64,9 @@ CREATE TABLE supplier_figures (
     carbon_intensity double precision,           -- kg CO2e of the rows with this money, per unit of it
     kg_co2e          double precision NOT NULL GENERATED ALWAYS AS (ug_co2e::double precision / 1e9) STORED,
     data_quality     double precision GENERATED ALWAYS AS
-        (ug_scored::double precision / nullif(ug_size, 0)::double precision) STORED,
+        (round(ug_scored / nullif(ug_size, 0), 9)::double precision) STORED,
     primary_share    double precision GENERATED ALWAYS AS
-        (ug_own::double precision / nullif(ug_size, 0)::double precision) STORED,
+        (round(ug_own / nullif(ug_size, 0), 9)::double precision) STORED,
     PRIMARY KEY (tenant_id, supplier_id)
 ) WITH (fillfactor = 70);
 
