@@ -1,32 +1,23 @@
 """Which groups make most of the emissions: the Pareto set, concentration, the largest groups."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from vcci_engine.activities import FloatArray, Positions
 from vcci_engine.hotspots import Concentration, Pareto, concentration, descending, pareto
 from vcci_engine.totals import Terms, ug_ints
 from vcci_engine.uncertainty import Estimate
 
-from vcci_server.emission_groups import estimates_of, largest, rank
-from vcci_server.storage.aggregate import is_summarised, sums_by, sums_by_supplier
-from vcci_server.storage.labels import Labels
-from vcci_server.storage.pool import Connection
-from vcci_server.storage.reading import Filter, StoredSegment, pin_version, scan
-from vcci_server.storage.summing import Run
-from vcci_server.storage.sums import Keys, Sums
+from vcci_server.emission_groups import largest, rank
+from vcci_server.hotspot_reading import Emissions
+from vcci_server.storage.aggregate import is_summarised, sums_by_supplier
+from vcci_server.storage.sums import Keys
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a tenant's emissions, in one snapshot."""
+class Question(Emissions):
+    """What is asked of them."""
 
-    db: Connection
-    run: Run
-    labels: Labels
-    tenant_id: int
-    chosen: Filter
     by: str  # "supplier" or "category"
     pareto_share: float
     target_quality: int
@@ -38,43 +29,12 @@ class Question:
             return self
         return replace(self, chosen=replace(self.chosen, suppliers=np.sort(ids).astype(np.int32)))
 
-    async def sums(self, *groupings: Sequence[str]) -> list[Sums]:
-        """Sum by groupings of columns."""
-        return await sums_by(self.db, self.run, self.tenant_id, self.chosen, groupings)
-
-    async def segments(self, columns: Sequence[str]) -> AsyncGenerator[StoredSegment]:
-        """Return the segments that may hold emissions of the filter."""
-        version = await pin_version(self.db)
-        wanted = sorted(self.chosen.columns.union(columns))
-        return scan(self.db, self.tenant_id, self.chosen, wanted, version=version)
-
-    async def estimates(self, sums: Sums, factors: Keys, group: Positions, n_groups: int) -> list[Estimate]:
-        """Return the estimates of groups of sums by factor."""
-        sigma2 = await self.sigma2(factors)
-        return await self.run(estimates_of, sums.terms, factors, sigma2, group, n_groups)
-
-    async def sigma2(self, factors: Keys) -> Mapping[int, float]:
-        """Return the variance of ln(factor) by id."""
-        labels = await self.labels.factors(self.db, self.tenant_id, np.unique(factors).tolist())
-        return {number: label.sigma2 for number, label in labels.items()}
-
     async def label(self, ids: Keys) -> list[str]:
         """Return the codes of suppliers, or the numbers of categories."""
         if self.by == "category":
             return [str(number) for number in ids.tolist()]
         codes = await self.labels.suppliers(self.db, self.tenant_id, ids.tolist())
         return [codes[number] for number in ids.tolist()]
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """All emissions: terms by factor (ids ascending), the variance of ln(factor) of each, and what they come to."""
-
-    factors: Keys
-    terms: Terms
-    sigma2: FloatArray
-    rows: int
-    estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +56,6 @@ class Ranks:
     concentration: Concentration
     groups: list[Group]
     group_count: int
-
-
-async def whole(question: Question) -> Whole:
-    """Return what all emissions of the filter come to."""
-    (sums,) = await question.sums(["factor"])
-    (factors,) = sums.keys
-    sigma2 = await question.sigma2(factors)
-    spread = np.array([sigma2[number] for number in factors.tolist()], np.float64)
-    (estimate,) = await question.estimates(sums, factors, np.zeros(len(sums), np.intp), 1)
-    return Whole(factors, sums.terms, spread, int(sums.terms.rows.sum()), estimate)
 
 
 async def ranks(question: Question) -> Ranks:

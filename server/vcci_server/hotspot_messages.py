@@ -9,9 +9,10 @@ from vcci_engine.uncertainty import Estimate
 
 from vcci_server.calculation_messages import estimate_message
 from vcci_server.emission_filters import check_filter
-from vcci_server.hotspot_groups import Ranks, Whole
+from vcci_server.hotspot_groups import Ranks
 from vcci_server.hotspot_outliers import Outlier, Outliers
 from vcci_server.hotspot_quality import Improvement, QuadrantTotal, width
+from vcci_server.hotspot_reading import Whole
 from vcci_server.hotspot_trends import Change, YearChange
 from vcci_server.validation import Problems
 

@@ -9,8 +9,8 @@ from vcci_engine.activities import FloatArray, Positions
 from vcci_engine.outliers import THRESHOLD, scores
 from vcci_engine.units import conversion, parse
 
-from vcci_server.hotspot_groups import Question
 from vcci_server.hotspot_passes import KG, QUANTITY, intensity_tally, numbered
+from vcci_server.hotspot_reading import Emissions
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_over
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.sums import Keys
@@ -51,15 +51,15 @@ class _Lines:
     amount: FloatArray  # in that unit
 
 
-async def outliers(question: Question) -> Outliers:
+async def outliers(emissions: Emissions) -> Outliers:
     """Compare suppliers with those of their industry."""
     units: dict[str, int] = {}
-    segments = numbered(await question.segments(["supplier", "category", "unit", "quantity", "kg_co2e"]), units)
-    of_chunk = partial(intensity_tally, chosen=question.chosen, units=units)
-    tally = await pass_over(question.run, segments, of_chunk, combine_tallies, no_tally(3, 2))
-    rows = await question.db.fetch(QUERIES["supplier_industries"], question.tenant_id)
+    segments = numbered(await emissions.segments(["supplier", "category", "unit", "quantity", "kg_co2e"]), units)
+    of_chunk = partial(intensity_tally, chosen=emissions.chosen, units=units)
+    tally = await pass_over(emissions.run, segments, of_chunk, combine_tallies, no_tally(3, 2))
+    rows = await emissions.db.fetch(QUERIES["supplier_industries"], emissions.tenant_id)
     industries = {row["supplier_id"]: row["industry"] for row in rows}
-    return await question.run(_compared, tally, [*units], industries)
+    return await emissions.run(_compared, tally, [*units], industries)
 
 
 def _compared(tally: Tally, units: list[str], industries: Mapping[int, str]) -> Outliers:

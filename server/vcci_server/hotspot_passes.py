@@ -48,15 +48,20 @@ def better_sums(segments: Sequence[StoredSegment], *, chosen: Filter, by: str, b
 
 
 def intensity_tally(segments: Sequence[StoredSegment], *, chosen: Filter, units: Mapping[str, int]) -> Tally:
-    """Sum kg and quantity by supplier, category and unit; `units` numbers every unit of the segments."""
-    unit = []
+    """Sum kg and quantity by supplier, category and unit."""
+    keys = [column(segments, chosen, name) for name in ("supplier", "category")]
+    amounts = [column(segments, chosen, name) for name in ("kg_co2e", "quantity")]
+    return tally([*keys, unit_numbers(segments, chosen, units)], amounts)
+
+
+def unit_numbers(segments: Sequence[StoredSegment], chosen: Filter, units: Mapping[str, int]) -> Keys:
+    """Return the number of each row's unit; `units` numbers every unit of the segments."""
+    found = []
     for segment in segments:
         mask = selected(segment, chosen)
         numbers = np.array([units[text] for text in segment.units], np.int64).take(segment.column("unit"))
-        unit.append(numbers if mask is None else numbers[mask])
-    keys = [column(segments, chosen, name) for name in ("supplier", "category")]
-    amounts = [column(segments, chosen, name) for name in ("kg_co2e", "quantity")]
-    return tally([*keys, np.concatenate(unit)], amounts)
+        found.append(numbers if mask is None else numbers[mask])
+    return np.concatenate(found)
 
 
 async def numbered(segments: AsyncIterator[StoredSegment], units: dict[str, int]) -> AsyncIterator[StoredSegment]:

@@ -13,7 +13,7 @@ from vcci_engine.improvement import better_scores, improved, sensitivity
 from vcci_engine.totals import ug_ints
 from vcci_engine.uncertainty import Estimate
 
-from vcci_server.hotspot_groups import Question, Whole
+from vcci_server.hotspot_groups import Question
 from vcci_server.hotspot_passes import (
     BETTER,
     KG,
@@ -24,6 +24,7 @@ from vcci_server.hotspot_passes import (
     better_sums,
     quality_tally,
 )
+from vcci_server.hotspot_reading import Whole
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_over
 from vcci_server.storage.sums import SUMMED, Keys, combine, nothing
 

@@ -12,7 +12,7 @@ from vcci_engine.drivers import Drivers, Year, drivers
 from vcci_engine.totals import ug_ints
 from vcci_engine.units import parse
 
-from vcci_server.hotspot_groups import Question
+from vcci_server.hotspot_reading import Emissions
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.sums import Sums
 
@@ -52,12 +52,12 @@ class YearChange:
     categories: dict[int, Change]
 
 
-async def trends(question: Question) -> list[YearChange]:
+async def trends(emissions: Emissions) -> list[YearChange]:
     """Return the changes between the years that have emissions."""
-    (sums,) = await question.sums(["month", "category", "factor"])
+    (sums,) = await emissions.sums(["month", "category", "factor"])
     ids = np.unique(sums.keys[2]).tolist()
-    rows = await question.db.fetch(QUERIES["factor_details"], question.tenant_id, ids)
-    return await question.run(_changes, sums, {row["factor_id"]: _factor(**row) for row in rows})
+    rows = await emissions.db.fetch(QUERIES["factor_details"], emissions.tenant_id, ids)
+    return await emissions.run(_changes, sums, {row["factor_id"]: _factor(**row) for row in rows})
 
 
 def _factor(factor_id: int, key: str, region: str, year: int, unit: str, kg_co2e: float, gsd2: float) -> Factor:

@@ -1,4 +1,7 @@
-"""HotspotService: where to act."""
+"""HotspotService: where to act, and what acting would do."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from vcci.v1 import hotspot_service_pb2 as pb
 from vcci.v1 import hotspot_service_pb2_grpc
@@ -6,7 +9,7 @@ from vcci_cluster import Executor
 
 from vcci_server.auth import caller
 from vcci_server.emission_filters import read_filter
-from vcci_server.hotspot_groups import Question, ranks, whole
+from vcci_server.hotspot_groups import Question, ranks
 from vcci_server.hotspot_messages import (
     Asked,
     check_analyze,
@@ -19,13 +22,15 @@ from vcci_server.hotspot_messages import (
 )
 from vcci_server.hotspot_outliers import outliers
 from vcci_server.hotspot_quality import improvements
+from vcci_server.hotspot_reading import Emissions, whole
 from vcci_server.hotspot_trends import trends
+from vcci_server.scenario_checks import check_scenario
+from vcci_server.scenario_messages import scenario_message
+from vcci_server.scenario_run import LANE, Report, compute, read_scenario, with_progress
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.reading import snapshot
 from vcci_server.storage.summing import on_executor
-
-LANE = "hotspot"
 
 
 class HotspotServicer(hotspot_service_pb2_grpc.HotspotServiceServicer):
@@ -33,6 +38,7 @@ class HotspotServicer(hotspot_service_pb2_grpc.HotspotServiceServicer):
 
     def __init__(self, pool: Pool, executor: Executor) -> None:
         self._pool = pool
+        self._executor = executor
         self._run = on_executor(executor, LANE)
         self._labels = Labels()
 
@@ -44,6 +50,27 @@ class HotspotServicer(hotspot_service_pb2_grpc.HotspotServiceServicer):
             chosen = await read_filter(db, tenant_id, request.filter)
             of = (asked.by, asked.pareto_share, asked.target_quality, asked.limit)
             return await _analyze(Question(db, self._run, self._labels, tenant_id, chosen, *of), asked)
+
+    async def RunScenario(
+        self, request: pb.RunScenarioRequest, context: object
+    ) -> AsyncIterator[pb.RunScenarioResponse]:
+        """Compute what emissions would be under levers, in one snapshot."""
+        check_scenario(request)
+        tenant_id = caller().tenant_id
+
+        async def work(report: Report) -> pb.Scenario:
+            async with snapshot(self._pool) as db:
+                chosen = await read_filter(db, tenant_id, request.filter)
+                emissions = Emissions(db, self._run, self._labels, tenant_id, chosen)
+                read = await read_scenario(emissions, request, report)
+            return scenario_message(request, read.rows, await compute(self._executor, read))
+
+        async with aclosing(with_progress(work)) as events:
+            async for event in events:
+                if isinstance(event, pb.Scenario):
+                    yield pb.RunScenarioResponse(result=event)
+                else:
+                    yield pb.RunScenarioResponse(progress=event)
 
 
 async def _analyze(question: Question, asked: Asked) -> pb.AnalyzeHotspotsResponse:

@@ -55,6 +55,7 @@ def test_every_command_helps() -> None:
                 "factors",
                 "hotspots",
                 "migrate",
+                "scenario",
                 "serve",
                 "simulate",
                 "suppliers",

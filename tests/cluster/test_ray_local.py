@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from vcci_cluster import Executor, Place, RayOptions, TimeLimitExceeded, Work, open_executor
+from vcci_engine.scenarios import run
 
 from tests.cluster import works
 from tests.cluster.processes import alive, children, session
+from tests.engine import test_scenarios as scenarios
 from tests.engine.samples import FACTORS, TABLE, Row, batch
 from tests.waiting import until
 
@@ -182,3 +184,10 @@ async def test_this_process_is_left_as_it_was(executor: Executor) -> None:
     assert "ray" not in sys.modules
     assert not [name for name in os.environ if name.startswith("RAY_")]
     assert sys.excepthook.__module__ != "ray._private.worker"
+
+
+async def test_a_scenario_is_the_same_bits_in_both_places(executor: Executor) -> None:
+    arguments = (scenarios.CELLS, [scenarios.LESS, scenarios.TO_RAIL, scenarios.GREEN], scenarios.FACTORS)
+    there = await executor.run(Work("scenario", run, arguments, estimated_s=60.0, rows=5, lane="hotspot"))
+    assert observed == [("scenario", Place.RAY, "success")]
+    assert there == run(*arguments)

@@ -1,4 +1,4 @@
-"""Hotspots of a customer's own file, from the command line and the client, against plain sums over the file's rows."""
+"""Hotspots and scenarios of a customer's own file, by command and client, against plain sums over the file's rows."""
 
 import asyncio
 import csv
@@ -10,13 +10,36 @@ from pathlib import Path
 import pytest
 from vcci.v1.emission_service_pb2 import DIMENSION_CATEGORY
 from vcci.v1.factor_service_pb2 import FACTOR_FORMAT_EPA_V1_3, MARGINS_WITH, FactorSetSpec
-from vcci.v1.hotspot_service_pb2 import HOTSPOT_ANALYSIS_TRENDS
+from vcci.v1.hotspot_service_pb2 import (
+    HOTSPOT_ANALYSIS_TRENDS,
+    ChangeIntensity,
+    Lever,
+    LeverScope,
+    RunScenarioRequest,
+    ScenarioProgress,
+)
 from vcci_client import AsyncClient
 from vcci_client.mapping import load_mapping
 
 from tests.data_files import shared_data
 from tests.e2e.test_real_spend import FACTORS, MAPPING, SPEND, TOTAL, vcci
 from tests.server_process import ServerProcess, running_server
+
+PLAN = """
+[filter]
+period_start = 2022-01-01
+period_end = 2026-01-01
+
+[[levers]]
+display_name = "Half of the largest supplier"
+scope = { supplier_codes = ["VTEWM5QSE598"] }
+quantity = { change = -0.5 }
+costs = { investment = 1_000_000, annual_savings = 200_000, lifetime_years = 10 }
+
+[[levers]]
+display_name = "1.5 degrees"
+pathway = { base_year = 2025, target_year = 2030 }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +109,49 @@ async def test_the_client_explains_the_years(server: ServerProcess) -> None:
         assert change.factor_kg_co2e == pytest.approx(0, abs=1e-3)  # one set of factors for all years
         assert change.unknown_kg_co2e == 0
         assert change.activity_kg_co2e != 0 != change.mix_kg_co2e
+
+
+def test_the_command_runs_a_scenario_over_a_real_file(server: ServerProcess, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    done = vcci(server, "scenario", "run", str(plan), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    baseline = found["baseline"]["estimate"]["kg_co2e"]
+    assert baseline == TOTAL
+    (largest, ug), *_ = by_supplier().most_common()
+    assert largest in PLAN
+    reductions = [lever["reduction"]["kg_co2e"] for lever in found["levers"]]
+    assert reductions[0] == pytest.approx(0.5 * ug / 10**9, rel=1e-9)
+    assert reductions[1] == pytest.approx((baseline - reductions[0]) * 0.042 * 5, rel=1e-9)
+    assert found["scenario"]["kg_co2e"] == pytest.approx(baseline - sum(reductions), rel=1e-12)
+    years = [year["estimate"]["kg_co2e"] / (baseline - reductions[0]) for year in found["years"]]
+    assert years == pytest.approx([1 - 0.042 * n for n in range(6)])
+    costs = found["levers"][0]["abatement"]
+    assert costs["cost_per_tonne"] == pytest.approx((1e6 / 10 - 2e5) / (reductions[0] / 1_000 / 4))
+    assert costs["payback_years"] == 5
+
+
+def test_the_command_shows_a_scenario_to_a_person(server: ServerProcess, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    done = vcci(server, "scenario", "run", str(plan))
+    assert done.returncode == 0
+    for text in ("Baseline   1,351,494 t CO2e", "Half of the largest", "Year by year", "2030", "cheapest tonne first"):
+        assert text in done.stdout
+    plan.write_text('[[levers]]\nsupplier = { supplier_code = "nobody" }')
+    wrong = vcci(server, "scenario", "run", str(plan))
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("Error: levers[0].supplier.supplier_code: found 'nobody'")
+    plan.write_text("[[levers]]\nquantty = 1")
+    assert "quantty" in vcci(server, "scenario", "run", str(plan)).stderr
+
+
+async def test_the_client_tells_of_progress(server: ServerProcess) -> None:
+    told: list[ScenarioProgress] = []
+    scope = LeverScope(countries=["USA"])
+    request = RunScenarioRequest(levers=[Lever(scope=scope, intensity=ChangeIntensity(change=-0.3))])
+    async with AsyncClient(server.listening, server.token()) as client:
+        found = await client.run_scenario(request, on_progress=told.append)
+    assert found.reduction.kg_co2e > 0
+    assert told[-1].rows_read == found.baseline.rows == 5_650

@@ -40,6 +40,13 @@ class Caller:
         message = pb.AnalyzeHotspotsRequest(**request)
         return await self.stub.AnalyzeHotspots(message, metadata=self.metadata(tenant))
 
+    async def events(self, tenant: str = "", **request: Any) -> list[pb.RunScenarioResponse]:
+        message = pb.RunScenarioRequest(**request)
+        return [event async for event in self.stub.RunScenario(message, metadata=self.metadata(tenant))]
+
+    async def scenario(self, **request: Any) -> pb.Scenario:
+        return (await self.events(**request))[-1].result
+
 
 @asynccontextmanager
 async def serve_hotspots(pool: Pool) -> AsyncIterator[Caller]:

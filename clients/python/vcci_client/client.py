@@ -152,3 +152,4 @@ class Client:
     simulate_emissions = _waiting(AsyncClient.simulate_emissions)
 
     analyze_hotspots = _waiting(AsyncClient.analyze_hotspots)
+    run_scenario = _waiting(AsyncClient.run_scenario)
