@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci.v1 import emission_service_pb2_grpc as rpc
+from vcci_cluster import Executor
 from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
 from vcci_server.auth import Authenticator, make_token
@@ -90,15 +91,15 @@ class Reader:
 
 
 @asynccontextmanager
-async def serve_emissions(pool: Pool) -> AsyncIterator[Reader]:
-    """Serve behind the boundary, on a port."""
+async def serve_emissions(pool: Pool, executor: Executor | None = None) -> AsyncIterator[Reader]:
+    """Serve behind the boundary, on a port; works run on `executor`, else in this process."""
 
     async def tenant_id(name: str) -> int | None:
         return await tenants.tenant_id(pool, name)
 
     async with mixed_stages(pool) as stages:
         server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), Metrics(), 4 << 20)])
-        rpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, stages.executor), server)
+        rpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, executor or stages.executor), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
