@@ -27,6 +27,7 @@ from vcci_server.tokens import read_token, write_token
 from vcci_server.validation import page_size, resource_id
 
 IMPORTS_AT_ONCE = 2  # each holds a file and its factors; the next one's stream is not read before there is room
+CHANGES_AT_ONCE = 2  # each copies a set, in a transaction
 STARTER_NAME = "Starter factors"
 
 
@@ -45,6 +46,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         self._cache = cache
         self._search = FactorSearch(pool)
         self._room = asyncio.Semaphore(IMPORTS_AT_ONCE)
+        self._room_to_change = asyncio.Semaphore(CHANGES_AT_ONCE)
 
     async def ListFactors(self, request: pb.ListFactorsRequest, context: object) -> pb.ListFactorsResponse:
         """List the factors of a set; a page token stays with the set of the first page."""
@@ -173,11 +175,12 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         ids = [factor_ids(request.factor.name)[1] for request in requests]
         found = await factor_changes.select(self._pool, tenant_id, set_id, ids)
         changed = await asyncio.to_thread(changed_records, requests, found, places)
-        made = await factor_changes.make_version(
-            *(self._pool, tenant_id, set_id, changed),
-            display_name=display_name,
-            activate_by=_actor() if activate else None,
-        )
+        async with self._room_to_change:
+            made = await factor_changes.make_version(
+                *(self._pool, tenant_id, set_id, changed),
+                display_name=display_name,
+                activate_by=_actor() if activate else None,
+            )
         if activate:
             await self._cache.activated(tenant_id)
         return made

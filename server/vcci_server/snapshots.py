@@ -11,7 +11,6 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
@@ -55,6 +54,7 @@ class Snapshots:
     def __init__(self, url: str, secret: str, tier: Tier) -> None:
         self._redis = connect(url)
         self._key = hmac.digest(secret.encode(), b"vcci factor snapshots", "sha256")
+        self._code = _code()
         self._tier = tier
         self._news: Callable[[], None] = lambda: None
         self._there: bool | None = None  # None: not known yet
@@ -79,7 +79,7 @@ class Snapshots:
 
     async def get(self, tenant_id: int, version: Version) -> FactorTable | None:
         """Return the tenant's table, if Redis has it."""
-        name = _name(tenant_id, version)
+        name = self._name(tenant_id, version)
         sealed = await self._ask(lambda redis: redis.get(name))
         table = await asyncio.to_thread(self._open, name, sealed) if isinstance(sealed, bytes) else None
         (self._tier.miss if table is None else self._tier.hit)()
@@ -87,7 +87,7 @@ class Snapshots:
 
     def put(self, tenant_id: int, version: Version, table: FactorTable) -> None:
         """Have a table stored for a day; nobody waits for it."""
-        storing = asyncio.create_task(self._store(_name(tenant_id, version), table))
+        storing = asyncio.create_task(self._store(self._name(tenant_id, version), table))
         self._storing.add(storing)
         storing.add_done_callback(self._storing.discard)
 
@@ -112,6 +112,9 @@ class Snapshots:
 
     def _sealed(self, name: str, body: bytes) -> bytes:
         return hmac.digest(self._key, sha256(name.encode()).digest() + body, "sha256")
+
+    def _name(self, tenant_id: int, version: Version) -> str:
+        return ":".join(map(str, ("vcci:factors", self._code, tenant_id, *version)))
 
     async def _ask(self, ask: "Callable[[Redis], Awaitable[R]]") -> R | None:
         """Return the answer; None when there is none in time."""
@@ -200,11 +203,6 @@ def _pauses() -> Iterator[float]:
         longest_s = min(2 * longest_s, LONGEST_PAUSE_S)
 
 
-def _name(tenant_id: int, version: Version) -> str:
-    return ":".join(map(str, ("vcci:factors", _code(), tenant_id, *version)))
-
-
-@cache
 def _code() -> str:
     """Return a hash of our code: another version may make something else of the same set."""
     digest = sha256()
