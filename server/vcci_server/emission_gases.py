@@ -1,10 +1,9 @@
 """What stored emissions consist of, and how they are under another GWP set: pure functions, for a thread."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.gases import Parts, breakdown, parts_of, ratios
@@ -12,7 +11,9 @@ from vcci_engine.totals import Terms, ug_ints
 
 from vcci_server.gas_messages import composition_messages
 from vcci_server.storage.labels import FactorGases
+from vcci_server.storage.passes import Tally
 from vcci_server.storage.sums import Keys, Sums, regroup
+from vcci_server.stored_amounts import AMOUNT, NOT_CALCULABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class StoredParts:
     """What some factors consist of, and the GWP set that is wanted ("": each factor's own)."""
 
     ids: Keys  # ascending
+    units: Sequence[str]  # one unit of activity
     parts: Parts
     gwp_set: str
 
@@ -34,17 +36,40 @@ class StoredParts:
         ratio = np.nan_to_num(ratios(self.parts, self.gwp_set), nan=1.0)
         return None if (ratio == 1.0).all() else ratio.take(self.positions(ids))
 
-    def unknown(self) -> npt.NDArray[np.bool_]:
-        """Return which factors have gases, but not in proportion to their kg CO2e, which is 0."""
-        unknown: npt.NDArray[np.bool_] = (self.parts.kg_co2e == 0) & self.parts.kg.any(axis=1)
-        return unknown
+    def units_of_unknown(self) -> dict[int, str]:
+        """Return the units of the factors, by id, that have gases, but 0 kg CO2e to tell them from."""
+        unknown = (self.parts.kg_co2e == 0) & self.parts.kg.any(axis=1)
+        return {int(self.ids[place]): self.units[place] for place in np.flatnonzero(unknown).tolist()}
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Sums of activity of factors with 0 kg CO2e, in their units; parallel."""
+
+    group: Positions
+    factor: Keys
+    amount: FloatArray
+    rows_without: FloatArray  # rows whose amount cannot be told
 
 
 def stored_parts(factors: Mapping[int, FactorGases], gwp_set: str) -> StoredParts:
     """Return the parts of factors by their ids."""
     ids = sorted(factors)
-    kg_co2e, gases, gwp_sets = zip(*(factors[number] for number in ids), strict=True) if ids else ((), (), ())
-    return StoredParts(np.array(ids, np.int64), parts_of(kg_co2e, gases, gwp_sets), gwp_set)
+    found = [factors[number] for number in ids]
+    parts = parts_of([of.kg_co2e for of in found], [of.gases for of in found], [of.gwp_set for of in found])
+    return StoredParts(np.array(ids, np.int64), [of.unit for of in found], parts, gwp_set)
+
+
+def amounts_by_group(found: Tally, sums: Mapping[str, Keys], group: Positions, units: Mapping[int, str]) -> Amounts:
+    """Return amounts that are by the columns of sums, of which `factor` is one, with the groups of these."""
+    meant = np.flatnonzero((group >= 0) & np.isin(sums["factor"], [*units]))
+    keys = zip(*(column[meant].tolist() for column in sums.values()), strict=True)
+    group_of = dict(zip(keys, group[meant].tolist(), strict=True))
+    groups = [group_of.get(key, -1) for key in zip(*(column.tolist() for column in found.keys), strict=True)]
+    mine = np.array(groups, np.intp) >= 0
+    factor = found.keys[[*sums].index("factor")]
+    amount, without = found.amounts(AMOUNT)[mine], found.amounts(NOT_CALCULABLE)[mine]
+    return Amounts(np.array(groups, np.intp)[mine], factor[mine], amount, without)
 
 
 def activity_of(parts: StoredParts, place: Positions, kg_co2e: FloatArray) -> FloatArray:
@@ -54,18 +79,33 @@ def activity_of(parts: StoredParts, place: Positions, kg_co2e: FloatArray) -> Fl
 
 
 def compositions_of(
-    terms: Terms, factor: Keys, parts: StoredParts, group: Positions, n_groups: int, include_gases: bool
+    terms: Terms,
+    factor: Keys,
+    parts: StoredParts,
+    group: Positions,
+    n_groups: int,
+    include_gases: bool,
+    amounts: Amounts | None = None,
 ) -> list[pb.Composition]:
-    """Return what each group of terms by factor consists of: `group` of each term, -1 for none."""
+    """Return what each group of terms by factor consists of: `group` of each term, -1 for none.
+
+    `amounts` are of the factors whose gases do not follow from the terms.
+    """
     sums = Sums((group, factor), terms).where(group >= 0)
     sums = regroup(sums.keys, sums.terms)  # in one order, wherever the terms come from
     group, place = sums.keys[0], parts.positions(sums.keys[1])
     kg = np.array(ug_ints(sums.terms.ug), np.float64) / 1e9
-    found = breakdown(parts.parts, place, activity_of(parts, place, kg), group, n_groups, parts.gwp_set)
-    messages = composition_messages(found)
-    unknown = np.bincount(group, sums.terms.rows * parts.unknown().take(place), n_groups)
-    for message, rows in zip(messages, unknown.tolist(), strict=True):
-        message.rows_of_unknown_gases = int(rows)
+    activity = activity_of(parts, place, kg)
+    without = np.zeros(n_groups)
+    if amounts is not None:
+        group = np.concatenate((group, amounts.group))
+        place = np.concatenate((place, parts.positions(amounts.factor)))
+        activity = np.concatenate((activity, amounts.amount))
+        np.add.at(without, amounts.group, amounts.rows_without)
+    messages = composition_messages(breakdown(parts.parts, place, activity, group, n_groups, parts.gwp_set))
+    for message, rows in zip(messages, without.tolist(), strict=True):
+        message.rows_of_unknown_gases = round(rows)
         if not include_gases:
             message.ClearField("gases")
+            message.ClearField("kg_co2_biogenic")
     return messages

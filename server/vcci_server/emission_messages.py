@@ -1,45 +1,22 @@
 """Stored emissions as columns of a message: pure functions over segments, for a thread."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from vcci.columns import EmissionColumns, InputColumn, pack
 from vcci.v1 import emission_service_pb2 as pb
-from vcci_engine.activities import Positions
 from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
-from vcci_engine.segments import decode_inputs, decode_strings
 
 from vcci_server.emission_gases import StoredParts, activity_of
 from vcci_server.gas_messages import fill_gases, fill_gwp_sets
 from vcci_server.storage.reading import Filter, StoredSegment, selected
+from vcci_server.stored_amounts import AMOUNT_COLUMNS, amounts_of
+from vcci_server.stored_pieces import Part, Piece, inputs_of, joined
 
 ROWS_PER_MESSAGE = 20_000  # as many as a merged segment has; about a megabyte with all columns
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some rows of a segment."""
-
-    segment: StoredSegment
-    rows: Positions
-
-    def column(self, name: str) -> npt.NDArray[Any]:
-        """Return the rows' values of a fixed-width column."""
-        return self.segment.column(name)[self.rows]
-
-    def strings(self, name: str) -> list[str]:
-        """Return the rows' strings, empty ones where the segment has none."""
-        if self.segment.columns[name] is None:
-            return [""] * len(self.rows)
-        strings = decode_strings(self.segment.columns[name], self.segment.n)
-        return [strings[row] for row in self.rows.tolist()]
-
-
-Part = list[Piece]  # what goes into one message; the next goes on behind its last segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +47,7 @@ def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
 
 def distinct(found: Sequence[Part], name: str) -> list[int]:
     """Return the distinct values of a column in all parts."""
-    values = [np.unique(_joined(part, name)) for part in found]
+    values = [np.unique(joined(part, name)) for part in found]
     return np.unique(np.concatenate(values)).tolist() if values else []
 
 
@@ -82,18 +59,14 @@ def emission_columns(pieces: Part, wanted: frozenset[int], dictionaries: Diction
     return message
 
 
-def _joined(pieces: Part, name: str) -> npt.NDArray[Any]:
-    return np.concatenate([piece.column(name) for piece in pieces])
-
-
 def _supplier(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    ids, place = np.unique(_joined(pieces, "supplier"), return_inverse=True)
+    ids, place = np.unique(joined(pieces, "supplier"), return_inverse=True)
     message.supplier_codes.extend(dictionaries.suppliers[number] for number in ids.tolist())
     message.supplier = pack(place, "<u4")
 
 
 def _factor(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    ids, place = np.unique(_joined(pieces, "factor"), return_inverse=True)
+    ids, place = np.unique(joined(pieces, "factor"), return_inverse=True)
     keys = [dictionaries.factors[number] for number in ids.tolist()]  # one key may be several factors
     number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
     message.factors.extend(number)
@@ -101,7 +74,7 @@ def _factor(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
 
 
 def _quantity(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.quantity = pack(_joined(pieces, "quantity"), "<f8")
+    message.quantity = pack(joined(pieces, "quantity"), "<f8")
     number = {unit: n for n, unit in enumerate(dict.fromkeys(unit for piece in pieces for unit in piece.segment.units))}
     message.units.extend(number)
     places = [np.array([number[unit] for unit in piece.segment.units])[piece.column("unit")] for piece in pieces]
@@ -114,7 +87,7 @@ def _period(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
 
 
 def _quality(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.quality = pack(unpack(_joined(pieces, "quality")), "<u4")
+    message.quality = pack(unpack(joined(pieces, "quality")), "<u4")
 
 
 def _group(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
@@ -132,34 +105,15 @@ def _references(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
 
 
 def _inputs(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    found: dict[str, list[tuple[Positions, npt.NDArray[np.float64]]]] = {}
-    start = 0
-    for piece in pieces:
-        for name, rows, values in _inputs_of(piece):
-            found.setdefault(name, []).append((start + rows, values))
-        start += len(piece.rows)
-    for name, given in sorted(found.items()):
-        rows = np.concatenate([rows for rows, _ in given])
-        column = InputColumn(name=name, value=pack(np.concatenate([values for _, values in given]), "<f8"))
+    for name, (rows, values) in sorted(inputs_of(pieces).items()):
+        column = InputColumn(name=name, value=pack(values, "<f8"))
         if len(rows) < message.rows:
             column.row = pack(rows, "<u4")
         message.inputs.append(column)
 
 
-def _inputs_of(piece: Piece) -> Iterator[tuple[str, Positions, npt.NDArray[np.float64]]]:
-    """Yield each input: its name, which of the piece's rows have it, and their values."""
-    n = piece.segment.n
-    for name, column in decode_inputs(piece.segment.columns["inputs"], n).items():
-        values = np.full(n, np.nan)
-        values[slice(None) if column.rows is None else column.rows] = column.values
-        chosen = values[piece.rows]
-        rows = np.flatnonzero(~np.isnan(chosen))
-        if len(rows):
-            yield name, rows, chosen[rows]
-
-
 def _row(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.row = pack(_joined(pieces, "row"), "<u4")
+    message.row = pack(joined(pieces, "row"), "<u4")
     uploads = [piece.segment.position.upload_id for piece in pieces]
     number = {upload: n for n, upload in enumerate(dict.fromkeys(uploads))}
     message.uploads.extend(f"uploads/{upload}" for upload in number)
@@ -169,30 +123,33 @@ def _row(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
 
 
 def _kg_co2e(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    kg_co2e, gases = _joined(pieces, "kg_co2e"), dictionaries.gases
-    if gases.gwp_set and (ratio := gases.ratio_of(_joined(pieces, "factor"))) is not None:
+    kg_co2e, gases = joined(pieces, "kg_co2e"), dictionaries.gases
+    if gases.gwp_set and (ratio := gases.ratio_of(joined(pieces, "factor"))) is not None:
         kg_co2e = kg_co2e * ratio
     message.kg_co2e = pack(kg_co2e, "<f8")
 
 
 def _gwp_set(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     gases = dictionaries.gases
-    fill_gwp_sets(message, gases.parts, gases.positions(_joined(pieces, "factor")), gases.gwp_set)
+    fill_gwp_sets(message, gases.parts, gases.positions(joined(pieces, "factor")), gases.gwp_set)
 
 
 def _gases(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     gases = dictionaries.gases
-    place = gases.positions(_joined(pieces, "factor"))
-    fill_gases(message, gases.parts, place, activity_of(gases, place, _joined(pieces, "kg_co2e")))
+    place = gases.positions(joined(pieces, "factor"))
+    activity = activity_of(gases, place, joined(pieces, "kg_co2e"))
+    if units := gases.units_of_unknown():
+        activity += np.nan_to_num(amounts_of(pieces, units))  # 0 of all other rows, and where it was unknown
+    fill_gases(message, gases.parts, place, activity)
 
 
 def _gsd2(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.gsd2 = pack(np.exp(2 * _joined(pieces, "sigma").astype(np.float64)), "<f4")
+    message.gsd2 = pack(np.exp(2 * joined(pieces, "sigma").astype(np.float64)), "<f4")
 
 
 def _as_stored(name: str, dtype: str) -> "Writer":
     def write(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-        setattr(message, name, pack(_joined(pieces, name), dtype))
+        setattr(message, name, pack(joined(pieces, name), dtype))
 
     return Writer((name,), write)
 
@@ -221,6 +178,6 @@ WRITERS: Mapping[int, Writer] = {
     pb.EMISSION_COLUMN_GSD2: Writer(("sigma",), _gsd2),
     pb.EMISSION_COLUMN_NOTICES: _as_stored("notices", "<u4"),
     pb.EMISSION_COLUMN_GWP_SET: Writer(("factor",), _gwp_set),
-    pb.EMISSION_COLUMN_GASES: Writer(("factor", "kg_co2e"), _gases),
+    pb.EMISSION_COLUMN_GASES: Writer((*AMOUNT_COLUMNS, "kg_co2e"), _gases),
 }
 OF_GASES = frozenset({pb.EMISSION_COLUMN_GWP_SET, pb.EMISSION_COLUMN_GASES})  # need what factors consist of

@@ -13,12 +13,13 @@ from vcci_engine.errors import InvalidField
 
 from vcci_server.emission_filters import read_filter
 from vcci_server.emission_gases import stored_parts
-from vcci_server.emission_messages import OF_GASES, WRITERS, Dictionaries, Part, distinct, parts
+from vcci_server.emission_messages import OF_GASES, WRITERS, Dictionaries, distinct, parts
 from vcci_server.storage.labels import FactorGases, Labels
 from vcci_server.storage.pool import Connection, Pool
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import START, Filter, Position, StoredSegment, pin_version, scan, snapshot
 from vcci_server.storage.summing import Run
+from vcci_server.stored_pieces import Part
 from vcci_server.tokens import read_token, write_token
 
 PAGE_ROWS = 100_000  # emissions of one page: what a stream holds in memory

@@ -9,7 +9,7 @@ from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.totals import Terms
 from vcci_engine.uncertainty import Estimate
 
-from vcci_server.emission_gases import compositions_of, stored_parts
+from vcci_server.emission_gases import Amounts, StoredParts, amounts_by_group, compositions_of, stored_parts
 from vcci_server.emission_groups import DIMENSIONS, OF_FACTOR, Chosen, Ranking, estimates_of, largest, places, rank
 from vcci_server.storage.aggregate import is_summarised, read_countries, sums_by, sums_by_supplier
 from vcci_server.storage.labels import Labels
@@ -17,6 +17,7 @@ from vcci_server.storage.pool import Connection
 from vcci_server.storage.reading import Filter
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Countries, Keys, Sums
+from vcci_server.stored_amounts import sum_amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,17 @@ class Summation:
         gases = await self._labels.gases(self._db, self._tenant_id, [*sigma2])
         parts = await self._run(stored_parts, gases, self._gwp_set)
         estimates = await self._run(estimates_of, terms, factor, sigma2, group, n_groups, parts)
-        of_gases = await self._run(compositions_of, terms, factor, parts, group, n_groups, self._include_gases)
+        amounts = await self._amounts(sums, group, parts)
+        of_gases = await self._run(compositions_of, terms, factor, parts, group, n_groups, self._include_gases, amounts)
         return [*zip(estimates, of_gases, strict=True)]
+
+    async def _amounts(self, sums: Table, group: Keys, parts: StoredParts) -> Amounts | None:
+        """Return amounts of activity where gases do not follow from the sums; that needs a pass over the rows."""
+        if not self._include_gases or not (units := parts.units_of_unknown()):
+            return None
+        by = [*sums.keys]
+        found = await sum_amounts(self._db, self._run, self._tenant_id, self._chosen, by, units, self._countries)
+        return await self._run(amounts_by_group, found, sums.keys, group, units)
 
     async def _numbers(self, dimensions: Sequence[int], sums: Table) -> list[Keys]:
         """Return the number of each sum's group, by dimension."""

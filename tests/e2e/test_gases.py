@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 import pytest
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1.emission_pb2 import EmissionColumns, EmissionFilter
-from vcci.v1.emission_service_pb2 import DIMENSION_FACTOR
+from vcci.v1.emission_service_pb2 import (
+    DIMENSION_CATEGORY,
+    DIMENSION_FACTOR,
+    DIMENSION_SUPPLIER,
+    EMISSION_COLUMN_GASES,
+    EMISSION_COLUMN_ROW,
+)
 from vcci_client import AsyncClient
 from vcci_client.upload import UploadOptions
 from vcci_engine.gwp import GWP
@@ -110,6 +116,49 @@ async def test_all_desnz_activities_with_gases_have_them_and_add_up(client: Asyn
             assert co2e[gas] == pytest.approx(amount * GWP["AR5"][gas], abs=2e-5)
     under_ar6 = await calculated(client, rows, gwp_set="AR6")
     assert [*under_ar6.kg_co2e] == pytest.approx([_under(record, "AR6") for record in by_gas], abs=2.2e-5)
+
+
+async def test_biogenic_co2_outside_of_scopes_is_beside_the_total(client: AsyncClient) -> None:
+    records = await asyncio.to_thread(READERS["desnz_flat"], shared_data(DESNZ).read_bytes())
+    biogenic = [record for record in records if "CO2_biogenic" in record.gases]
+    assert len(biogenic) == 56
+    await imported(client, DESNZ, pb.FACTOR_FORMAT_DESNZ_FLAT)
+    rows: list[dict[str, object]] = [
+        {"unit": record.unit, "factor": record.key, "category": 1 + number % 3, "reporting_period": period}
+        | {"supplier_code": f"S-{number % 5}", "quantity": 2.0 + number}
+        for number, record in enumerate(biogenic)
+        for period in ("2023-02-01", "2024-08-01")
+    ]
+    diesel = "desnz:fuels.liquid_fuels.diesel_100_mineral_diesel.litre"
+    rows.append(ROW | {"quantity": 100.0, "unit": "litre", "factor": diesel})
+    kg = [2 * (2.0 + number) * record.gases["CO2_biogenic"] for number, record in enumerate(biogenic)]
+    summary = await client.upload(rows, UploadOptions("outside of scopes"))
+    assert summary.rejected == 0
+    only = EmissionFilter(upload=summary.upload)
+    for dimension, labels in (
+        (DIMENSION_SUPPLIER, [f"S-{number % 5}" for number in range(56)]),
+        (DIMENSION_CATEGORY, [str(1 + number % 3) for number in range(56)]),
+        (DIMENSION_FACTOR, [record.key for record in biogenic]),
+    ):
+        sums = await client.aggregate_emissions([dimension], emission_filter=only, include_gases=True)
+        assert sums.total.composition.kg_co2_biogenic == pytest.approx(sum(kg))
+        assert sums.total.composition.rows_of_unknown_gases == 0
+        assert [of.gas for of in sums.total.composition.gases] == ["CH4", "CO2", "N2O"]
+        for group in sums.groups:
+            mine = [amount for amount, label in zip(kg, labels, strict=True) if label == group.keys[0]]
+            assert group.composition.kg_co2_biogenic == pytest.approx(sum(mine)), group.keys
+    assert (await client.aggregate_emissions(emission_filter=only)).total.composition.kg_co2_biogenic == 0
+    columns = [EMISSION_COLUMN_ROW, EMISSION_COLUMN_GASES]
+    pages = [page async for page in client.stream_emissions(only, columns)]
+    streamed = {
+        page.row[place]: amount
+        for page in pages
+        for of in page.gases
+        if of.gas == "CO2_biogenic"
+        for place, amount in zip(of.row or range(page.rows), of.kg, strict=True)
+    }
+    assert [streamed[row] + streamed[row + 1] for row in range(0, 112, 2)] == pytest.approx(kg)
+    assert 112 not in streamed
 
 
 async def test_a_set_is_expressed_there_and_back(client: AsyncClient) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from vcci_engine.gwp import UNKNOWN_SET
 from vcci_engine.uncertainty import sigma2_of_gsd2
-from vcci_engine.units import parse
+from vcci_engine.units import KG_CO2E, parse
 
 from vcci_server.storage.factors import read_gases
 from vcci_server.storage.pool import Connection
@@ -48,9 +48,10 @@ class FactorGases(NamedTuple):
     kg_co2e: float  # per unit
     gases: Mapping[str, float]  # kg per unit
     gwp_set: str
+    unit: str
 
 
-OWN_GASES = FactorGases(1.0, {}, UNKNOWN_SET)  # of the factor 0, per kg CO2e
+OWN_GASES = FactorGases(1.0, {}, UNKNOWN_SET, KG_CO2E)  # of the factor 0, per kg CO2e
 SUPPLIERS_OWN = FactorLabel("", 0.0, TIERS[0])  # the factor 0; its spread is in the rows
 
 
@@ -91,7 +92,7 @@ class Labels:
             rows = await db.fetch(QUERIES["factor_gases_of"], tenant_id, unknown)
             read = await asyncio.to_thread(lambda: [read_gases(row["gases"]) for row in rows])
             found = {
-                row["factor_id"]: FactorGases(row["kg_co2e"], gases, row["gwp_set"])
+                row["factor_id"]: FactorGases(row["kg_co2e"], gases, row["gwp_set"], row["unit"])
                 for row, gases in zip(rows, read, strict=True)
             }
             return {0: OWN_GASES, **found}
