@@ -18,6 +18,7 @@ from vcci_engine.factors import FactorTable
 from vcci_engine.inputs import known, spread
 from vcci_engine.methods import DEDUCTIONS, DIVISORS, METHODS, MULTIPLIERS, SUPPLIER_FACTOR, TOLD, Input
 from vcci_engine.prices import Prices
+from vcci_engine.regions import named
 from vcci_engine.results import Emissions, Notice
 from vcci_engine.scale import Scale
 from vcci_engine.units import KG_CO2E, Unit, parse
@@ -170,7 +171,7 @@ def _factor(row: _Row, table: FactorTable) -> Iterator[Part]:
     """The factor, less what is taken off it; nothing for emissions as they were reported."""
     unit = f"{KG_CO2E} per {_target(row, table)}"
     if row.factor is not None:
-        what = f"{table.key[row.factor]} for {table.region[row.factor] or 'the world'}, {table.year[row.factor]}"
+        what = f"{table.key[row.factor]} for {named(table.region[row.factor])}, {table.year[row.factor]}"
         yield Part(FACTOR, float(table.kg_co2e[row.factor]), unit, what, Origin.FACTOR_SET)
     elif SUPPLIER_FACTOR.name in row.given and not _is_emissions(row.unit):
         yield Part(SUPPLIER_FACTOR.name, row.given[SUPPLIER_FACTOR.name], unit, SUPPLIER_FACTOR.what)

@@ -17,13 +17,12 @@ from vcci_engine.dates import YEAR
 from vcci_engine.fuels import Fuel, fuel_of, is_net
 from vcci_engine.methods.method import Data
 from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
+from vcci_engine.regions import MEMBERS, WORLD
 from vcci_engine.results import Notice
 from vcci_engine.uncertainty import SIGMA2_BASIC
 from vcci_engine.units import KG_CO2E, Unit, parse
 
 YearArray = npt.NDArray[np.int32]
-
-WORLD = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class FactorLookup:
     """The tables of one factor set."""
 
     key: Mapping[str, int]  # to K
-    region: Mapping[str, int]  # to R, without the world
+    region: Mapping[str, int]  # countries to R
     group: npt.NDArray[np.int32]  # [K + 1, R + 1] to G
     group_notice: npt.NDArray[np.uint16]  # [K + 1, R + 1], bits
     factor: npt.NDArray[np.int32]  # [G + 1, Y] to F
@@ -73,8 +72,8 @@ class Found:
 def resolve(lookup: FactorLookup, key: Positions, region: Positions, day: Positions) -> Found:
     """Return each row's factor for its key, its region and its day (dates.day_index).
 
-    The region is exact, else the world; a key with one region only stands for every other too. The year is exact, else
-    the nearest earlier, else the earliest.
+    The region is exact, else the narrowest wider one (regions.MEMBERS), else the world; a key with one region only
+    stands for every other too. The year is exact, else the nearest earlier, else the earliest.
     """
     pair = key * np.intp(lookup.group.shape[1]) + region
     cell = lookup.group.take(pair).astype(np.intp)
@@ -100,7 +99,7 @@ def build_lookup(
 ) -> FactorLookup:
     """Return the tables of factors that are sorted by key, region and year; `priced_years` have a price."""
     groups = _groups(index, region)
-    regions = {name: number for number, name in enumerate(sorted(set(region) - {WORLD}))}
+    regions = {name: number for number, name in enumerate(_countries(region))}
     group, group_notice = _region_tables(groups, regions)
     parsed = {text: parse(text) for text in unit}
     money = np.array([_is_money(parsed[text]) for text in unit], np.bool_)
@@ -172,6 +171,12 @@ def _groups(index: Mapping[str, tuple[int, int]], region: Sequence[str]) -> list
     return keys
 
 
+def _countries(region: Sequence[str]) -> list[str]:
+    """The countries that factors are for, alone or within a wider region."""
+    countries = {country for name in set(region) for country in MEMBERS.get(name, (name,))}
+    return sorted(countries - {WORLD})
+
+
 def _region_tables(
     keys: Sequence[Mapping[str, Sequence[int]]], regions: Mapping[str, int]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
@@ -184,13 +189,19 @@ def _region_tables(
         next_group += len(by_region)
         if len(of_region) == 1 or WORLD in of_region:
             group[key] = of_region.get(WORLD, next_group - 1)
-        exact = {regions[name]: number for name, number in of_region.items() if name != WORLD}
-        if exact:
+        if of_region.keys() - {WORLD}:
             told = Notice.WORLD_FACTOR if WORLD in of_region else Notice.OTHER_REGION_FACTOR
             notice[key] = (group[key] < count) * np.uint16(1 << told)
-            notice[key, list(exact)] = 0
-            group[key, list(exact)] = list(exact.values())
+        for name in _widest_first(of_region):
+            countries = [regions[country] for country in MEMBERS.get(name, (name,))]
+            group[key, countries] = of_region[name]
+            notice[key, countries] = (name in MEMBERS) * np.uint16(1 << Notice.WIDER_REGION_FACTOR)
     return group, notice
+
+
+def _widest_first(names: Iterable[str]) -> list[str]:
+    """Regions but the world, those with most countries first, countries themselves last: the last one counts."""
+    return sorted(set(names) - {WORLD}, key=lambda name: (name not in MEMBERS, -len(MEMBERS.get(name, ())), name))
 
 
 def _year_table(

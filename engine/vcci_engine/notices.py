@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vcci_engine.factors import FactorTable
 from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
+from vcci_engine.regions import named
 from vcci_engine.results import Notice
 
 MOST_NAMED = 8  # regions or years of a key that are named one by one
@@ -70,17 +71,17 @@ def _downgrade(wanted: str, used: str, why_not: str) -> Callable[[Notice, _Row],
     return lambda notice, row: Step(notice, wanted, why_not.format(key=row.key, unit=row.unit), used)
 
 
-def _world(notice: Notice, row: _Row) -> Step:
-    return _region(notice, row, f"{row.key} for the world")
+def _wider_region(notice: Notice, row: _Row) -> Step:
+    return _region(notice, row, f"{row.key} for {named(row.region)}")
 
 
 def _other_region(notice: Notice, row: _Row) -> Step:
-    return _region(notice, row, f"{row.key} for {row.region}, its only region")
+    return _region(notice, row, f"{row.key} for {named(row.region)}, its only region")
 
 
 def _region(notice: Notice, row: _Row, used: str) -> Step:
     regions = sorted({row.table.region[n] for n in row.siblings})
-    has = f"the set has it for {_listed([region or 'the world' for region in regions])}"
+    has = f"the set has it for {_listed([*map(named, regions)])}"
     why_not = has if row.asked.country else f"the supplier's country is not known; {has}"
     return Step(notice, f"{row.key} for {row.asked.country or 'the country of the supplier'}", why_not, used)
 
@@ -95,7 +96,7 @@ def _later_year(notice: Notice, row: _Row) -> Step:
 
 def _year(notice: Notice, row: _Row, which: str) -> Step:
     years = [str(row.table.year[n]) for n in row.siblings if row.table.region[n] == row.region]
-    why_not = f"for {row.region or 'the world'} the set has it for {_listed(years)}"
+    why_not = f"for {named(row.region)} the set has it for {_listed(years)}"
     return Step(notice, f"{row.key} for {row.asked.year}", why_not, f"that for {row.table.year[row.factor]}, {which}")
 
 
@@ -147,7 +148,8 @@ _TOLD: Mapping[Notice, Callable[[Notice, _Row], Step]] = {
         "supplier_specific", "spend_based", f"{_NO_FACTOR}; {_MONEY}"
     ),
     Notice.SPEND_BASED_INSTEAD_OF_AVERAGE_DATA: _downgrade("average_data", "spend_based", _MONEY),
-    Notice.WORLD_FACTOR: _world,
+    Notice.WIDER_REGION_FACTOR: _wider_region,
+    Notice.WORLD_FACTOR: _wider_region,
     Notice.OTHER_REGION_FACTOR: _other_region,
     Notice.EARLIER_FACTOR_YEAR: _earlier_year,
     Notice.LATER_FACTOR_YEAR: _later_year,

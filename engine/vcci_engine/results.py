@@ -48,6 +48,7 @@ class Notice(IntEnum):
     NOT_DEFLATED = 10
     PRICE_BASIS_DIFFERS = 11
     FUEL_CONVERTED = 12
+    WIDER_REGION_FACTOR = 13
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from vcci.v1 import factor_service_pb2 as pb
 from vcci_engine.countries import alpha_2
+from vcci_engine.regions import is_region
 from vcci_engine.units import parse
 
 from vcci_server.storage.factors import FactorFilter, list_units
@@ -24,7 +25,7 @@ class FactorSearch:
         return FactorFilter(
             source=request.source,
             words=tuple(request.text.split()),
-            region=alpha_2(request.region) if request.HasField("region") else None,
+            region=_region(request.region) if request.HasField("region") else None,
             year=request.year,
             units=await self._units_like(tenant_id, set_id, request.unit) if request.unit else None,
         )
@@ -52,13 +53,18 @@ def check_search(request: pb.ListFactorsRequest) -> None:
     problems.text("source", request.source, MAX_STRING_BYTES)
     problems.text("text", request.text, MAX_NAME_BYTES)
     problems.text("unit", request.unit, MAX_STRING_BYTES)
-    if alpha_2(request.region) is None:
-        problems.add("region", request.region, "a code of ISO 3166-1, or empty for the whole world", "MALFORMED_VALUE")
+    if _region(request.region) is None:
+        expected = "a code of ISO 3166-1, of UN M49 (150), EU, or empty for the whole world"
+        problems.add("region", request.region, expected, "MALFORMED_VALUE")
     if request.year and not FIRST_YEAR <= request.year <= LAST_YEAR:
         problems.add("year", request.year, f"0, or a year from {FIRST_YEAR} to {LAST_YEAR}", "OUT_OF_RANGE")
     if request.unit and parse(request.unit) is None:
         problems.add("unit", request.unit, "a unit, like kWh, kg, tonne*km or USD", "UNKNOWN_UNIT")
     problems.check()
+
+
+def _region(text: str) -> str | None:
+    return text if is_region(text) else alpha_2(text)
 
 
 def _dimensions(unit: str) -> tuple[tuple[str, int], ...] | None:

@@ -11,6 +11,7 @@ from google.type.date_pb2 import Date
 from vcci.v1.activity_pb2 import Activity, Method, Quality
 from vcci.v1.emission_pb2 import Notice
 from vcci.v1.explanation_pb2 import Explanation, Origin
+from vcci.v1.factor_service_pb2 import Factor, FactorSetSpec
 from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError
 from vcci_client.explanation import on_paper
@@ -203,13 +204,33 @@ async def test_a_wrong_name_says_what_was_expected(client: AsyncClient, name: st
 
 async def test_another_tenants_emission_is_not_found(served: ServerProcess, client: AsyncClient, database: str) -> None:
     name = (await explained(client, steel())).name
-    other = uuid4().hex
-    connection = await asyncpg.connect(database)
-    await connection.execute("INSERT INTO tenants (name) VALUES ($1)", other)
-    await connection.close()
-    async with AsyncClient(served.listening, served.token(other)) as theirs:
+    async with AsyncClient(served.listening, served.token(await _tenant(database))) as theirs:
         with pytest.raises(NotFound):
             await theirs.explain(name)
+
+
+async def test_a_factor_for_a_wider_region_is_explained(served: ServerProcess, database: str) -> None:
+    tenant = await _tenant(database)
+    power = Factor(source="grid", code="power", display_name="Power", year=2025, unit="kWh", source_note="made up")
+    factors = []
+    for region, kg_co2e in (("155", 0.2), ("EU", 0.25), ("", 0.5)):
+        power.region, power.kg_co2e = region, kg_co2e
+        factors.append(Factor.FromString(power.SerializeToString()))
+    async with AsyncClient(served.listening, served.token(tenant)) as client:
+        await client.import_factor_set(FactorSetSpec(display_name="Regions", activate=True), factors)
+        found = {
+            country: await explained(client, steel(country=country, unit="kWh", factor="grid:power", quantity=1.0))
+            for country in ("DE", "PL", "US")
+        }
+    assert {country: of.estimate.kg_co2e for country, of in found.items()} == {"DE": 0.2, "PL": 0.25, "US": 0.5}
+    assert all(of.replay.identical for of in found.values())
+    [step] = found["DE"].notices
+    assert (step.notice, step.wanted, step.why_not, step.used) == (
+        Notice.NOTICE_WIDER_REGION_FACTOR,
+        "grid:power for DE",
+        "the set has it for the world, 155 (Western Europe), EU (European Union)",
+        "grid:power for 155 (Western Europe)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -275,6 +296,15 @@ async def test_it_is_printed_as_on_paper(client: AsyncClient) -> None:
 def test_origins_are_numbered_as_in_the_contract() -> None:
     contract = {name: number for name, number in Origin.items() if number}
     assert {f"ORIGIN_{origin.name}": int(origin) for origin in EngineOrigin} == contract
+
+
+async def _tenant(database: str) -> str:
+    """Make a tenant and return its name."""
+    name = uuid4().hex
+    connection = await asyncpg.connect(database)
+    await connection.execute("INSERT INTO tenants (name) VALUES ($1)", name)
+    await connection.close()
+    return name
 
 
 async def _kept_alone(client: AsyncClient) -> str:

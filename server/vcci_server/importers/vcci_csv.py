@@ -5,15 +5,16 @@ import io
 from collections.abc import Iterable, Mapping
 
 from vcci_engine import units
-from vcci_engine.countries import alpha_2
 from vcci_engine.gwp import CO2E, CO2E_SETS, GASES
 from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
+from vcci_engine.regions import is_region
 
 from vcci_server.importers.csv_rows import Row, read_rows
 from vcci_server.importers.problems import Problems
 from vcci_server.importers.record import CODE, GSD2_BASIC, GWP_SETS, SOURCE, TEXT, FactorRecord
 
 REQUIRED = ("source", "code", "name", "year", "unit", "kg_co2e", "source_note")
+_REGION = "a code of ISO 3166-1 alpha-2 in capitals, of UN M49 (150), EU, or nothing for the whole world"
 OPTIONAL = ("region", "gases", "gwp_set", "gsd2", "price_year", "price_basis", "margins")
 COLUMNS = (
     *("source", "code", "name", "region", "year", "unit", "kg_co2e", "gases", "gwp_set", "gsd2"),
@@ -65,7 +66,7 @@ def _record(row: Row) -> FactorRecord:
         source=row.text("source", SOURCE.fullmatch, "lower-case letters, digits and _, like naics"),
         code=row.text("code", CODE.fullmatch, "letters, digits and . _ + / -, like 331110"),
         name=row.text("name", TEXT.fullmatch, "a name of 1 to 500 characters on one line"),
-        region=row.text("region", _is_region, "an ISO 3166-1 alpha-2 code in capitals, or nothing for the whole world"),
+        region=row.text("region", is_region, _REGION),
         year=row.year("year"),
         unit=row.text("unit", units.parse, "a unit, like kg, kWh, tonne*km or USD"),
         kg_co2e=row.number("kg_co2e"),
@@ -77,10 +78,6 @@ def _record(row: Row) -> FactorRecord:
         margins=row.choice("margins", MARGINS),
         source_note=row.text("source_note", TEXT.fullmatch, "where it was published, 1 to 500 characters on one line"),
     )
-
-
-def _is_region(text: str) -> bool:
-    return alpha_2(text) == text
 
 
 def _gases(row: Row) -> Mapping[str, float]:
