@@ -8,22 +8,22 @@ anew when many names have changed since; a few changed ones are compared apart.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from unicodedata import normalize
 
+import asyncpg
 import numpy as np
 import numpy.typing as npt
 from vcci_engine.activities import Positions
 
-from vcci_server.storage.pool import Connection
+from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.summing import Run
 
 LEAST_LIKENESS = 0.4  # a name of four letters with one wrong still has two trigrams of five
-MOST_HITS = 10_000
+MOST_HITS = 2_000
 MOST_CHANGED = 5_000  # names: above, the index is made anew, in 0.6 s for 100,000 names
 MOST_KEPT = 2_000_000  # names of all tenants; some 150 bytes each
-SLOWEST = timedelta(seconds=120)  # a change is committed at most so long after its `updated_at`
 
 CODE_BITS = 21  # of a character
 ACCENT = re.compile(r"[\u0300-\u036f]")
@@ -80,6 +80,14 @@ def _trigrams(names: Sequence[str]) -> tuple[Positions, npt.NDArray[np.int64]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Hits:
+    """Suppliers that a search has found, the most similar first."""
+
+    ids: Ids  # [H]
+    likeness: Likeness  # [H]
+
+
+@dataclass(frozen=True, slots=True)
 class _Indexed:
     index: TrigramIndex
     at: datetime
@@ -88,29 +96,30 @@ class _Indexed:
 class LikenessIndex:
     """The indices of all tenants that were searched."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, pool: Pool, run: Run) -> None:
+        self._pool = pool
         self._run = run
         self._tenants: dict[int, _Indexed] = {}
 
-    async def search(self, db: Connection, tenant_id: int, text: str) -> tuple[Ids, Likeness]:
-        """Return the suppliers with a name like the text, the most similar first, and how similar each is."""
-        kept = self._tenants.get(tenant_id)
-        changed = await self._changed(db, tenant_id, kept) if kept else None
-        if kept is None or changed is None:
-            kept, changed = await self._load(db, tenant_id), index_names([], [])
+    async def search(self, tenant_id: int, text: str) -> Hits:
+        """Return the suppliers with a name like the text, the most similar first; at most MOST_HITS."""
+        async with connection(self._pool) as db:
+            kept = self._tenants.get(tenant_id)
+            changed = await self._changed(db, tenant_id, kept) if kept else None
+            if kept is None or changed is None:
+                kept, changed = await self._load(db, tenant_id), index_names([], [])
         return await self._run(_best, kept.index, changed, text)
 
     async def _changed(self, db: Connection, tenant_id: int, kept: _Indexed) -> TrigramIndex | None:
         """Return the index of the names changed since; None: too many."""
-        rows = await db.fetch(QUERIES["changed_names"], tenant_id, kept.at - SLOWEST, MOST_CHANGED + 1)
+        rows = await db.fetch(QUERIES["changed_names"], tenant_id, kept.at, MOST_CHANGED + 1)
         if len(rows) > MOST_CHANGED:
             return None
-        return await self._run(index_names, [row["supplier_id"] for row in rows], [row["display_name"] for row in rows])
+        return await self._run(index_names, *_columns(rows))
 
     async def _load(self, db: Connection, tenant_id: int) -> _Indexed:
-        at = await db.fetchval(QUERIES["moment"])
-        rows = await db.fetch(QUERIES["names"], tenant_id)
-        ids, names = [row["supplier_id"] for row in rows], [row["display_name"] for row in rows]
+        at = await db.fetchval(QUERIES["moment"])  # before the names are read, not in their snapshot
+        ids, names = _columns(await db.fetch(QUERIES["names"], tenant_id))
         indexed = _Indexed(await self._run(index_names, ids, names), at)
         if sum(len(other.index.ids) for other in self._tenants.values()) + len(ids) > MOST_KEPT:
             self._tenants.clear()
@@ -118,11 +127,15 @@ class LikenessIndex:
         return indexed
 
 
-def _best(index: TrigramIndex, changed: TrigramIndex, text: str) -> tuple[Ids, Likeness]:
+def _columns(rows: Sequence[asyncpg.Record]) -> tuple[list[int], list[str]]:
+    return [row["supplier_id"] for row in rows], [row["display_name"] for row in rows]
+
+
+def _best(index: TrigramIndex, changed: TrigramIndex, text: str) -> Hits:
     likeness = index.likeness(text)
     likeness[np.isin(index.ids, changed.ids)] = 0
     ids = np.concatenate((index.ids, changed.ids))
     likeness = np.concatenate((likeness, changed.likeness(text)))
     hits = np.flatnonzero(likeness >= LEAST_LIKENESS)
     order = hits[np.lexsort((ids[hits], -likeness[hits]))][:MOST_HITS]
-    return ids[order], likeness[order]
+    return Hits(ids[order], likeness[order])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from vcci_engine.errors import NotFound
 
 from vcci_server.filters import Node
-from vcci_server.storage.likeness import LEAST_LIKENESS, LikenessIndex
+from vcci_server.storage.likeness import LEAST_LIKENESS, Hits, LikenessIndex
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.summing import Run
@@ -32,6 +32,7 @@ SUPPLIERS = "suppliers AS s"
 WITH_FIGURES = "LEFT JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
 BY_FIGURES = "supplier_figures AS f JOIN suppliers AS s USING (tenant_id, supplier_id)"
 HITS = "unnest({ids}, {likeness}) AS hit (supplier_id, likeness) JOIN suppliers AS s USING (supplier_id)"
+PROBABLE_LIKENESS = 0.7  # looked for first: where there are many such, those that are less like need no comparison
 ORDERS: Mapping[str, tuple[str, str]] = {  # what a place is of: SQL and its type
     "code": ("s.code", "text"),
     "display_name": ('lower(s.display_name) COLLATE "C"', "text"),
@@ -81,7 +82,7 @@ class SupplierReader:
 
     def __init__(self, pool: Pool, run: Run) -> None:
         self._pool = pool
-        self._likeness = LikenessIndex(run)
+        self._likeness = LikenessIndex(pool, run)
 
     async def get(self, tenant_id: int, code: str, wanted: frozenset[str]) -> Row:
         """Return the columns of the wanted fields of one supplier."""
@@ -95,12 +96,13 @@ class SupplierReader:
 
     async def page(self, tenant_id: int, listing: Listing, size: int, after: Place = START) -> Page:
         """Return up to `size` suppliers behind a place."""
+        hits = await self._hits(tenant_id, listing.search) if listing.search else None
         async with _snapshot(self._pool) as db:
             rows_not_counted: int = await db.fetchval(QUERIES["rows_not_counted"], tenant_id)
             found: list[tuple[int, Row]] = []
             for part in range(after.part, listing.parts):
                 place = after if part == after.part else Place(part)
-                rows = await self._fetch(db, tenant_id, listing, place, size + 1 - len(found))
+                rows = await _fetch(db, tenant_id, listing, place, size + 1 - len(found), hits)
                 found += [(part, row) for row in rows]
                 if len(found) > size:
                     break
@@ -111,41 +113,63 @@ class SupplierReader:
             behind = Place(part, repr(key) if isinstance(key, float) else key, last["supplier_id"])
         return Page([row for _, row in found[:size]], behind, rows_not_counted)
 
-    async def _fetch(self, db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int) -> list[Row]:
-        chosen = condition(listing.tree, first=3)
-        columns = _columns(listing.wanted)
-        figures = chosen.figures or bool(listing.wanted & FIGURES)
-        if listing.search:
-            source, key, order, behind = await self._by_likeness(db, tenant_id, listing.search, chosen, after)
-        else:
-            source, key, order, behind = _in_order(listing, chosen, after)
-        if figures and "supplier_figures" not in source:
-            source = f"{source} {WITH_FIGURES}"
-        query = QUERIES["list_suppliers"].format(
-            columns=", ".join([*columns, "s.supplier_id", f"{key} AS key"]),
-            source=source,
-            condition=chosen.sql,
-            behind=behind,
-            order=order,
-        )
-        return [dict(row) for row in await db.fetch(query, tenant_id, limit, *chosen.values)]
+    async def _hits(self, tenant_id: int, text: str) -> Hits | None:
+        """Return what the index of this process finds; None where the database has pg_trgm."""
+        async with connection(self._pool) as db:
+            if await db.fetchval(QUERIES["has_likeness_index"]):
+                return None
+        return await self._likeness.search(tenant_id, text)
 
-    async def _by_likeness(
-        self, db: Connection, tenant_id: int, text: str, chosen: Condition, after: Place
-    ) -> tuple[str, str, str, str]:
-        if await db.fetchval(QUERIES["has_likeness_index"]):
-            await db.execute(QUERIES["be_forgiving"], str(LEAST_LIKENESS))
-            asked = f"likeness_text({chosen.argument(text, 'text')})"
-            source, key = SUPPLIERS, f"word_similarity({asked}, likeness_text(s.display_name))::float8"
-            behind = f"{asked} <% likeness_text(s.display_name)"
-        else:
-            ids, likeness = await self._likeness.search(db, tenant_id, text)
-            of = {"ids": chosen.argument(ids, "int4[]"), "likeness": chosen.argument(likeness, "float8[]")}
-            source, key, behind = HITS.format(**of), "hit.likeness", "true"
-        if after != START:
-            place = f"-{chosen.argument(float(after.key), 'float8')}, {chosen.argument(after.supplier_id, 'int4')}"
-            behind += f" AND (-{key}, s.supplier_id) > ({place})"
-        return source, key, f"{key} DESC, s.supplier_id", behind
+
+async def _fetch(
+    db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int, hits: Hits | None
+) -> list[Row]:
+    if not listing.search or hits is not None:
+        return await _rows(db, tenant_id, listing, after, limit, hits)
+    rows: list[Row] = []
+    for likeness in (PROBABLE_LIKENESS, LEAST_LIKENESS):
+        await db.execute(QUERIES["be_forgiving"], str(likeness))
+        rows = await _rows(db, tenant_id, listing, after, limit, hits)
+        if len(rows) == limit:
+            break
+    return rows
+
+
+async def _rows(
+    db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int, hits: Hits | None
+) -> list[Row]:
+    chosen = condition(listing.tree, first=3)
+    columns = _columns(listing.wanted)
+    figures = chosen.figures or bool(listing.wanted & FIGURES)
+    if listing.search:
+        source, key, order, behind = _by_likeness(listing.search, chosen, after, hits)
+    else:
+        source, key, order, behind = _in_order(listing, chosen, after)
+    if figures and "supplier_figures" not in source:
+        source = f"{source} {WITH_FIGURES}"
+    query = QUERIES["list_suppliers"].format(
+        columns=", ".join([*columns, "s.supplier_id", f"{key} AS key"]),
+        source=source,
+        condition=chosen.sql,
+        behind=behind,
+        order=order,
+    )
+    return [dict(row) for row in await db.fetch(query, tenant_id, limit, *chosen.values)]
+
+
+def _by_likeness(text: str, chosen: Condition, after: Place, hits: Hits | None) -> tuple[str, str, str, str]:
+    """Return the tables, what a place is of, the order, and the condition that a row is behind the place."""
+    if hits is None:
+        asked = f"likeness_text({chosen.argument(text, 'text')})"
+        source, key = SUPPLIERS, f"word_similarity({asked}, s.likeness_name)::float8"
+        behind = f"{asked} <% s.likeness_name"
+    else:
+        of = {"ids": chosen.argument(hits.ids, "int4[]"), "likeness": chosen.argument(hits.likeness, "float8[]")}
+        source, key, behind = HITS.format(**of), "hit.likeness", "true"
+    if after != START:
+        place = f"-{chosen.argument(float(after.key), 'float8')}, {chosen.argument(after.supplier_id, 'int4')}"
+        behind += f" AND (-{key}, s.supplier_id) > ({place})"
+    return source, key, f"{key} DESC, s.supplier_id", behind
 
 
 def _in_order(listing: Listing, chosen: Condition, after: Place) -> tuple[str, str, str, str]:

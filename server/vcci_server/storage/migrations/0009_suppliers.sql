@@ -25,7 +25,8 @@ BEGIN
         RETURN;
     END IF;
     CREATE EXTENSION IF NOT EXISTS pg_trgm;
-    CREATE INDEX suppliers_by_likeness ON suppliers USING gin (likeness_text(display_name) gin_trgm_ops);
+    ALTER TABLE suppliers ADD COLUMN likeness_name text GENERATED ALWAYS AS (likeness_text(display_name)) STORED;
+    CREATE INDEX suppliers_by_likeness ON suppliers USING gin (likeness_name gin_trgm_ops);
 EXCEPTION
     WHEN feature_not_supported OR undefined_file OR undefined_object OR insufficient_privilege THEN
         RAISE NOTICE 'no pg_trgm: %', SQLERRM;

@@ -56,8 +56,8 @@ WHERE tenant_id = $1 AND supplier_id = $2
 RETURNING *;
 
 -- name: plan_each_time
--- What a filter chooses decides which index is the best.
-SET LOCAL plan_cache_mode = force_custom_plan;
+-- What a filter chooses decides which index is the best; and what is listed often is in memory.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true);
 
 -- name: get_supplier
 -- {columns} and {source}: as asked for (storage/supplier_lists.py). Index: suppliers_tenant_id_code_key.
@@ -84,7 +84,8 @@ SELECT to_regclass('suppliers_by_likeness') IS NOT NULL;
 SELECT set_config('pg_trgm.word_similarity_threshold', $1::text, true);
 
 -- name: moment
-SELECT now();
+-- What is committed after this was begun, and `updated_at` then, at this moment or later.
+SELECT coalesce(min(xact_start), now()) FROM pg_stat_activity WHERE datname = current_database();
 
 -- name: names
 SELECT supplier_id, display_name FROM suppliers WHERE tenant_id = $1 ORDER BY supplier_id;
