@@ -200,6 +200,7 @@ def test_one_activity_is_calculated(on_server: Run) -> None:
     assert result.exit_code == 0
     assert "kg CO2e per tonne*km" in result.stdout
     assert "amount         200.000 tonne*km" in result.stdout
+    assert "notice         wanted freight:rail for the country of the supplier; " in result.stdout
     assert on_server(*activity, "--input", "far").exit_code == 2
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from vcci.v1.activity_pb2 import Category, Method
+from vcci.v1.emission_pb2 import NoticeDetail
 from vcci.v1.explanation_pb2 import Explanation, FormulaPart, Origin, Replay
 
 HEADS = 13  # width of the headings
@@ -16,7 +17,7 @@ def on_paper(of: Explanation) -> str:
         "Numbers": _table([_number_row(part) for term in of.terms for part in term.parts]),
         "Also given": _table([_number_row(part) for part in of.told]),
         "Factor": _factor(of),
-        "Notices": [f"wanted {it.wanted}; {it.why_not}; used {it.used}" for it in of.notices],
+        "Notices": [in_words(notice) for notice in of.notices],
         "Uncertainty": _uncertainty(of),
         "Check": _check(of.replay),
     }
@@ -26,6 +27,11 @@ def on_paper(of: Explanation) -> str:
             ["", *(f"{head if not place else '':{HEADS}}{text}" for place, text in enumerate(texts))] if texts else []
         )
     return "\n".join(lines)
+
+
+def in_words(notice: NoticeDetail) -> str:
+    """Return a notice as a sentence."""
+    return f"wanted {notice.wanted}; {notice.why_not}; used {notice.used}"
 
 
 def number(value: float) -> str:

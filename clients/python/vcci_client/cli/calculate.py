@@ -80,7 +80,8 @@ def _input(text: str) -> tuple[str, float]:
 
 def _print(response: "CalculateResponse") -> None:
     from vcci.v1.activity_pb2 import Method
-    from vcci.v1.emission_pb2 import Notice
+
+    from vcci_client.explanation import in_words
 
     emission = response.emissions[0]
     estimate = emission.estimate
@@ -94,5 +95,5 @@ def _print(response: "CalculateResponse") -> None:
     print_composition(emission.composition)
     if estimate.HasField("simulation"):
         print_simulation(estimate.simulation)
-    for notice in emission.notices:
-        click.echo(f"  notice         {Notice.Name(notice).removeprefix('NOTICE_').lower()}")
+    for notice in emission.notice_details:
+        click.echo(f"  notice         {in_words(notice)}")
