@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from vcci_engine.activities import Activities, FloatArray, IndexArray, Positions
+from vcci_engine.distinct import distinct
 from vcci_engine.factors import FactorTable
 from vcci_engine.findings import Finding, row_errors
 from vcci_engine.gases import Breakdown, breakdown, ratios
@@ -45,6 +46,30 @@ def consist_of(
     """Return what groups of emissions, which are under `gwp_set`, consist of."""
     activity, position = activity_of(emissions, factors, gwp_set), factors.positions(emissions.factor)
     return breakdown(factors.parts, position, activity, group, n_groups, gwp_set)
+
+
+def total_of(emissions: Emissions, factors: FactorTable, gwp_set: str = "") -> Breakdown:
+    """Return what all of the emissions, which are under `gwp_set`, consist of together."""
+    positions, factor = _factors(emissions, factors)
+    activity = np.bincount(factor, activity_of(emissions, factors, gwp_set), len(positions))
+    one = np.zeros(len(positions), np.intp)
+    return breakdown(factors.parts, positions, activity.astype(np.float64), one, 1, gwp_set)
+
+
+def mixes_sets(emissions: Emissions, factors: FactorTable, gwp_set: str = "") -> bool:
+    """Tell whether the sum of emissions, which are under `gwp_set`, is under several GWP sets, or unknown ones too."""
+    if gwp_set or not factors.parts.one_set:
+        return bool(np.count_nonzero(total_of(emissions, factors, gwp_set).by_set) > 1)
+    positions, factor = _factors(emissions, factors)
+    there = np.bincount(factor, emissions.kg_co2e != 0, len(positions)) > 0
+    own = factors.parts.gwp_set.take(positions[there])
+    return len(own) > 1 and bool((own != own[0]).any())
+
+
+def _factors(emissions: Emissions, factors: FactorTable) -> tuple[Positions, Positions]:
+    """Return the positions of the factors of emissions in their table, each once, and each emission's among them."""
+    ids, factor = distinct(emissions.factor.astype(np.intp), int(emissions.factor.max(initial=0)) + 1)
+    return factors.positions(ids), factor
 
 
 def _joined(first: RowErrors, second: RowErrors) -> RowErrors:

@@ -30,6 +30,7 @@ class Parts:
     sets: tuple[str, ...]  # the sets that occur; "" is unknown
     gwp_set: Positions  # [F], index into `sets`
     known: npt.NDArray[np.bool_]  # [F]: the own set knows every gas of the factor
+    one_set: bool  # no factor has CO2e under another set than its own
 
     def __len__(self) -> int:
         return len(self.kg)
@@ -53,7 +54,7 @@ def parts_of(kg_co2e: Sequence[float], gases: Sequence[Mapping[str, float]], gwp
     kg *= np.divide(total, summed, out=np.ones(len(total)), where=near)[:, None]
     of_rest = np.array([names.index(co2e_of(name)) for name in sets], np.intp)[own]
     kg[np.arange(len(kg)), of_rest] += np.where(near, 0.0, rest)
-    return Parts(names, kg, total, sets, own, known)
+    return Parts(names, kg, total, sets, own, known, _of_one_set(names, kg, sets, own))
 
 
 def ratios(parts: Parts, gwp_set: str) -> FloatArray:
@@ -136,6 +137,11 @@ def _matrix(gases: Sequence[Mapping[str, float]], names: Sequence[str]) -> Float
         for name, amount in of.items():
             kg[row, place[name]] = amount
     return kg
+
+
+def _of_one_set(names: Sequence[str], kg: FloatArray, sets: Sequence[str], own: Positions) -> bool:
+    co2e = [(place, CO2E_SETS[name]) for place, name in enumerate(names) if name in CO2E_SETS]
+    return all({sets[number] for number in np.unique(own[kg[:, place] != 0])} <= {of} for place, of in co2e)
 
 
 def _summed(group: Positions, values: FloatArray, n_groups: int) -> FloatArray:

@@ -9,7 +9,7 @@ from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc, emission_pb2, explanation_pb2
 from vcci_cluster.placement import Executor, Work
 from vcci_engine.errors import FieldProblem, InvalidBatch, InvalidField, InvalidFields, InvalidInput, Unavailable
-from vcci_engine.express import consist_of
+from vcci_engine.express import consist_of, mixes_sets, total_of
 from vcci_engine.factors import FactorTable
 from vcci_engine.groups import group_totals
 from vcci_engine.gwp import GWP_SETS
@@ -85,10 +85,12 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
             emissions=emission_messages(calculation.emissions, activities, table, request.gwp_set),
             total=estimate_message(total(calculation.emissions, table)),
             groups=map(group_message, group_totals(calculation.emissions, table)),
+            mixed_gwp_sets=mixes_sets(calculation.emissions, table, request.gwp_set),
         )
         if request.include_composition:
             _add_compositions(response, calculation.emissions, table, request.gwp_set)
-        if single:
+        # Of a factor of several GWP sets an amount of 0 does not show that they are mixed.
+        if single and not response.mixed_gwp_sets and (table.parts.one_set or response.total.kg_co2e):
             self._recall.remember(request.activities[0], table, activities, calculation.emissions)
         if request.draws:
             asked = (calculation.emissions, request.draws, request.seed)
@@ -183,8 +185,7 @@ def _add_compositions(response: pb.CalculateResponse, emissions: Emissions, tabl
 
 
 def _of_all(emissions: Emissions, table: FactorTable, gwp_set: str) -> emission_pb2.Composition:
-    one = np.zeros(len(emissions), np.intp)
-    return composition_messages(consist_of(emissions, table, one, 1, gwp_set))[0]
+    return composition_messages(total_of(emissions, table, gwp_set))[0]
 
 
 def _row_draws(request: pb.CalculateRequest) -> int:
@@ -226,6 +227,7 @@ def answer(table: FactorTable, request: pb.CalculateStreamRequest, limits: Batch
     batch.row_errors.extend(row_error_messages(calculation, activities, 0, len(calculation.errors)))
     batch.total.CopyFrom(estimate_message(total(calculation.emissions, table)))
     batch.factor_set = f"factorSets/{table.set_id}"
+    batch.mixed_gwp_sets = mixes_sets(calculation.emissions, table, gwp_set)
     if request.include_composition:
         fill_composition(batch.emissions, calculation.emissions, table, gwp_set)
         batch.composition.CopyFrom(_of_all(calculation.emissions, table, gwp_set))

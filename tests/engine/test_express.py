@@ -1,12 +1,14 @@
 """Calculations under another GWP set than their factors'."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vcci_engine.calculate import calculate
-from vcci_engine.express import activity_of, consist_of, express
-from vcci_engine.factors import build_table
+from vcci_engine.express import activity_of, consist_of, express, mixes_sets
+from vcci_engine.factors import FactorTable, build_table
 from vcci_engine.gwp import GWP
 from vcci_engine.results import Reason
 
@@ -57,6 +59,39 @@ def test_biogenic_co2_of_a_factor_of_0_kg_follows_from_the_amount() -> None:
     assert activity_of(emissions, TABLE).tolist() == pytest.approx([10, 10])
     found = consist_of(emissions, TABLE, np.zeros(2, np.intp), 1)
     assert found.kg_co2_biogenic.tolist() == [16.0]
+
+
+def test_sums_of_several_sets_are_flagged() -> None:
+    mixed = build_table(
+        *(1, "hash"),
+        ids=[1, 2, 3],
+        keys=["a:ar5", "a:ar6", "a:both"],
+        regions=[""] * 3,
+        years=[2022] * 3,
+        units=["kg"] * 3,
+        kg_co2e=[1.0, 1.0, 1.0],
+        gsd2=[1.05] * 3,
+        gases=[{"CO2": 1.0}, {"CO2": 1.0}, {"CO2": 0.5, "CO2e_AR5": 0.5}],
+        gwp_sets=["AR5", "AR6", "AR6"],
+    )
+
+    def flagged(*rows: Row, gwp_set: str = "", table: FactorTable = mixed) -> bool:
+        activities = batch(*rows)
+        calculation = express(calculate(activities, table), activities, table, gwp_set)
+        return mixes_sets(calculation.emissions, table, gwp_set)
+
+    ar5, ar6, both = (Row(quantity=2.0, factor=key) for key in mixed.key)
+    own = Row(quantity=2.0, factor="", inputs={"supplier_factor": 1.0})
+    assert not flagged(ar5, ar5)
+    assert flagged(ar5, ar6)
+    assert flagged(both)
+    assert flagged(ar6, own)
+    assert not flagged(ar5, replace(ar6, quantity=0.0))
+    assert not flagged(ar5, ar6, gwp_set="AR4")
+    assert flagged(ar5, both, gwp_set="AR4")
+    assert not flagged(gwp_set="AR4")
+    assert not flagged(LITRES, STEEL, table=TABLE)
+    assert flagged(LITRES, own, table=TABLE)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=20), st.sampled_from(["AR4", "AR5", "AR6"]))

@@ -104,6 +104,12 @@ async def test_a_stream_has_columns_of_gases_and_of_gwp_sets(caller: Caller) -> 
 async def test_suppliers_own_factors_are_of_an_unknown_set_and_mix(caller: Caller) -> None:
     own = diesel(factor="", inputs={"supplier_factor": 2.0})
     response = await caller.calculate(diesel(), own, include_composition=True)
+    assert response.mixed_gwp_sets
+    assert not (await caller.calculate(diesel(), steel())).mixed_gwp_sets
+    columns = batch(2, factors=["naics:331110", ""], factor=[0, 1])
+    columns.inputs.add(name="supplier_factor", value=[2.0], row=[1])
+    both, alone = await caller.stream([pb.CalculateStreamRequest(columns=of) for of in (columns, batch())])
+    assert (both.batch.mixed_gwp_sets, alone.batch.mixed_gwp_sets) == (True, False)
     assert [emission.gwp_set for emission in response.emissions] == ["AR5", ""]
     assert response.composition.mixed_gwp_sets
     assert by_set(response.composition)[""] == 200.0
