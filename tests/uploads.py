@@ -20,8 +20,8 @@ from vcci_client.errors import ServerError, from_rpc
 
 METHOD = "/vcci.v1.UploadService/AppendActivities"
 ANSWER_S = 60.0
-DAY = 20_148  # 2025-03-01
-STEEL = 0.787  # kg CO2e per USD: EPA v1.3 with margins, NAICS 331110
+DAY = 19_052  # 2022-03-01: in the year of the factor's prices
+STEEL = 0.787  # kg CO2e per USD of 2022: EPA v1.3 with margins, NAICS 331110
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Answer: TypeAlias = pb.BatchAck | pb.BatchRefusal | pb.Drain
@@ -51,7 +51,7 @@ def line(quantity: float, **changes: Any) -> Activity:
         "quantity": quantity,
         "unit": "USD",
         "factor": "naics:331110",
-        "reporting_period": Date(year=2025, month=3, day=1),
+        "reporting_period": Date(year=2022, month=3, day=1),
     }
     return Activity(**(fields | changes))
 

@@ -5,7 +5,8 @@ VcciError
 │   ├── InvalidField          one field: its name, value and what was expected
 │   │   └── InvalidBatch      a batch as a whole; the stream goes on
 │   └── InvalidFields         several fields at once
-│       └── InvalidFactorFile lines of a factor file
+│       ├── InvalidFactorFile lines of a factor file
+│       └── InvalidPriceFile  lines of a price file
 ├── NotFound                  no such resource
 ├── WrongState                right, but not now: FAILED_PRECONDITION
 │   └── OffsetMismatch        carries the expected offset
@@ -93,6 +94,14 @@ class InvalidBatch(InvalidField):
 
 class InvalidFactorFile(InvalidFields):
     """The factor file cannot be read."""
+
+    reason = "INVALID_FACTOR_FILE"
+
+
+class InvalidPriceFile(InvalidFields):
+    """The price file cannot be read."""
+
+    reason = "INVALID_PRICE_FILE"
 
 
 class NotFound(VcciError):

@@ -22,6 +22,8 @@ from vcci.v1 import (
     factor_service_pb2_grpc,
     hotspot_service_pb2,
     hotspot_service_pb2_grpc,
+    price_service_pb2,
+    price_service_pb2_grpc,
     supplier_service_pb2,
     supplier_service_pb2_grpc,
     upload_service_pb2,
@@ -40,6 +42,7 @@ from vcci_server.health import Health
 from vcci_server.hotspots import HotspotServicer
 from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics, serve_metrics
+from vcci_server.prices import PriceServicer
 from vcci_server.settings import Settings, SettingsError, split_address
 from vcci_server.snapshots import Snapshots
 from vcci_server.storage import tenants
@@ -61,6 +64,7 @@ SERVICES = [
         (calculation_service_pb2.DESCRIPTOR, "CalculationService"),
         (supplier_service_pb2.DESCRIPTOR, "SupplierService"),
         (factor_service_pb2.DESCRIPTOR, "FactorService"),
+        (price_service_pb2.DESCRIPTOR, "PriceService"),
         (emission_service_pb2.DESCRIPTOR, "EmissionService"),
         (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
     )
@@ -206,6 +210,7 @@ class Service:
             SupplierServicer(parts.suppliers, reader), server
         )
         factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.pool, parts.factors), server)
+        price_service_pb2_grpc.add_PriceServiceServicer_to_server(PriceServicer(parts.pool, parts.factors), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
             EmissionServicer(parts.pool, parts.executor), server
         )

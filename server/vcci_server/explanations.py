@@ -21,6 +21,7 @@ from vcci_engine.results import Calculation
 from vcci_engine.stored_row import StoredEmission, activities_of
 from vcci_engine.uncertainty import GSD2_BASIC, of_row
 
+from vcci_server import price_messages
 from vcci_server.calculation_messages import estimate_message, notice_messages
 from vcci_server.factor_messages import factor_message, set_message
 from vcci_server.storage.explaining import Evidence
@@ -57,6 +58,7 @@ def explanation_message(name: str, evidence: Evidence) -> pb.Explanation:
         factor_set=set_message(evidence.factor_set),
         uncertainty=_uncertainty(stored, used[0].record.gsd2 if used else GSD2_BASIC),
         replay=_replay(evidence, again),
+        price_set=None if evidence.price_set is None else price_messages.set_message(evidence.price_set),
     )
     if used:
         of_key = _table(evidence, evidence.factors)
@@ -84,6 +86,7 @@ def _table(evidence: Evidence, factors: Sequence[StoredFactor]) -> FactorTable:
         price_years=[record.price_year for record in records],
         price_bases=[record.price_basis for record in records],
         margins=[record.margins for record in records],
+        prices=evidence.prices,
     )
 
 

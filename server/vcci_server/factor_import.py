@@ -1,12 +1,11 @@
 """What ImportFactorSet receives, to records."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 
 from vcci.v1 import factor_service_pb2 as pb
-from vcci_engine.errors import InvalidField, Overloaded
+from vcci_engine.errors import InvalidField
 
 from vcci_server.factor_expression import express
 from vcci_server.factor_messages import COLLECTION, records_of
@@ -14,10 +13,10 @@ from vcci_server.gas_messages import check_gwp_set
 from vcci_server.importers import READERS, FactorRecord, starter_factors
 from vcci_server.importers.record import MAX_FACTORS
 from vcci_server.storage.factors import union
+from vcci_server.streams import next_request
 from vcci_server.validation import MAX_NAME_BYTES, Problems, resource_id
 
 MAX_BYTES = 64 << 20  # of a file, or of messages
-SILENCE_S = 60.0
 
 READER_OF = {
     pb.FACTOR_FORMAT_VCCI_CSV: "vcci_csv",
@@ -87,23 +86,14 @@ class FactorImport:
 
 async def receive(requests: AsyncIterator[pb.ImportFactorSetRequest]) -> FactorImport:
     """Read a whole stream, or raise InvalidField."""
-    first = await _next(requests)
+    first = await next_request(requests)
     if first is None or first.WhichOneof("request") != "spec":
         raise InvalidField("spec", "", "the first message to say what is imported", reason="REQUIRED_FIELD")
     _check_spec(first.spec)
     received = FactorImport(first.spec)
-    while (request := await _next(requests)) is not None:
+    while (request := await next_request(requests)) is not None:
         received.add(request)
     return received
-
-
-async def _next(requests: AsyncIterator[pb.ImportFactorSetRequest]) -> pb.ImportFactorSetRequest | None:
-    """Return the next request, None at the end; a caller who falls silent does not keep others from importing."""
-    try:
-        async with asyncio.timeout(SILENCE_S):
-            return await anext(requests, None)
-    except TimeoutError:
-        raise Overloaded(f"nothing was sent for {SILENCE_S:g} s, and others may be waiting") from None
 
 
 def starter_records() -> list[FactorRecord]:

@@ -19,6 +19,7 @@ from vcci_server.factor_messages import (
 )
 from vcci_server.factor_search import FactorSearch, check_search, scope
 from vcci_server.logs import request_id
+from vcci_server.prices import import_starter
 from vcci_server.storage import activations, factor_changes, factor_differences, factors
 from vcci_server.storage.activations import LAST, THE_SERVER, Actor
 from vcci_server.storage.factors import FIRST, FactorSetRecord, StoredFactor
@@ -32,8 +33,9 @@ STARTER_NAME = "Starter factors"
 
 
 async def ensure_starter(pool: Pool, tenant_id: int) -> None:
-    """Import the starter set and activate it, for a tenant that has no set at all."""
+    """Import the starter factors and prices and activate them, for a tenant that has no set of factors at all."""
     if not await factors.list_sets(pool, tenant_id, limit=1):
+        await import_starter(pool, tenant_id)
         records = await asyncio.to_thread(starter_records)
         await factors.import_set(pool, tenant_id, STARTER_NAME, records, activate_by=THE_SERVER)
 

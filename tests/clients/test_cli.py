@@ -56,6 +56,7 @@ def test_every_command_helps() -> None:
                 "hotspots",
                 "migrate",
                 "scenario",
+                "prices",
                 "serve",
                 "simulate",
                 "suppliers",

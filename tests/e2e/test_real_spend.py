@@ -1,12 +1,14 @@
-"""A customer's own file, as it came: 6,044 contract actions, mapped, against the EPA's factors."""
+"""A customer's own file, as it came: 6,044 contract actions, mapped, against the EPA's factors, at their own prices."""
 
 import asyncio
+import csv
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from math import fsum
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from vcci_client.row_errors import count_by_reason
 from vcci_client.upload import UploadOptions
 
 from tests.data_files import shared_data
+from tests.prices import deactivate_all
 from tests.server_process import ServerProcess, running_server
 from tests.waiting import until
 
@@ -65,6 +68,7 @@ async def activate(server: ServerProcess, factors: Path) -> None:
     spec = FactorSetSpec(display_name="EPA v1.3", format=FACTOR_FORMAT_EPA_V1_3, margins=MARGINS_WITH, activate=True)
     async with AsyncClient(server.listening, server.token()) as client:
         await client.import_factor_set(spec, factors)
+        await deactivate_all(client)  # the control total is without deflation
 
 
 def command(*arguments: str) -> list[str]:
@@ -108,6 +112,34 @@ async def test_the_total_does_not_depend_on_form_or_batches(
         assert summary.committed == 5_650
         assert summary.kg_co2e == TOTAL
         assert await count_by_reason(client, summary.upload) == REASONS
+
+
+async def test_with_the_starter_prices_spend_is_deflated_to_the_factors_year(mapping: Path) -> None:
+    with running_server() as server, shared_data(FACTORS).open() as factors, shared_data(SPEND).open() as spend:
+        with_margins = {
+            row["2017 NAICS Code"]: float(row["Supply Chain Emission Factors with Margins"])
+            for row in csv.DictReader(factors)
+        }
+        cpi = {2022: 292.655, 2023: 304.702, 2024: 313.689, 2025: 321.943}  # BLS, CUUR0000SA0, annual averages
+        expected = fsum(
+            amount * cpi[2022] / cpi[_year(row["date"])] * with_margins[row["naics_code"]]
+            for row in csv.DictReader(spend)
+            if (amount := float(row["amount"])) >= 0 and row["naics_code"] in with_margins
+        )
+        spec = FactorSetSpec(display_name="EPA", format=FACTOR_FORMAT_EPA_V1_3, margins=MARGINS_WITH, activate=True)
+        async with AsyncClient(server.listening, server.token()) as client:
+            await client.import_factor_set(spec, shared_data(FACTORS))
+            summary = await client.upload_file(
+                shared_data(SPEND), UploadOptions("deflated"), mapping=load_mapping(mapping)
+            )
+        assert summary.committed == 5_650
+        assert summary.kg_co2e == pytest.approx(expected, rel=1e-9)
+        assert expected < TOTAL_KG_CO2E
+
+
+def _year(text: str) -> int:
+    """The year of `4/13/22` and of `2022-04-13`."""
+    return int(text[:4]) if "-" in text else 2000 + int(text.rpartition("/")[2])
 
 
 async def test_kills_of_the_server_and_of_the_client_change_nothing(mapping: Path) -> None:

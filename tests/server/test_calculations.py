@@ -19,8 +19,8 @@ from vcci.v1 import calculation_service_pb2_grpc as rpc
 from tests.failures import failure
 from tests.server_process import ServerProcess
 
-DAY = 20_148  # 2025-03-01
-STEEL = 0.787  # kg CO2e per USD: EPA v1.3 with margins, NAICS 331110
+DAY = 19_052  # 2022-03-01: in the year of the factor's prices
+STEEL = 0.787  # kg CO2e per USD of 2022: EPA v1.3 with margins, NAICS 331110
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def steel(**changes: Any) -> activity_pb2.Activity:
         "quantity": 10.0,
         "unit": "USD",
         "factor": "naics:331110",
-        "reporting_period": Date(year=2025, month=3, day=1),
+        "reporting_period": Date(year=2022, month=3, day=1),
     }
     return activity_pb2.Activity(**(fields | changes))
 
@@ -100,7 +100,7 @@ async def test_an_activity_is_answered_with_its_emission_factor_and_interval(cal
     assert emission.method == activity_pb2.METHOD_SPEND_BASED
     assert (emission.factor_kg_co2e, emission.factor_unit) == (STEEL, "USD")
     assert emission.factor.startswith(f"{emission.factor_set}/factors/")
-    assert list(emission.notices) == [emission_pb2.NOTICE_EARLIER_FACTOR_YEAR, emission_pb2.NOTICE_NOT_DEFLATED]
+    assert list(emission.notices) == []
     assert response.upload == ""
 
 

@@ -55,7 +55,7 @@ def steel(**changes: Any) -> Activity:
         "quantity": 10.0,
         "unit": "USD",
         "factor": "naics:331110",
-        "reporting_period": Date(year=2025, month=3, day=1),
+        "reporting_period": Date(year=2022, month=3, day=1),
         "quality": Quality(reliability=1, completeness=2, temporal=3, geographical=4, technological=5),
     }
     return Activity(**(fields | changes))
@@ -76,7 +76,7 @@ async def uploaded(client: AsyncClient) -> str:
             "quantity": float(row + 1),
             "unit": "USD",
             "factor": "naics:331110" if row % 10 else "naics:none",
-            "reporting_period": "2025-03-01" if row % 3 else "2025-06-30",
+            "reporting_period": "2022-03-01" if row % 3 else "2022-06-30",
             "reference": f"line {row}",
         }
         for row in range(ROWS)
@@ -126,7 +126,7 @@ async def test_the_spread_is_explained_by_its_parts(client: AsyncClient) -> None
 
 
 async def test_what_was_done_otherwise_than_asked_is_in_words(client: AsyncClient) -> None:
-    kept = await client.calculate([steel(method=1)], keep=True)
+    kept = await client.calculate([steel(method=1, reporting_period=Date(year=2025, month=3, day=1))], keep=True)
     found = await client.explain(kept.emissions[0].name)
     assert found.notices == kept.emissions[0].notice_details
     assert [(it.notice, it.wanted, it.used) for it in found.notices] == [
@@ -134,12 +134,32 @@ async def test_what_was_done_otherwise_than_asked_is_in_words(client: AsyncClien
         (Notice.NOTICE_OTHER_REGION_FACTOR, "naics:331110 for DE", "naics:331110 for US, its only region"),
         (Notice.NOTICE_EARLIER_FACTOR_YEAR, "naics:331110 for 2025", "that for 2022, the nearest before it"),
         (
-            Notice.NOTICE_NOT_DEFLATED,
+            Notice.NOTICE_DEFLATED,
             "naics:331110 at prices of 2025",
-            "the amount as it is: no price set was active",
+            "the amount at prices of 2022, by the index of its currency",
         ),
     ]
     assert all(it.why_not for it in found.notices)
+
+
+async def test_rate_and_price_index_are_explained_with_their_set(client: AsyncClient) -> None:
+    found = await explained(client, steel(unit="GBP", reporting_period=Date(year=2023, month=7, day=1)))
+    rate, deflator = (term.parts[0] for term in found.terms[1:3])
+    assert found.formula == "quantity × rate × deflator × factor"
+    assert {rate.origin, deflator.origin} == {Origin.ORIGIN_PRICE_SET}
+    assert rate.what == "average of 2023: per EUR 1.08127 USD and 0.869787 GBP"
+    assert deflator.what == "prices of USD: index 292.655 in 2022 / 304.702 in 2023"
+    assert (found.price_set.display_name, found.replay.identical) == ("Starter prices", True)
+    assert f"Prices       {found.price_set.name} Starter prices" in on_paper(found)
+
+
+async def test_the_table_of_a_fuel_is_explained_with_its_source(client: AsyncClient) -> None:
+    found = await explained(client, steel(unit="kWh", factor="fuel:diesel", category=4))
+    scale = found.terms[1].parts[0]
+    assert (scale.unit, scale.origin) == ("litre per kWh", Origin.ORIGIN_UNITS)
+    assert scale.what.startswith("litre in one kWh of diesel: UK DESNZ")
+    assert found.estimate.kg_co2e == pytest.approx(10 * 0.24411, rel=1e-9)
+    assert found.replay.identical
 
 
 @pytest.mark.parametrize(
@@ -211,7 +231,7 @@ async def test_another_tenants_emission_is_not_found(served: ServerProcess, clie
 
 async def test_a_factor_for_a_wider_region_is_explained(served: ServerProcess, database: str) -> None:
     tenant = await _tenant(database)
-    power = Factor(source="grid", code="power", display_name="Power", year=2025, unit="kWh", source_note="made up")
+    power = Factor(source="grid", code="power", display_name="Power", year=2022, unit="kWh", source_note="made up")
     factors = []
     for region, kg_co2e in (("155", 0.2), ("EU", 0.25), ("", 0.5)):
         power.region, power.kg_co2e = region, kg_co2e
@@ -238,7 +258,7 @@ async def test_a_factor_for_a_wider_region_is_explained(served: ServerProcess, d
     [
         ("quantity = set_byte(quantity, 6, 64)", False, ""),
         ("quality = '\\x0000'", False, ""),
-        ("units = '{EUR}'", False, "unit: found"),
+        ("units = '{VES}'", False, "unit: found"),
         ("category = '\\x02'", True, ""),
         ("method = '\\x63'", False, "method: found '99'"),
         ("factor = '\\xffffffff'", False, "factor: found"),
@@ -315,7 +335,7 @@ async def _kept_alone(client: AsyncClient) -> str:
         "quantity": 3.0,
         "unit": "USD",
         "factor": "naics:331110",
-        "reporting_period": "2025-03-01",
+        "reporting_period": "2022-03-01",
         "reliability": 2,
     }
     summary = await client.upload([row])

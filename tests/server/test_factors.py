@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc as rpc
-from vcci_server import factor_import
+from vcci_server import factor_import, streams
 from vcci_server.auth import Authenticator, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.cache import FactorCache
@@ -355,7 +355,7 @@ async def test_a_caller_who_goes_away_leaves_nothing_and_makes_room(caller: Call
 async def test_callers_who_fall_silent_do_not_keep_others_from_importing(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(factor_import, "SILENCE_S", 0.2)
+    monkeypatch.setattr(streams, "SILENCE_S", 0.2)
     silent = [caller.stub.ImportFactorSet(metadata=caller.metadata) for _ in range(3)]
     for call in silent:
         await call.write(_spec(format=pb.FACTOR_FORMAT_VCCI_CSV))

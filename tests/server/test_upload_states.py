@@ -260,7 +260,8 @@ async def test_rows_of_any_quarter_are_stored(uploads: Uploads) -> None:
     days = [(date(year, month, 15) - date(1970, 1, 1)).days for year in (1990, 2024, 2100) for month in (2, 5, 8, 11)]
     rows = len(days)
     async with uploads.writing(name) as writer:
-        ack = await writer.ask(pb.AppendBatch(columns=columns(rows, period=days)))
+        power = columns(rows, period=days, units=["kWh"], factors=["grid:electricity"])
+        ack = await writer.ask(pb.AppendBatch(columns=power))
     assert ack.accepted_rows == rows
     assert await rows_seen(uploads, name) == {rows}
 

@@ -12,6 +12,7 @@ from vcci_client.services.calculations import Calculations
 from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
 from vcci_client.services.hotspots import Hotspots
+from vcci_client.services.prices import Prices
 from vcci_client.services.suppliers import Suppliers
 from vcci_client.services.uploads import Uploads
 
@@ -19,7 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Emissions, Hotspots):
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
@@ -145,6 +146,12 @@ class Client:
     diff_factor_sets = _iterating(AsyncClient.diff_factor_sets)
     activate_factor_set = _waiting(AsyncClient.activate_factor_set)
     list_factor_set_activations = _iterating(AsyncClient.list_factor_set_activations)
+
+    list_prices = _iterating(AsyncClient.list_prices)
+    import_price_set = _waiting(AsyncClient.import_price_set)
+    list_price_sets = _iterating(AsyncClient.list_price_sets)
+    activate_price_set = _waiting(AsyncClient.activate_price_set)
+    deactivate_price_set = _waiting(AsyncClient.deactivate_price_set)
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
     get_dashboard = _waiting(AsyncClient.get_dashboard)

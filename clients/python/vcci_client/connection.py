@@ -15,6 +15,7 @@ from vcci.v1 import (
     emission_service_pb2_grpc,
     factor_service_pb2_grpc,
     hotspot_service_pb2_grpc,
+    price_service_pb2_grpc,
     supplier_service_pb2_grpc,
     upload_service_pb2_grpc,
 )
@@ -59,6 +60,7 @@ class Connection:
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
         self.suppliers = supplier_service_pb2_grpc.SupplierServiceStub(self.channel)
         self.factors = factor_service_pb2_grpc.FactorServiceStub(self.channel)
+        self.prices = price_service_pb2_grpc.PriceServiceStub(self.channel)
         self.emissions = emission_service_pb2_grpc.EmissionServiceStub(self.channel)
         self.hotspots = hotspot_service_pb2_grpc.HotspotServiceStub(self.channel)
 

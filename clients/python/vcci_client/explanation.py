@@ -17,6 +17,7 @@ def on_paper(of: Explanation) -> str:
         "Numbers": _table([_number_row(part) for term in of.terms for part in term.parts]),
         "Also given": _table([_number_row(part) for part in of.told]),
         "Factor": _factor(of),
+        "Prices": _prices(of),
         "Notices": [in_words(notice) for notice in of.notices],
         "Uncertainty": _uncertainty(of),
         "Check": _check(of.replay),
@@ -81,6 +82,13 @@ def _factor(of: Explanation) -> list[str]:
         f"source: {factor.source_note}",
         f"{factor.name} of {set_text}",
     ]
+
+
+def _prices(of: Explanation) -> list[str]:
+    if not of.HasField("price_set"):
+        return []
+    of_set = of.price_set
+    return [f"{of_set.name} {of_set.display_name}, SHA-256 {of_set.content_hash}"]
 
 
 def _uncertainty(of: Explanation) -> list[str]:

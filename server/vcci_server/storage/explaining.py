@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import asyncpg
 import numpy as np
 from vcci_engine.errors import AlteredInputs, NotFound
+from vcci_engine.prices import Prices
 from vcci_engine.results import Basis
 from vcci_engine.segments import Segment, decode
 from vcci_engine.stored_row import StoredEmission, stored_at
@@ -14,6 +15,7 @@ from vcci_engine.suppliers import Suppliers
 from vcci_server.storage.copy import stored_segment
 from vcci_server.storage.factors import FactorSetRecord, StoredFactor, set_with_key
 from vcci_server.storage.pool import Connection, Pool
+from vcci_server.storage.prices import PriceSetRecord, set_with_prices
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import snapshot
 
@@ -30,6 +32,8 @@ class Evidence:
     supplier: Suppliers
     factor_set: FactorSetRecord
     factors: list[StoredFactor]  # of the same key in the set, with the one used; none for the supplier's own
+    price_set: PriceSetRecord | None  # None: none was active
+    prices: Prices
 
 
 async def read_evidence(pool: Pool, tenant_id: int, upload_id: int, row: int) -> Evidence:
@@ -40,6 +44,7 @@ async def read_evidence(pool: Pool, tenant_id: int, upload_id: int, row: int) ->
         emission = await _stored(segment, place)
         basis = Basis(*(record[name] for name in Basis._fields))
         factor_set, of_key = await set_with_key(db, tenant_id, basis.factor_set_id, emission.factor_id)
+        price_set, prices = await set_with_prices(db, tenant_id, basis.price_set_id)
         return Evidence(
             segment=segment,
             emission=emission,
@@ -47,6 +52,8 @@ async def read_evidence(pool: Pool, tenant_id: int, upload_id: int, row: int) ->
             supplier=await _supplier(db, tenant_id, emission.supplier_id),
             factor_set=factor_set,
             factors=of_key,
+            price_set=price_set,
+            prices=prices,
         )
 
 

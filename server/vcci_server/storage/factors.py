@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import asyncpg
 from vcci_engine.errors import NotFound, WrongState
 from vcci_engine.factors import FactorTable, build_table
+from vcci_engine.prices import Prices
 
 from vcci_server.importers import FactorRecord
 from vcci_server.importers.vcci_csv import HEADER, write_lines
 from vcci_server.storage import activations
 from vcci_server.storage.activations import Actor
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
+from vcci_server.storage.prices import load_prices
 from vcci_server.storage.queries import QUERIES
 
 CHANNEL = "vcci_factors"  # told of each activation
@@ -41,6 +43,9 @@ class Version(NamedTuple):
     set_id: int
     content_hash: str
     uid: str  # of the set, in whatever database
+    price_set_id: int  # 0: none is active
+    price_hash: str
+    price_uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +212,11 @@ async def load_table(pool: Pool, tenant_id: int) -> FactorTable:
 
 
 async def read_table(pool: Pool, tenant_id: int, version: Version) -> FactorTable:
-    """Return a set as arrays; what is not the driver's work is done in a thread."""
+    """Return a set as arrays, with its prices; what is not the driver's work is done in a thread."""
     async with connection(pool) as db:
         rows = await db.fetch(QUERIES["select_factor_table"], tenant_id, version.set_id)
-    return await asyncio.to_thread(_table, version.set_id, version.content_hash, rows)
+        prices = await load_prices(db, tenant_id, version.price_set_id, version.price_hash)
+    return await asyncio.to_thread(_table, version.set_id, version.content_hash, rows, prices)
 
 
 async def set_with_key(
@@ -270,7 +276,7 @@ def read_gases(stored: str) -> dict[str, float]:
     return {name: float(kg) for name, kg in json.loads(stored).items()}
 
 
-def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> FactorTable:
+def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record], prices: Prices) -> FactorTable:
     def column(name: str) -> list[Any]:
         return [row[name] for row in rows]
 
@@ -288,4 +294,5 @@ def _table(set_id: int, content_hash: str, rows: Sequence[asyncpg.Record]) -> Fa
         margins=column("margins"),
         gases=[*map(read_gases, column("gases"))],
         gwp_sets=column("gwp_set"),
+        prices=prices,
     )

@@ -9,6 +9,7 @@ from vcci_client.cli.emissions import emissions
 from vcci_client.cli.explain import explain
 from vcci_client.cli.factors import factors
 from vcci_client.cli.hotspots import hotspots
+from vcci_client.cli.prices import prices
 from vcci_client.cli.scenario import scenario
 from vcci_client.cli.server import doctor, migrate, serve, token
 from vcci_client.cli.simulate import simulate
@@ -38,6 +39,7 @@ for command in (
     upload,
     uploads,
     factors,
+    prices,
     suppliers,
     emissions,
     dashboard,

@@ -25,9 +25,11 @@ ORDER BY factor_set_id DESC
 LIMIT $3;
 
 -- name: select_active_versions
--- Index: active_factor_sets_pkey, factor_sets_pkey.
-SELECT tenant_id, factor_set_id, content_hash, uid::text
+-- Index: active_factor_sets_pkey, factor_sets_pkey, active_price_sets_pkey, price_sets_pkey.
+SELECT tenant_id, factor_set_id, factor_sets.content_hash, factor_sets.uid::text,
+    coalesce(price_set_id, 0), coalesce(price_sets.content_hash, ''), coalesce(price_sets.uid::text, '')
 FROM active_factor_sets JOIN factor_sets USING (tenant_id, factor_set_id)
+    LEFT JOIN (active_price_sets JOIN price_sets USING (tenant_id, price_set_id)) USING (tenant_id)
 WHERE tenant_id = ANY($1::integer[]);
 
 -- name: select_factor
