@@ -24,6 +24,7 @@ from vcci_engine.segment_codec import (
     decode_totals,
     encode_inputs,
     encode_strings,
+    hash_strings,
 )
 from vcci_engine.totals import ug_by, ug_ints
 
@@ -38,6 +39,7 @@ __all__ = [
     "decode_inputs",
     "decode_strings",
     "decode_totals",
+    "hash_strings",
     "merge",
     "replaced",
 ]

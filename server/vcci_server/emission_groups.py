@@ -50,6 +50,7 @@ DIMENSIONS: Mapping[int, Dimension] = {
     pb.DIMENSION_QUARTER: Dimension("month", _quarter, lambda months: months // 3),
     pb.DIMENSION_YEAR: Dimension("month", _year, lambda months: months // 12),
     pb.DIMENSION_COUNTRY: Dimension("country"),
+    pb.DIMENSION_GROUP: Dimension("group"),
     pb.DIMENSION_METHOD: Dimension("method", _method),
     pb.DIMENSION_FACTOR: Dimension("factor"),
     pb.DIMENSION_SOURCE: Dimension("factor"),

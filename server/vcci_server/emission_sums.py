@@ -11,12 +11,12 @@ from vcci_engine.uncertainty import Estimate
 
 from vcci_server.emission_gases import Amounts, StoredParts, amounts_by_group, compositions_of, stored_parts
 from vcci_server.emission_groups import DIMENSIONS, OF_FACTOR, Chosen, Ranking, estimates_of, largest, places, rank
-from vcci_server.storage.aggregate import is_summarised, read_countries, sums_by, sums_by_supplier
+from vcci_server.storage.aggregate import is_summarised, read_countries, read_groups, sums_by, sums_by_supplier
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.reading import Filter
 from vcci_server.storage.summing import Run
-from vcci_server.storage.sums import Countries, Keys, Sums
+from vcci_server.storage.sums import Countries, Groups, Keys, Made, Sums
 from vcci_server.stored_amounts import sum_amounts
 
 
@@ -60,7 +60,7 @@ class Found:
     sums: Table  # with a column `factor`; of the chosen groups at least
     place: Keys  # of each of the sums among the chosen groups; -1: none
     by_factor: Table  # of all emissions
-    countries: Countries | None  # where the sums are by them
+    made: Made  # the columns that the sums are by, where they had to be made
 
 
 class Summation:
@@ -84,7 +84,7 @@ class Summation:
         self._chosen = chosen
         self._gwp_set = gwp_set
         self._include_gases = include_gases
-        self._countries: Countries | None = None
+        self._made: dict[str, Countries | Groups] = {}
         self._names: dict[int, Sequence[str]] = {}  # by dimension, where its numbers are places in a list
 
     async def totals(self, dimensions: Sequence[int], limit: int) -> Totals:
@@ -101,7 +101,7 @@ class Summation:
             (sums,) = await self._sums([with_factor])
             by_factor = sums
         if not dimensions:
-            return Found([], None, sums, np.full(len(sums.terms), -1), by_factor, self._countries)
+            return Found([], None, sums, np.full(len(sums.terms), -1), by_factor, self._made)
         numbers = await self._numbers(dimensions, sums)
         ranking = await self._run(rank, numbers, sums.terms, limit)
         chosen = await self._largest(dimensions, ranking, limit)
@@ -109,7 +109,7 @@ class Summation:
             (sums,) = await self._sums([with_factor], of=_suppliers(ranking, chosen, dimensions))
             numbers = await self._numbers(dimensions, sums)
         group = await self._run(places, ranking, chosen, numbers)
-        return Found(chosen, ranking, sums, group, by_factor, self._countries)
+        return Found(chosen, ranking, sums, group, by_factor, self._made)
 
     async def estimate(self, found: Found) -> Totals:
         """Return the estimates of what was found."""
@@ -139,12 +139,18 @@ class Summation:
 
     async def _sums(self, groupings: Sequence[Sequence[str]], of: Sequence[int] | None = None) -> list[Table]:
         """Sum by groupings, `of` some suppliers only."""
-        if self._countries is None and any("country" in by for by in groupings):
-            self._countries = await read_countries(self._db, self._tenant_id)
-            self._names[pb.DIMENSION_COUNTRY] = self._countries.names
+        for dimension, column in ((pb.DIMENSION_COUNTRY, "country"), (pb.DIMENSION_GROUP, "group")):
+            if column not in self._made and any(column in by for by in groupings):
+                self._made[column] = await self._make(column)
+                self._names[dimension] = self._made[column].names
         chosen = self._chosen if of is None else replace(self._chosen, suppliers=np.array(of, np.int32))
-        sums = await sums_by(self._db, self._run, self._tenant_id, chosen, groupings, self._countries)
+        sums = await sums_by(self._db, self._run, self._tenant_id, chosen, groupings, self._made)
         return [Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
+
+    async def _make(self, column: str) -> Countries | Groups:
+        if column == "country":
+            return await read_countries(self._db, self._tenant_id)
+        return await read_groups(self._db, self._run, self._tenant_id, self._chosen)
 
     async def _total(self, sums: Table) -> Group:
         [of_all] = await self.estimates(sums, np.zeros(len(sums.terms), np.intp), 1)
@@ -173,7 +179,7 @@ class Summation:
         if not self._include_gases or not (units := parts.units_of_unknown()):
             return None
         by = [*sums.keys]
-        found = await sum_amounts(self._db, self._run, self._tenant_id, self._chosen, by, units, self._countries)
+        found = await sum_amounts(self._db, self._run, self._tenant_id, self._chosen, by, units, self._made)
         return await self._run(amounts_by_group, found, sums.keys, group, units)
 
     async def _numbers(self, dimensions: Sequence[int], sums: Table) -> list[Keys]:

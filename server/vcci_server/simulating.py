@@ -23,7 +23,7 @@ from vcci_server.emission_filters import MOST_GROUPS, check_sums
 from vcci_server.emission_sums import Found
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.reading import Filter, StoredSegment, pin_version, scan
-from vcci_server.storage.sums import Countries, Keys, chosen_columns, columns_for, grouped
+from vcci_server.storage.sums import Keys, Made, chosen_columns, columns_for, grouped
 from vcci_server.validation import Problems
 
 DRAWS = 10_000
@@ -85,7 +85,7 @@ class Plan:
 
     chosen: Filter
     columns: tuple[str, ...]
-    countries: Countries | None
+    made: Made | None
     keys: tuple[Keys, ...]  # by column, of the known combinations
     cell: Positions  # of each of them
     factors: Keys  # ascending
@@ -103,7 +103,7 @@ def plan_of(chosen: Filter, found: Found, sigma2: dict[int, float]) -> tuple[Pla
     plan = Plan(
         chosen=chosen,
         columns=tuple(found.sums.keys),
-        countries=found.countries,
+        made=found.made,
         keys=tuple(found.sums.keys.values()),
         cell=cell[: len(found.place)],
         factors=factors,
@@ -124,7 +124,7 @@ class Part:
 
 def sum_draws(plan: Plan, segments: Sequence[StoredSegment], draws: Draws) -> Part:
     """Return the sums of the rows of some segments; a pure function, for a thread or Ray."""
-    columns = chosen_columns(segments, plan.chosen, (*plan.columns, *NEEDED), plan.countries)
+    columns = chosen_columns(segments, plan.chosen, (*plan.columns, *NEEDED), plan.made)
     if not len(columns["row"]):
         return Part(0, np.empty(0, np.intp), np.empty((0, LIMBS, draws.count), np.int64))
     of_rows = _cells(plan, [columns[name] for name in plan.columns], columns["factor"])

@@ -14,7 +14,7 @@ from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_ov
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.reading import Filter, StoredSegment, pin_version, scan, selected
 from vcci_server.storage.summing import Run
-from vcci_server.storage.sums import Countries, chosen_columns, columns_for
+from vcci_server.storage.sums import Made, chosen_columns, columns_for
 from vcci_server.stored_pieces import Piece, inputs_of, joined
 
 AMOUNT_COLUMNS = ("category", "method", "period", "quantity", "unit", "factor", "inputs")
@@ -44,17 +44,17 @@ async def sum_amounts(
     chosen: Filter,
     by: Sequence[str],
     units: Units,
-    countries: Countries | None,
+    made: Made | None,
 ) -> Tally:
     """Return the sums of the amounts, and of the rows without one, by columns (`sum_segments`), of these factors."""
     columns = sorted({*columns_for(chosen, by), *AMOUNT_COLUMNS})
     segments = scan(db, tenant_id, chosen, columns, version=await pin_version(db))
-    of_chunk = partial(_tally, chosen=chosen, by=by, units=units, countries=countries)
+    of_chunk = partial(_tally, chosen=chosen, by=by, units=units, made=made)
     return await pass_over(run, segments, of_chunk, combine_tallies, no_tally(len(by), 2))
 
 
 def _tally(
-    segments: Sequence[StoredSegment], *, chosen: Filter, by: Sequence[str], units: Units, countries: Countries | None
+    segments: Sequence[StoredSegment], *, chosen: Filter, by: Sequence[str], units: Units, made: Made | None
 ) -> Tally:
     masks = [selected(segment, chosen) for segment in segments]
     pieces = [
@@ -64,7 +64,7 @@ def _tally(
     meant = np.isin(joined(pieces, "factor"), [*units])
     if not meant.any():
         return no_tally(len(by), 2)
-    keys = chosen_columns(segments, chosen, by, countries)
+    keys = chosen_columns(segments, chosen, by, made)
     amount = amounts_of(pieces, units)[meant]
     return tally([keys[name][meant] for name in by], [np.nan_to_num(amount), np.isnan(amount).astype(np.float64)])
 

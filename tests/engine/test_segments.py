@@ -15,6 +15,7 @@ from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
 from vcci_engine.dates import EPOCH
 from vcci_engine.results import Emissions
+from vcci_engine.segment_codec import encode_strings, hash_strings
 from vcci_engine.segments import (
     COLUMNS,
     ROWS_PER_SEGMENT,
@@ -210,3 +211,13 @@ def test_every_day_is_in_its_quarter(period: str) -> None:
     [segment] = cut_batch(batch(Row(period=period)), 0, ROWS_PER_SEGMENT)
     offset = int(decode("period", segment.columns["period"])[0])
     assert EPOCH + timedelta(segment.quarter + offset) == date.fromisoformat(period)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=30))
+def test_a_text_has_the_same_hash_wherever_it_stands(texts: list[str]) -> None:
+    hashes = hash_strings(encode_strings(texts), len(texts)).tolist()
+    again = hash_strings(encode_strings(["more", *reversed(texts)]), len(texts) + 1).tolist()
+    assert hashes == again[:0:-1]
+    of = dict(zip(texts, hashes, strict=True))
+    assert len(set(of.values())) == len(of)
+    assert of.get("", 0) == 0

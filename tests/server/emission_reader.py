@@ -37,6 +37,7 @@ DIMENSIONS: dict[int, Callable[[Row], str]] = {
     pb.DIMENSION_COUNTRY: lambda row: row.country,
     pb.DIMENSION_METHOD: lambda row: ("", "supplier_specific", "average_data", "spend_based")[row.method],
     pb.DIMENSION_FACTOR: lambda row: row.factor,
+    pb.DIMENSION_GROUP: lambda row: row.group,
     pb.DIMENSION_SOURCE: lambda row: row.factor.partition(":")[0],
     pb.DIMENSION_METHOD_TIER: lambda row: _tier(row.factor),
 }

@@ -24,7 +24,7 @@ IDS = np.arange(len(CODES), dtype=np.int32)[::-1].copy()
 PLAN = Plan(  # by category and factor; a third of the combinations is not known, and in the last cells
     chosen=Filter(),
     columns=("category", "factor"),
-    countries=None,
+    made=None,
     keys=(np.repeat(np.arange(1, 11), 3), np.tile(FACTORS, 10)),
     cell=np.arange(30),
     factors=np.array(FACTORS),

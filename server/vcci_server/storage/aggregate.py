@@ -7,17 +7,19 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+from vcci_engine.segments import decode_strings, hash_strings
 from vcci_engine.totals import Terms, ug_limbs, variance_limbs
 
-from vcci_server.storage.passes import Tally
+from vcci_server.storage.passes import Tally, pass_over
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan
 from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run, sum_up
-from vcci_server.storage.sums import Countries, Sums, columns_for, combine, month_number
+from vcci_server.storage.sums import Countries, Groups, Made, Sums, columns_for, combine, month_number
 
 MOST_GROUPS = 2_000_000  # of one sum: half a gigabyte while parts are combined
+MOST_NAMES = 500_000  # groups of activities that are named
 ROLLED_UP = frozenset({"month", "category", "method", "factor"})
 
 
@@ -27,15 +29,15 @@ async def sums_by(
     tenant_id: int,
     chosen: Filter,
     groupings: Sequence[Sequence[str]],
-    countries: Countries | None = None,
+    made: Made | None = None,
 ) -> list[Sums]:
-    """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country` needs countries."""
+    """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country`, `group`: made."""
     if _is_rolled_up(chosen, groupings):
         counted = [await rolled_up(db, tenant_id, chosen, by) for by in groupings]
         not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
         return [await run(combine, parts) for parts in zip(counted, not_yet, strict=True)]
     segments = scan(db, tenant_id, chosen, _columns(chosen, groupings), version=await pin_version(db))
-    return await sum_up(run, segments, chosen, groupings, countries, most_groups=MOST_GROUPS)
+    return await sum_up(run, segments, chosen, groupings, made, most_groups=MOST_GROUPS)
 
 
 def is_summarised(chosen: Filter) -> bool:
@@ -74,6 +76,33 @@ async def read_countries(db: Connection, tenant_id: int) -> Countries:
         np.array([number[row["country"]] for row in rows], np.int32),
         tuple(names),
     )
+
+
+async def read_groups(db: Connection, run: Run, tenant_id: int, chosen: Filter) -> Groups:
+    """Return the groups of a filter's segments; raise InvalidField when they are too many to name."""
+    segments = scan(db, tenant_id, chosen, ["group"], version=await pin_version(db))
+    names = await pass_over(run, segments, _names, _all_names, {0: ""}, most_groups=MOST_NAMES)
+    hashes = np.array(sorted(names), np.uint64)
+    return Groups(hashes, tuple(names[number] for number in hashes.tolist()))
+
+
+def _names(segments: Sequence[StoredSegment]) -> dict[int, str]:
+    """Return the groups of segments by their hashes."""
+    names: dict[int, str] = {}
+    for segment in segments:
+        data = segment.columns["group"]
+        if data is not None:
+            hashes, rows = np.unique(hash_strings(data, segment.n), return_index=True)
+            new = [
+                (number, row) for number, row in zip(hashes.tolist(), rows.tolist(), strict=True) if number not in names
+            ]
+            texts = decode_strings(data, segment.n) if new else []
+            names.update((number, texts[row]) for number, row in new)
+    return names
+
+
+def _all_names(parts: Sequence[dict[int, str]]) -> dict[int, str]:
+    return {number: name for part in parts for number, name in part.items()}
 
 
 async def _not_folded(

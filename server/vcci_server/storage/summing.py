@@ -8,7 +8,7 @@ from vcci_cluster import Executor, Work
 from vcci_engine.errors import InvalidField
 
 from vcci_server.storage.reading import Filter, StoredSegment
-from vcci_server.storage.sums import Countries, Sums, combine, nothing, sum_segments
+from vcci_server.storage.sums import Made, Sums, combine, nothing, sum_segments
 
 CHUNK_ROWS = 200_000  # enough for NumPy to be at full speed, and 20 ms of work
 CPU_S_PER_ROW = 0.1e-6
@@ -39,7 +39,7 @@ async def sum_up(
     segments: AsyncIterator[StoredSegment],
     chosen: Filter,
     groupings: Sequence[Sequence[str]],
-    countries: Countries | None = None,
+    made: Made | None = None,
     *,
     most_groups: int | None = None,
 ) -> list[Sums]:
@@ -53,7 +53,7 @@ async def sum_up(
         async for chunk in chunks(segments):
             if running is not None:
                 await _add(totals, await running)
-            running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, countries))
+            running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, made))
         if running is not None:
             await _add(totals, await running)
     finally:
@@ -63,9 +63,9 @@ async def sum_up(
 
 
 def _sum_chunk(
-    segments: Sequence[StoredSegment], chosen: Filter, groupings: Sequence[Sequence[str]], countries: Countries | None
+    segments: Sequence[StoredSegment], chosen: Filter, groupings: Sequence[Sequence[str]], made: Made | None
 ) -> list[Sums]:
-    return [sum_segments(segments, chosen, by, countries) for by in groupings]
+    return [sum_segments(segments, chosen, by, made) for by in groupings]
 
 
 async def chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:

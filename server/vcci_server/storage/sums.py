@@ -1,6 +1,6 @@
 """Exact sums of stored emissions by any of their columns: pure functions over segments, for a thread or Ray."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vcci_engine.activities import Positions
 from vcci_engine.dates import EPOCH, FIRST_DAY, FIRST_YEAR, MONTH, QUARTER
 from vcci_engine.distinct import distinct
+from vcci_engine.segments import hash_strings
 from vcci_engine.totals import Terms, terms_by
 
 from vcci_server.storage.reading import Filter, Ids, Mask, StoredSegment, selected
@@ -24,11 +25,30 @@ Columns = Sequence[npt.NDArray[np.integer[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Countries:
-    """The country of each supplier, as its number in `names`; `suppliers` ascending."""
+    """The column `country`: the country of each supplier, as its number in `names`; `suppliers` ascending."""
 
     suppliers: Ids
     country: npt.NDArray[np.int32]
     names: tuple[str, ...]
+
+    def numbers(self, segment: StoredSegment) -> npt.NDArray[np.int32]:
+        """Return the column of a segment's rows."""
+        return self.country.take(np.searchsorted(self.suppliers, segment.column("supplier")))
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The column `group` as numbers: the place of each group's hash, ascending; `names` in their order."""
+
+    hashes: npt.NDArray[np.uint64]
+    names: tuple[str, ...]
+
+    def numbers(self, segment: StoredSegment) -> npt.NDArray[np.int64]:
+        """Return the column of a segment's rows."""
+        return np.searchsorted(self.hashes, hash_strings(segment.columns["group"], segment.n))
+
+
+Made = Mapping[str, Countries | Groups]  # columns that are made of more than a segment has, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +80,10 @@ def nothing(columns: int) -> Sums:
 
 
 def sum_segments(
-    segments: Sequence[StoredSegment], chosen: Filter, by: Sequence[str], countries: Countries | None = None
+    segments: Sequence[StoredSegment], chosen: Filter, by: Sequence[str], made: Made | None = None
 ) -> Sums:
-    """Sum the rows of a filter by `supplier`, `country`, `category`, `month`, `quarter`, `method` or `factor`."""
-    columns = chosen_columns(segments, chosen, (*by, *SUMMED), countries)
+    """Sum rows of a filter by `supplier`, `country`, `category`, `month`, `quarter`, `method`, `factor`, `group`."""
+    columns = chosen_columns(segments, chosen, (*by, *SUMMED), made)
     if not len(columns["kg_co2e"]):
         return nothing(len(by))
     group, first = grouped([columns[name] for name in by], len(columns["kg_co2e"]))
@@ -72,12 +92,12 @@ def sum_segments(
 
 
 def chosen_columns(
-    segments: Sequence[StoredSegment], chosen: Filter, names: Sequence[str], countries: Countries | None = None
+    segments: Sequence[StoredSegment], chosen: Filter, names: Sequence[str], made: Made | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """Return columns of the rows of a filter, stored ones and those that sums are by; and `upload`."""
     masks = [selected(segment, chosen) for segment in segments]
     return {
-        name: np.concatenate([_rows(*piece, name, countries) for piece in zip(segments, masks, strict=True)])
+        name: np.concatenate([_rows(*piece, name, made) for piece in zip(segments, masks, strict=True)])
         for name in dict.fromkeys(names)
     }
 
@@ -150,12 +170,12 @@ def columns_for(chosen: Filter, by: Sequence[str]) -> list[str]:
     return sorted({*SUMMED, *chosen.columns, *(stored.get(name, name) for name in by)})
 
 
-def _rows(segment: StoredSegment, mask: Mask | None, name: str, countries: Countries | None) -> npt.NDArray[Any]:
-    column = column_of(segment, name, countries)
+def _rows(segment: StoredSegment, mask: Mask | None, name: str, made: Made | None) -> npt.NDArray[Any]:
+    column = column_of(segment, name, made)
     return column if mask is None else column[mask]
 
 
-def column_of(segment: StoredSegment, name: str, countries: Countries | None = None) -> npt.NDArray[Any]:
+def column_of(segment: StoredSegment, name: str, made: Made | None = None) -> npt.NDArray[Any]:
     """Return a column of a segment's rows, a stored one or one made of these (`sum_segments`)."""
     if name in ("month", "quarter"):
         first = (segment.position.quarter - EPOCH).days - FIRST_DAY
@@ -164,7 +184,6 @@ def column_of(segment: StoredSegment, name: str, countries: Countries | None = N
         return MONTH[first : first + LONGEST_QUARTER].take(segment.column("period"))
     if name == "upload":
         return np.full(segment.n, segment.position.upload_id, np.int64)
-    if name == "country":
-        assert countries is not None
-        return countries.country.take(np.searchsorted(countries.suppliers, segment.column("supplier")))
+    if made is not None and name in made:
+        return made[name].numbers(segment)
     return segment.column(name)

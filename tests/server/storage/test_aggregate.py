@@ -51,7 +51,7 @@ async def _check(
 ) -> None:
     async with snapshot(store.pool) as db:
         countries = await read_countries(db, store.tenant_id)
-        (sums,) = await sums_by(db, on_executor(executor), store.tenant_id, chosen, [by], countries)
+        (sums,) = await sums_by(db, on_executor(executor), store.tenant_id, chosen, [by], {"country": countries})
     keys = _keys(store, countries.names)
     assert _exact(sums) == sums_of(rows, lambda row: tuple(keys[name](row) for name in by))
 
