@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from vcci.v1.emission_pb2 import Composition
 from vcci_engine.activities import FloatArray, Positions
 from vcci_engine.totals import Terms
 from vcci_engine.uncertainty import Estimate
 
+from vcci_server.emission_gases import compositions_of, stored_parts
 from vcci_server.emission_groups import estimates_of
 from vcci_server.storage.aggregate import sums_by
 from vcci_server.storage.labels import Labels
@@ -42,6 +44,13 @@ class Emissions:
         sigma2 = await self.sigma2(factors)
         return await self.run(estimates_of, sums.terms, factors, sigma2, group, n_groups)
 
+    async def composition(self, terms: Terms, factors: Keys, one: Positions) -> Composition:
+        """Return which GWP sets are in the sum of terms by factor; `one`: zeros."""
+        gases = await self.labels.gases(self.db, self.tenant_id, factors.tolist())
+        parts = await self.run(stored_parts, gases, "")
+        (composition,) = await self.run(compositions_of, terms, factors, parts, one, 1, False)
+        return composition
+
     async def sigma2(self, factors: Keys) -> Mapping[int, float]:
         """Return the variance of ln(factor) by id."""
         labels = await self.labels.factors(self.db, self.tenant_id, np.unique(factors).tolist())
@@ -57,6 +66,7 @@ class Whole:
     sigma2: FloatArray
     rows: int
     estimate: Estimate
+    composition: Composition
 
 
 async def whole(emissions: Emissions) -> Whole:
@@ -65,5 +75,7 @@ async def whole(emissions: Emissions) -> Whole:
     (factors,) = sums.keys
     sigma2 = await emissions.sigma2(factors)
     spread = np.array([sigma2[number] for number in factors.tolist()], np.float64)
-    (estimate,) = await emissions.estimates(sums, factors, np.zeros(len(sums), np.intp), 1)
-    return Whole(factors, sums.terms, spread, int(sums.terms.rows.sum()), estimate)
+    one = np.zeros(len(sums), np.intp)
+    (estimate,) = await emissions.estimates(sums, factors, one, 1)
+    composition = await emissions.composition(sums.terms, factors, one)
+    return Whole(factors, sums.terms, spread, int(sums.terms.rows.sum()), estimate, composition)

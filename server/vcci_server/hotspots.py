@@ -76,6 +76,7 @@ class HotspotServicer(hotspot_service_pb2_grpc.HotspotServiceServicer):
 async def _analyze(question: Question, asked: Asked) -> pb.AnalyzeHotspotsResponse:
     total = await whole(question)
     response = pb.AnalyzeHotspotsResponse(total=group_message("", total.rows, total.estimate))
+    response.total.composition.CopyFrom(total.composition)
     if pb.HOTSPOT_ANALYSIS_PARETO in asked.analyses:
         found = await ranks(question)
         response.pareto.CopyFrom(pareto_message(found))

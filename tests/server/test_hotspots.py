@@ -58,6 +58,7 @@ async def test_the_largest_groups_their_shares_and_the_pareto_set(
     assert [group.group.estimate.kg_co2e for group in found.pareto.groups] == [ug / 10**9 for _, ug in ordered]
     assert [group.share for group in found.pareto.groups] == [ug / total if total > 0 else 0 for _, ug in ordered]
     assert found.pareto.group_count == len(ordered)
+    assert found.total.composition.mixed_gwp_sets == (len({row.factor == "" for row in rows}) > 1)
     count = found.pareto.set_group_count
     so_far = [sum(ug for _, ug in ordered[:n]) for n in range(len(ordered) + 1)]
     if total > 0:

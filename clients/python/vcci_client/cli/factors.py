@@ -57,8 +57,9 @@ async def import_factors(
     derived = bool(base and gwp_set and not file and not starter)
     if not derived and starter is bool(file):
         raise click.UsageError("Give a FILE, or --starter, or --base with --gwp-set.")
+    told = file.name if file else f"{resource('factorSets', base)} under {gwp_set}" if derived else "Starter set"
     spec = pb.FactorSetSpec(
-        display_name=name or (file.name if file else f"{base} under {gwp_set}" if derived else "Starter set"),
+        display_name=name or told,
         format=pb.FACTOR_FORMAT_UNSPECIFIED if derived else _format(file, layout),
         margins=pb.Margins.Value(f"MARGINS_{(margins or 'unspecified').upper()}"),
         base_factor_set=resource("factorSets", base) if base else "",

@@ -7,6 +7,7 @@ import click
 
 from vcci_client.cli.connect import with_client
 from vcci_client.cli.emissions import emission_filter, filter_options
+from vcci_client.cli.gases import print_composition
 from vcci_client.cli.output import json_option, print_json, print_table, tonnes
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _show_pareto(found: "pb.AnalyzeHotspotsResponse", by: str, share: float) -> 
         f"{found.total.rows:,} lines. By {by}, {of.set_group_count:,} of {of.group_count:,} make {share:.0%} of it; "
         f"Gini {unequal.gini:.2f}, HHI {unequal.herfindahl:.3f}."
     )
+    print_composition(found.total.composition)
     rows = (
         (
             group.group.keys[0],
