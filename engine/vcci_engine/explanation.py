@@ -26,6 +26,10 @@ from vcci_engine.units import KG_CO2E, Unit, parse
 QUANTITY, FACTOR, UNIT, RATE, DEFLATOR = "quantity", "factor", "unit", "rate", "deflator"
 
 
+# Kind (1 a rate, 2 an index), currency, year and month (0: of the year).
+PriceLine = tuple[int, str, int, int]
+
+
 class Origin(IntEnum):
     """Where a number comes from; the numbers of Origin in protos/vcci/v1/explanation.proto (a test compares them)."""
 
@@ -46,6 +50,7 @@ class Part:
     what: str
     origin: Origin = Origin.GIVEN
     negative: bool = False
+    prices: tuple[PriceLine, ...] = ()  # of the price set that it is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +153,26 @@ def _conversions(row: _Row, table: FactorTable) -> Iterator[Part]:
         what = f"{to} in one {own}" + (f" of {fuel.name}: {fuel.source}" if fuel else "")
         yield Part(UNIT, row.scale.units, f"{to} per {own}", what, Origin.UNITS)
     if row.scale.rate != 1:
-        what = _rate_text(table.prices, currency, target, row)
-        yield Part(RATE, row.scale.rate, f"{target} per {currency}", what, Origin.PRICE_SET)
+        yield _rate(table.prices, currency, target, row)
     if row.scale.deflator != 1:
-        what = _deflator_text(table.prices, target, row.year, row.target.price_year)
-        yield Part(DEFLATOR, row.scale.deflator, "", what, Origin.PRICE_SET)
+        yield _deflator(table.prices, target, row)
 
 
-def _rate_text(prices: Prices, of: str, to: str, row: _Row) -> str:
+def _rate(prices: Prices, of: str, to: str, row: _Row) -> Part:
     month = prices.month_of_rate(of, to, row.year, row.month)
-    when = f"{row.year}-{month:02}" if month else f"{row.year}"
-    rates = (f"{number(prices.rates[code, row.year, month])} {code}" for code in (to, of) if code != prices.base)
-    return f"average of {when}: per {prices.base} {' and '.join(rates)}"
+    codes = [code for code in (to, of) if code != prices.base]
+    rates = " and ".join(f"{number(prices.rates[code, row.year, month])} {code}" for code in codes)
+    what = f"average of {row.year}{f'-{month:02}' if month else ''}: per {prices.base} {rates}"
+    lines = tuple((1, code, row.year, month) for code in codes)
+    return Part(RATE, row.scale.rate, f"{to} per {of}", what, Origin.PRICE_SET, prices=lines)
 
 
-def _deflator_text(prices: Prices, currency: str, year: int, price_year: int) -> str:
-    then, now = prices.indices[currency, price_year], prices.indices[currency, year]
-    return f"prices of {currency}: index {number(then)} in {price_year} / {number(now)} in {year}"
+def _deflator(prices: Prices, currency: str, row: _Row) -> Part:
+    years = (row.target.price_year, row.year)
+    then, now = (f"{number(prices.indices[currency, year])} in {year}" for year in years)
+    what = f"prices of {currency}: index {then} / {now}"
+    lines = tuple((2, currency, year, 0) for year in years)
+    return Part(DEFLATOR, row.scale.deflator, "", what, Origin.PRICE_SET, prices=lines)
 
 
 def _factor(row: _Row, table: FactorTable) -> Iterator[Part]:

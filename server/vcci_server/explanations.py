@@ -1,6 +1,6 @@
 """Explanations of stored emissions: how each came about, and whether it comes out the same again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp
 
 import numpy as np
@@ -16,6 +16,7 @@ from vcci_engine.factors import FactorTable, build_table
 from vcci_engine.input_hash import is_unaltered
 from vcci_engine.methods import METHODS
 from vcci_engine.notices import Asked
+from vcci_engine.prices import NO_PRICES, Prices, build_prices
 from vcci_engine.quality import GSD2_OF_SCORE, SCORES, WORST, scores
 from vcci_engine.results import Calculation
 from vcci_engine.stored_row import StoredEmission, activities_of
@@ -24,6 +25,7 @@ from vcci_engine.uncertainty import GSD2_BASIC, of_row
 from vcci_server import price_messages
 from vcci_server.calculation_messages import estimate_message, notice_messages
 from vcci_server.factor_messages import factor_message, set_message
+from vcci_server.importers.price_record import INDEX, RATE, PriceRecord
 from vcci_server.storage.explaining import Evidence
 from vcci_server.storage.factors import StoredFactor
 from vcci_server.validation import resource_id
@@ -67,7 +69,9 @@ def explanation_message(name: str, evidence: Evidence) -> pb.Explanation:
         asked = Asked(country, year, stored.unit, stored.inputs)
         message.notices.extend(notice_messages(stored.notices, asked, place, of_key))
     if not len(again.errors):
-        _write_formula(message, terms_of(activities, again.emissions, table), stored.kg_co2e)
+        terms = terms_of(activities, again.emissions, table)
+        _write_formula(message, terms, stored.kg_co2e)
+        message.prices.extend(map(price_messages.price_message, _lines_of(terms, evidence.prices)))
     return message
 
 
@@ -86,8 +90,23 @@ def _table(evidence: Evidence, factors: Sequence[StoredFactor]) -> FactorTable:
         price_years=[record.price_year for record in records],
         price_bases=[record.price_basis for record in records],
         margins=[record.margins for record in records],
-        prices=evidence.prices,
+        prices=_prices(evidence),
     )
+
+
+def _prices(evidence: Evidence) -> Prices:
+    of, lines = evidence.price_set, evidence.prices
+    if of is None:
+        return NO_PRICES
+    rates = {(line.currency, line.year, line.month): line.value for line in lines if line.kind == RATE}
+    indices = {(line.currency, line.year): line.value for line in lines if line.kind == INDEX}
+    return build_prices(of.price_set_id, of.content_hash, of.base_currency, rates, indices)
+
+
+def _lines_of(terms: Sequence[Term], lines: Sequence[PriceRecord]) -> Iterator[PriceRecord]:
+    """Yield the lines of a price set that rate and deflator are made of."""
+    used = {line for term in terms for part in term.parts for line in part.prices}
+    return (line for line in lines if line.key in used)
 
 
 def _activity(activities: Activities, stored: StoredEmission) -> activity_pb2.Activity:

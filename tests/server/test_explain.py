@@ -12,6 +12,7 @@ from vcci.v1.activity_pb2 import Activity, Method, Quality
 from vcci.v1.emission_pb2 import Notice
 from vcci.v1.explanation_pb2 import Explanation, Origin
 from vcci.v1.factor_service_pb2 import Factor, FactorSetSpec
+from vcci.v1.price_service_pb2 import PriceKind
 from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError
 from vcci_client.explanation import on_paper
@@ -150,7 +151,20 @@ async def test_rate_and_price_index_are_explained_with_their_set(client: AsyncCl
     assert rate.what == "average of 2023: per EUR 1.08127 USD and 0.869787 GBP"
     assert deflator.what == "prices of USD: index 292.655 in 2022 / 304.702 in 2023"
     assert (found.price_set.display_name, found.replay.identical) == ("Starter prices", True)
-    assert f"Prices       {found.price_set.name} Starter prices" in on_paper(found)
+    assert [(line.kind, line.currency, line.year, line.month) for line in found.prices] == [
+        (PriceKind.PRICE_KIND_RATE, "GBP", 2023, 0),
+        (PriceKind.PRICE_KIND_RATE, "USD", 2023, 0),
+        (PriceKind.PRICE_KIND_INDEX, "USD", 2022, 0),
+        (PriceKind.PRICE_KIND_INDEX, "USD", 2023, 0),
+    ]
+    text = on_paper(found)
+    assert f"Prices       0.869787 GBP per EUR, 2023; source: {found.prices[0].source_note}" in text
+    assert f"{found.price_set.name} Starter prices, SHA-256 {found.price_set.content_hash}" in text
+
+
+async def test_a_price_set_that_nothing_was_taken_from_is_named_only(client: AsyncClient) -> None:
+    found = await explained(client, steel())
+    assert (found.price_set.display_name, list(found.prices)) == ("Starter prices", [])
 
 
 async def test_the_table_of_a_fuel_is_explained_with_its_source(client: AsyncClient) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from vcci.v1.activity_pb2 import Category, Method
 from vcci.v1.emission_pb2 import NoticeDetail
 from vcci.v1.explanation_pb2 import Explanation, FormulaPart, Origin, Replay
+from vcci.v1.price_service_pb2 import Price, PriceKind
 
 HEADS = 13  # width of the headings
 
@@ -87,8 +88,15 @@ def _factor(of: Explanation) -> list[str]:
 def _prices(of: Explanation) -> list[str]:
     if not of.HasField("price_set"):
         return []
-    of_set = of.price_set
-    return [f"{of_set.name} {of_set.display_name}, SHA-256 {of_set.content_hash}"]
+    of_set = f"{of.price_set.name} {of.price_set.display_name}, SHA-256 {of.price_set.content_hash}"
+    return [*(f"{_price(line)}; source: {line.source_note}" for line in of.prices), of_set]
+
+
+def _price(line: Price) -> str:
+    when = f"{line.year}-{line.month:02}" if line.month else str(line.year)
+    if line.kind == PriceKind.PRICE_KIND_RATE:
+        return f"{number(line.value)} {line.currency} per {line.base_currency}, {when}"
+    return f"price index of {line.currency} {number(line.value)}, {when}"
 
 
 def _uncertainty(of: Explanation) -> list[str]:

@@ -1,21 +1,24 @@
 """Finds one stored emission by its row number, and reads what it was calculated with."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
 import numpy as np
+from vcci_engine.dates import EPOCH
 from vcci_engine.errors import AlteredInputs, NotFound
-from vcci_engine.prices import Prices
 from vcci_engine.results import Basis
 from vcci_engine.segments import Segment, decode
 from vcci_engine.stored_row import StoredEmission, stored_at
 from vcci_engine.suppliers import Suppliers
+from vcci_engine.units import parse
 
+from vcci_server.importers.price_record import PriceRecord
 from vcci_server.storage.copy import stored_segment
 from vcci_server.storage.factors import FactorSetRecord, StoredFactor, set_with_key
 from vcci_server.storage.pool import Connection, Pool
-from vcci_server.storage.prices import PriceSetRecord, set_with_prices
+from vcci_server.storage.prices import PriceSetRecord, set_with_lines
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import snapshot
 
@@ -33,7 +36,7 @@ class Evidence:
     factor_set: FactorSetRecord
     factors: list[StoredFactor]  # of the same key in the set, with the one used; none for the supplier's own
     price_set: PriceSetRecord | None  # None: none was active
-    prices: Prices
+    prices: list[PriceRecord]  # the lines for the currencies and years of the row and of its factor
 
 
 async def read_evidence(pool: Pool, tenant_id: int, upload_id: int, row: int) -> Evidence:
@@ -44,7 +47,7 @@ async def read_evidence(pool: Pool, tenant_id: int, upload_id: int, row: int) ->
         emission = await _stored(segment, place)
         basis = Basis(*(record[name] for name in Basis._fields))
         factor_set, of_key = await set_with_key(db, tenant_id, basis.factor_set_id, emission.factor_id)
-        price_set, prices = await set_with_prices(db, tenant_id, basis.price_set_id)
+        price_set, prices = await set_with_lines(db, tenant_id, basis.price_set_id, *_priced(emission, of_key))
         return Evidence(
             segment=segment,
             emission=emission,
@@ -74,6 +77,14 @@ async def _stored(segment: Segment, place: int) -> StoredEmission:
         return await asyncio.to_thread(stored_at, segment, place)
     except (ValueError, IndexError) as error:  # columns of other lengths, texts that are none
         raise AlteredInputs from error
+
+
+def _priced(emission: StoredEmission, factors: Sequence[StoredFactor]) -> tuple[list[str], list[int]]:
+    """The currencies and the years that a rate or a deflator of the row may be of."""
+    used = [factor.record for factor in factors if factor.factor_id == emission.factor_id]
+    units = map(parse, (emission.unit, *(record.unit for record in used)))
+    year = EPOCH.fromordinal(EPOCH.toordinal() + emission.period).year
+    return [unit.currency for unit in units if unit], [year, *(record.price_year for record in used)]
 
 
 async def _supplier(db: Connection, tenant_id: int, supplier_id: int) -> Suppliers:

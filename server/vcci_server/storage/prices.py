@@ -118,12 +118,14 @@ async def read_set(pool: Pool, tenant_id: int, set_id: int) -> list[PriceRecord]
     return await asyncio.to_thread(lambda: [_record(row) for row in rows])
 
 
-async def set_with_prices(db: Connection, tenant_id: int, set_id: int) -> tuple[PriceSetRecord | None, Prices]:
-    """Return a set, and its lines for the engine; set 0 is none."""
+async def set_with_lines(
+    db: Connection, tenant_id: int, set_id: int, currencies: Sequence[str], years: Sequence[int]
+) -> tuple[PriceSetRecord | None, list[PriceRecord]]:
+    """Return a set, and its lines for some currencies and years; set 0 is none."""
     if not set_id:
-        return None, NO_PRICES
-    record = await _set(db, tenant_id, set_id)
-    return record, await load_prices(db, tenant_id, set_id, record.content_hash)
+        return None, []
+    rows = await db.fetch(QUERIES["prices_of_row"], tenant_id, set_id, currencies, years)
+    return await _set(db, tenant_id, set_id), [_record(row) for row in rows]
 
 
 async def load_prices(db: Connection, tenant_id: int, set_id: int, content_hash: str) -> Prices:

@@ -51,6 +51,13 @@ FROM prices JOIN price_sets USING (tenant_id, price_set_id)
 WHERE tenant_id = $1 AND price_set_id = $2::bigint
 ORDER BY kind, currency, year, month;
 
+-- name: prices_of_row
+-- The lines of some currencies in some years. Index: prices_pkey, price_sets_pkey.
+SELECT kind, currency, CASE kind WHEN 1 THEN base_currency ELSE '' END AS base_currency, year, month, value, source_note
+FROM prices JOIN price_sets USING (tenant_id, price_set_id)
+WHERE tenant_id = $1 AND price_set_id = $2::bigint AND currency = ANY ($3::text[]) AND year = ANY ($4::integer[])
+ORDER BY kind, currency, year, month;
+
 -- name: list_prices
 -- Index: prices_pkey, price_sets_pkey.
 SELECT kind, currency, CASE kind WHEN 1 THEN base_currency ELSE '' END AS base_currency, year, month, value, source_note
