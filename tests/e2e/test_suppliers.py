@@ -16,6 +16,7 @@ from vcci_client.mapping import load_mapping
 from tests.data_files import shared_data
 from tests.e2e.test_hotspots import by_supplier
 from tests.e2e.test_real_spend import FACTORS, MAPPING, SPEND, TOTAL, vcci
+from tests.prices import deactivate_all
 from tests.server_process import ServerProcess, running_server
 from tests.waiting import until
 
@@ -34,6 +35,7 @@ async def _upload(server: ServerProcess, factors: Path, spend: Path, mapping: Pa
     spec = FactorSetSpec(display_name="EPA v1.3", format=FACTOR_FORMAT_EPA_V1_3, margins=MARGINS_WITH, activate=True)
     async with AsyncClient(server.listening, server.token()) as client:
         await client.import_factor_set(spec, factors)
+        await deactivate_all(client)  # the control totals are without deflation
         await client.upload_file(spend, mapping=load_mapping(mapping))
 
         async def counted() -> bool:
