@@ -28,6 +28,7 @@ logging.getLogger("grpc._cython.cygrpc").isEnabledFor = lambda level: level >= l
 
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 MAX_METADATA_BYTES = 8_192
+COMPRESSION = "x-response-compression"  # in the metadata of a call
 MAX_REQUEST_ID = 128
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Boundary(grpc.aio.ServerInterceptor):
                 self._identify(context, metadata)
                 if not open_to_all:
                     await self._authenticate(metadata)
+                _compress(context, metadata)
                 response = await run(inner, _readable(request, handler.request_streaming), context)
                 status = "OK"
             except grpc.aio.AbortError:
@@ -127,6 +129,15 @@ class Boundary(grpc.aio.ServerInterceptor):
         if scheme.lower() != "bearer":
             raise Unauthenticated
         set_caller(self._authenticator.remembered(token) or await self._authenticator.check(token))
+
+
+def _compress(context: Context, metadata: Metadata) -> None:
+    """Compress the responses when the call asks for it: what a client accepts, gRPC keeps to itself."""
+    wanted = _value(metadata, COMPRESSION)
+    if wanted == "gzip":
+        context.set_compression(grpc.Compression.Gzip)
+    elif wanted:
+        raise InvalidField(f"metadata.{COMPRESSION}", wanted, "gzip, or nothing", reason="OUT_OF_RANGE")
 
 
 def _value(metadata: Metadata, key: str) -> str:

@@ -26,6 +26,7 @@ class Proxy:
     def __init__(self, target: str, fates: Iterator[Fate]) -> None:
         self.address = ""
         self.broken = 0  # connections
+        self.passed = 0  # bytes, of all connections
         self._target = target
         self._fates = fates
         self._connections: set[asyncio.Task[None]] = set()
@@ -66,6 +67,7 @@ class Proxy:
                 passed += len(chunk)
                 if passed <= fate.after_bytes:
                     sink.write(chunk)
+                    self.passed += len(chunk)
                 elif not fate.silent:
                     sink.write(chunk[: len(chunk) // 2])
                     return

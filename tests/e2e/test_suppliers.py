@@ -13,6 +13,7 @@ from vcci_client import AsyncClient, Client
 from vcci_client.errors import EtagMismatch, InvalidRequest
 from vcci_client.mapping import load_mapping
 
+from tests.chaos.proxy import proxy_to
 from tests.data_files import shared_data
 from tests.e2e.test_hotspots import by_supplier
 from tests.e2e.test_real_spend import FACTORS, MAPPING, SPEND, TOTAL, vcci
@@ -117,6 +118,27 @@ def test_the_dashboard_comes_to_the_file(server: ServerProcess, client: Client) 
     year = found["period_start"]["year"]
     same = client.get_dashboard((date(year, 1, 1), date(year + 1, 1, 1)))
     assert found["total"]["estimate"]["kg_co2e"] == same.total.estimate.kg_co2e
+
+
+async def test_answers_are_compressed_when_the_call_asks_for_it(server: ServerProcess) -> None:
+    answers, sizes = [], []
+    for gzip in (False, True):
+        async with proxy_to(server.listening, iter(())) as proxy:
+            async with AsyncClient(proxy.address, server.token(), gzip=gzip) as client:
+                pages = [page async for page in client.list_supplier_pages()]
+                columns = [columns async for columns in client.stream_emissions()]
+            answers.append((pages, columns))
+            sizes.append(proxy.passed)
+    assert answers[0] == answers[1]
+    assert sizes[1] < sizes[0] / 2
+
+
+async def test_an_unknown_compression_is_refused(server: ServerProcess) -> None:
+    async with AsyncClient(server.listening, server.token()) as client:
+        client.connection.metadata += (("x-response-compression", "br"),)
+        with pytest.raises(InvalidRequest) as raised:
+            await client.get_dashboard()
+    assert raised.value.problems[0].field == "metadata.x-response-compression"
 
 
 def test_the_dashboard_is_for_people(server: ServerProcess) -> None:

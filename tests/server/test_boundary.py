@@ -15,9 +15,11 @@ from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
 from vcci.v1 import explanation_pb2
 from vcci_engine.errors import FieldProblem, InvalidFields, NotFound, Overloaded, Unavailable, WriterFenced
+from vcci_server.app import grpc_options
 from vcci_server.auth import Authenticator, caller, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.metrics import Metrics
+from vcci_server.settings import Settings
 from vcci_server.status import MAX_DETAILS_BYTES
 
 from tests.waiting import until
@@ -121,7 +123,7 @@ async def _tenant_id(name: str) -> int | None:
 async def serving() -> AsyncIterator[Bench]:
     metrics = Metrics()
     boundary = Boundary(Authenticator(SECRET, _tenant_id), metrics, MAX_BYTES)
-    server = grpc.aio.server(interceptors=[boundary])
+    server = grpc.aio.server(interceptors=[boundary], options=grpc_options(Settings()))
     rpc.add_CalculationServiceServicer_to_server(Servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

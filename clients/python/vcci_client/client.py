@@ -24,11 +24,12 @@ class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, 
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
-    else VCCI_TOKEN. Resources are the messages of the contract (`vcci.v1`), errors those of `vcci_client.errors`.
+    else VCCI_TOKEN. With `gzip` the server compresses what it answers, for slow lines. Resources are the messages of
+    the contract (`vcci.v1`), errors those of `vcci_client.errors`.
     """
 
-    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0) -> None:
-        super().__init__(Connection(address, token, timeout_s=timeout_s))
+    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
+        super().__init__(Connection(address, token, timeout_s=timeout_s, gzip=gzip))
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -101,9 +102,9 @@ async def _next(items: AsyncIterator[R], end: object) -> R | object:
 class Client:
     """AsyncClient for programs without an event loop: the same methods, which wait, and iterators. For any thread."""
 
-    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0) -> None:
+    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
         async def connect() -> AsyncClient:
-            return AsyncClient(address, token, timeout_s=timeout_s)
+            return AsyncClient(address, token, timeout_s=timeout_s, gzip=gzip)
 
         self._client = _LOOP.run(connect())
 

@@ -40,6 +40,7 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
 )
+GZIP = (("x-response-compression", "gzip"),)
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 
@@ -50,11 +51,12 @@ A = TypeVar("A")
 class Connection:
     """A channel and the services behind it. Make it inside a running event loop."""
 
-    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0) -> None:
+    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
         self.address = address or os.environ.get("VCCI_SERVER") or DEFAULT_ADDRESS
         self.timeout_s = timeout_s
         token = token or os.environ.get("VCCI_TOKEN", "")
-        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        authorization = (("authorization", f"Bearer {token}"),) if token else ()
+        self.metadata = (*authorization, *(GZIP if gzip else ()))
         self.channel = grpc.aio.insecure_channel(self.address, OPTIONS)
         self.uploads = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
