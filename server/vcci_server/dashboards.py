@@ -28,7 +28,7 @@ from vcci_server.validation import Problems
 
 NAMED, MOST_NAMED = 10, 100
 OPEN_UPLOADS = 20
-MOST_KEPT = 64  # dashboards, of all tenants and periods; with 100,000 suppliers two megabytes each
+MOST_KEPT = 64  # dashboards, of all tenants and periods; with 100,000 suppliers a megabyte each
 FIRST_MONTHS = (1, 4, 7, 10)
 
 
@@ -52,7 +52,22 @@ class _Kept:
 
     folds: int
     message: pb.Dashboard
-    suppliers: Tally  # by supplier and own: kg
+    suppliers: "_Suppliers"
+
+
+@dataclass(frozen=True, slots=True)
+class _Suppliers:
+    """The suppliers of a period."""
+
+    largest: Tally  # by supplier: kg; those that may be among the MOST_NAMED largest
+    with_emissions: Keys  # ids, ascending
+    with_own: Keys  # those with emissions from their own data
+
+    @classmethod
+    def of(cls, suppliers: Tally) -> "_Suppliers":
+        """Return them from the sums by supplier and own."""
+        ids, own = suppliers.keys
+        return cls(_largest(suppliers), np.unique(ids), np.unique(ids[own == 1]))
 
 
 class Dashboards:
@@ -77,14 +92,14 @@ class Dashboards:
                     self._keep((tenant_id, period), made)
             message = pb.Dashboard()
             message.CopyFrom(made.message)
-            message.top_suppliers.extend(await self._top(db, tenant_id, made.suppliers, named))
+            message.top_suppliers.extend(await _top(db, tenant_id, made.suppliers.largest, named))
             message.coverage.CopyFrom(await _coverage(db, tenant_id, made.suppliers))
             await _add_uploads(db, tenant_id, message)
         return message
 
     async def _make(
         self, db: Connection, tenant_id: int, period: Period, not_yet: Folded
-    ) -> tuple[pb.Dashboard, Tally]:
+    ) -> tuple[pb.Dashboard, _Suppliers]:
         current, before = [
             await read_standing(db, self._run, tenant_id, of.start, of.end, not_yet, suppliers=of == period)
             for of in (period, period.before)
@@ -101,7 +116,7 @@ class Dashboards:
         )
         if previous := message.previous_total.estimate.kg_co2e:
             message.change = message.total.estimate.kg_co2e / previous - 1
-        return message, current.suppliers
+        return message, await self._run(_Suppliers.of, current.suppliers)
 
     async def _categories(self, summation: Summation, sums: Sums) -> list[pb.EmissionGroup]:
         categories, group = np.unique(sums.keys[CATEGORY], return_inverse=True)
@@ -114,15 +129,6 @@ class Dashboards:
         tier = np.array([TIERS.index(labels[factor].tier) for factor in factors.tolist()], np.intp)
         tiers, group = np.unique(tier[place], return_inverse=True)
         return await _groups(summation, sums, group, [TIERS[number] for number in tiers.tolist()])
-
-    async def _top(self, db: Connection, tenant_id: int, suppliers: Tally, named: int) -> Sequence[pb.TopSupplier]:
-        largest = await self._run(_largest, suppliers, named)
-        ids = largest.keys[0].tolist()
-        rows = await db.fetch(QUERIES["suppliers_of"], tenant_id, ids)
-        of = {row["supplier_id"]: dict(row) for row in rows}
-        found = zip(ids, largest.rows.tolist(), ug_ints(largest.sums[0]), strict=True)
-        ordered = sorted(found, key=lambda item: (-item[2], of[item[0]]["code"]))[:named]
-        return [_top_supplier(of[number], rows, ug) for number, rows, ug in ordered]
 
     def _keep(self, key: tuple[int, Period], made: _Kept) -> None:
         while len(self._kept) >= MOST_KEPT:
@@ -192,14 +198,23 @@ def _grades(of: Standing) -> list[pb.DataQualityShare]:
     return [pb.DataQualityShare(score=score, rows=rows, kg_co2e=ug / 10**9) for score, rows, ug in found if rows]
 
 
-def _largest(suppliers: Tally, named: int) -> Tally:
+def _largest(suppliers: Tally) -> Tally:
     """Return the suppliers that may be among the largest."""
     total = combine_tallies([Tally((suppliers.keys[0],), suppliers.rows, suppliers.sums)])
     high, low = total.sums[0].T
-    if len(total) <= named:
+    if len(total) <= MOST_NAMED:
         return total
-    last = np.lexsort((low, high))[-named]
+    last = np.lexsort((low, high))[-MOST_NAMED]
     return where(total, (high > high[last]) | ((high == high[last]) & (low >= low[last])))
+
+
+async def _top(db: Connection, tenant_id: int, largest: Tally, named: int) -> Sequence[pb.TopSupplier]:
+    ids = largest.keys[0].tolist()
+    rows = await db.fetch(QUERIES["suppliers_of"], tenant_id, ids)
+    of = {row["supplier_id"]: dict(row) for row in rows}
+    found = zip(ids, largest.rows.tolist(), ug_ints(largest.sums[0]), strict=True)
+    ordered = sorted(found, key=lambda item: (-item[2], of[item[0]]["code"]))[:named]
+    return [_top_supplier(of[number], rows, ug) for number, rows, ug in ordered]
 
 
 def _top_supplier(stored: Mapping[str, str], rows: int, ug: int) -> pb.TopSupplier:
@@ -213,14 +228,17 @@ def _top_supplier(stored: Mapping[str, str], rows: int, ug: int) -> pb.TopSuppli
     )
 
 
-async def _coverage(db: Connection, tenant_id: int, suppliers: Tally) -> pb.SupplierCoverage:
+async def _coverage(db: Connection, tenant_id: int, suppliers: _Suppliers) -> pb.SupplierCoverage:
     inactive = [row["supplier_id"] for row in await db.fetch(QUERIES["inactive_suppliers"], tenant_id)]
     count: int = await db.fetchval(QUERIES["count_suppliers"], tenant_id)
-    of, own = suppliers.keys
+
+    def active(ids: Keys) -> int:
+        return len(ids) - int(np.isin(inactive, ids, assume_unique=True).sum())
+
     return pb.SupplierCoverage(
         suppliers=count - len(inactive),
-        with_emissions=len(np.setdiff1d(of, inactive)),
-        with_primary_data=len(np.setdiff1d(of[own == 1], inactive)),
+        with_emissions=active(suppliers.with_emissions),
+        with_primary_data=active(suppliers.with_own),
     )
 
 
