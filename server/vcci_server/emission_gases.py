@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import FloatArray, IndexArray, Positions
-from vcci_engine.gases import Parts, breakdown, parts_of, ratios
-from vcci_engine.totals import Terms, ug_ints
+from vcci_engine.gases import Breakdown, Parts, breakdown, parts_of, ratios
+from vcci_engine.totals import Terms, ug_ints, ug_regrouped
 
 from vcci_server.gas_messages import composition_messages
 from vcci_server.storage.labels import FactorGases
@@ -92,6 +92,8 @@ def compositions_of(
     `amounts` are of the factors whose gases do not follow from the terms.
     """
     sums = Sums((group, factor), terms).where(group >= 0)
+    if parts.parts.one_set and not parts.gwp_set and not include_gases:
+        return _own_sets(sums, parts, n_groups)
     sums = regroup(sums.keys, sums.terms)  # in one order, wherever the terms come from
     group, place = sums.keys[0], parts.positions(sums.keys[1])
     kg = np.array(ug_ints(sums.terms.ug), np.float64) / 1e9
@@ -109,3 +111,14 @@ def compositions_of(
             message.ClearField("gases")
             message.ClearField("kg_co2_biogenic")
     return messages
+
+
+def _own_sets(sums: Sums, parts: StoredParts, n_groups: int) -> list[pb.Composition]:
+    """Return under which sets groups are as stored, each factor under its own: exact sums, a tenth of the work."""
+    group, factor = sums.keys
+    sets = parts.parts.sets
+    code = group * len(sets) + parts.parts.gwp_set.take(parts.positions(factor))
+    ug = ug_ints(ug_regrouped(sums.terms.ug, code, n_groups * len(sets)))
+    by_set = np.array([value / 10**9 for value in ug]).reshape(n_groups, len(sets))
+    nothing = np.zeros((n_groups, 0))
+    return composition_messages(Breakdown((), nothing, nothing, np.zeros(n_groups), sets, by_set))
