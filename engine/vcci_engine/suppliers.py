@@ -17,10 +17,14 @@ Faults = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Suppliers:
-    """A dictionary of K suppliers; entries may repeat."""
+    """A dictionary of K suppliers; entries may repeat.
 
-    codes: tuple[str, ...]
-    names: tuple[str, ...]  # as many as codes, or none
+    `codes` and `names` may go on beyond K: a dictionary that was extended shares them with the longer one, since
+    copying them for each page of a stream would touch every text again.
+    """
+
+    codes: list[str]
+    names: list[str]  # as many as codes, or none
     country: npt.NDArray[np.uint32]  # [K], index into countries
     countries: tuple[str, ...]  # distinct, as they were given; "" says nothing
     fault: Faults | None  # [K], MISSING, TOO_LONG or 0; None: every code is right
@@ -32,10 +36,10 @@ class Suppliers:
         country = np.zeros(len(codes), np.uint32)
         if len(numbers) > 1:
             country = np.fromiter(map(numbers.__getitem__, countries), np.uint32, len(countries))
-        return cls(tuple(codes), tuple(names), country, tuple(numbers), _faults(codes))
+        return cls(list(codes), list(names), country, tuple(numbers), _faults(codes))
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self.country)
 
     def country_of(self, entry: int) -> str:
         """Return an entry's country as it was given; empty where none was."""
@@ -46,17 +50,18 @@ class Suppliers:
         return np.array(chosen, np.bool_).take(self.country)
 
     def extended(self, more: "Suppliers") -> "Suppliers":
-        """Return the dictionary of these, and more behind them."""
+        """Return the dictionary of these, and more behind them; these cannot be extended again."""
+        if len(self.codes) != len(self):
+            raise ValueError("these suppliers were extended before")
         countries = tuple(dict.fromkeys((*self.countries, *more.countries)))
         number = {country: number for number, country in enumerate(countries)}
         moved = np.array([number[country] for country in more.countries], np.uint32)
-        return Suppliers(
-            (*self.codes, *more.codes),
-            (*_padded(self), *_padded(more)) if self.names or more.names else (),
-            np.concatenate((self.country, moved.take(more.country))),
-            countries,
-            _joined(self, more),
-        )
+        if self.names or more.names:
+            self.names.extend([""] * (len(self) - len(self.names)))
+            self.names.extend(more.names or [""] * len(more))
+        self.codes.extend(more.codes)
+        country = np.concatenate((self.country, moved.take(more.country)))
+        return Suppliers(self.codes, self.names, country, countries, _joined(self, more))
 
 
 def _faults(codes: Sequence[str]) -> Faults | None:
@@ -66,10 +71,6 @@ def _faults(codes: Sequence[str]) -> Faults | None:
     missing = [not code for code in codes]
     fault = np.array(missing, np.uint8) * np.uint8(MISSING) + np.array(too_long, np.uint8) * np.uint8(TOO_LONG)
     return fault if fault.any() else None
-
-
-def _padded(suppliers: Suppliers) -> tuple[str, ...]:
-    return suppliers.names or ("",) * len(suppliers)
 
 
 def _joined(*parts: Suppliers) -> Faults | None:

@@ -1,9 +1,10 @@
 """One open stream of an upload: batches are prepared side by side and committed in order.
 
-    reader ──▶ batches being prepared, at most `credits` ──▶ committer ──▶ acknowledgements
+    reader ──▶ batches being prepared, at most `credits` ──▶ committer ──▶ transactions, at most two ──▶ answers
 
 The reader takes a message only when there is a credit for it and room in memory, so a fast client waits and the
-server does not grow. The committer takes every batch that is ready: many small batches share one transaction.
+server does not grow. The committer takes every batch that is ready: many small batches share one transaction. The next
+transaction copies its rows while the one before is still being committed.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from vcci_server.storage.ingest import PreparedBatch
 from vcci_server.supplier_messages import KnownSuppliers
 
 GROUP_ROWS = 200_000  # rows of one transaction; a longer one gains nothing and delays its acknowledgements
+
+TRANSACTIONS = 2  # under way at once
 MAX_ROWS = 1 << 32  # of an upload: rows are numbered in 32 bits
 
 Answer = pb.BatchAck | pb.BatchRefusal
@@ -32,8 +35,8 @@ class Writer(Protocol):
 
     committed_through: int
 
-    async def commit(self, batches: Sequence[PreparedBatch]) -> None:
-        """Store batches that follow each other from `committed_through`, in one transaction."""
+    async def commit(self, batches: Sequence[PreparedBatch], after: asyncio.Task[object] | None) -> None:
+        """Store batches that follow each other, in one transaction, which ends after the one before, `after`."""
 
     async def check(self) -> None:
         """Raise unless this writer still holds the upload."""
@@ -70,6 +73,15 @@ class _Batch:
         return self.prepared is None or self.prepared.done()
 
 
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """Batches of one transaction that is under way, and their answers once it has ended."""
+
+    batches: Sequence[_Batch]
+    answers: Sequence[Answer]
+    stored: asyncio.Task[None]
+
+
 class Intake:
     """The batches of one stream, from the message after `open` to the end."""
 
@@ -82,6 +94,9 @@ class Intake:
         self._slots = asyncio.Semaphore(credits)
         self._suppliers: KnownSuppliers | None = None  # of the stream, for the batches that come next
         self._waiting: deque[_Batch] = deque()
+        self._under_way: asyncio.Queue[_Settlement | None] = asyncio.Queue()  # None: nothing comes any more
+        self._transactions = asyncio.Semaphore(TRANSACTIONS)
+        self._taken = 0  # bytes of room
         self._arrived = asyncio.Event()
         self._ended = False
         self._received = writer.committed_through  # the offset that the reader expects
@@ -96,10 +111,10 @@ class Intake:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read(requests, tasks))
                 self._reader.add_done_callback(self._end)
-                tasks.create_task(self._commit())
+                tasks.create_task(self._commit(tasks))
+                tasks.create_task(self._answer())
         finally:
-            for batch in self._waiting:
-                self._room.give_back(batch.size)
+            self._room.give_back(self._taken)
             self._done.set()
 
     async def drain(self, notice: pb.Drain) -> None:
@@ -138,6 +153,7 @@ class Intake:
     async def _take(self, append: pb.AppendBatch, tasks: asyncio.TaskGroup) -> None:
         batch = _Batch(append.offset, row_count(append), append.ByteSize())
         await self._room.take(batch.size)
+        self._taken += batch.size
         if not 0 <= batch.offset <= MAX_ROWS - batch.rows:
             expected = f"0 to {MAX_ROWS - batch.rows}, as an upload has at most {MAX_ROWS} rows"
             batch.error = InvalidField("offset", batch.offset, expected, reason="OUT_OF_RANGE")
@@ -150,17 +166,28 @@ class Intake:
         self._waiting.append(batch)
         self._arrived.set()
 
-    async def _commit(self) -> None:
-        while True:
-            while self._waiting:
-                batches = await self._ready_batches()
-                for answer in await self._settle(batches):
-                    await self._say(answer)
-                    self._slots.release()
-            if self._ended:
-                return
-            self._arrived.clear()
-            await self._arrived.wait()
+    async def _commit(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin one transaction after the other."""
+        before = None
+        while self._waiting or not self._ended:
+            if self._waiting:
+                await self._transactions.acquire()
+                before = self._settle(await self._ready_batches(), before, tasks)
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
+        self._under_way.put_nowait(None)
+
+    async def _answer(self) -> None:
+        """Answer the batches of each transaction when it has ended."""
+        while settlement := await self._under_way.get():
+            await settlement.stored
+            self._transactions.release()
+            for batch, answer in zip(settlement.batches, settlement.answers, strict=True):
+                self._taken -= batch.size
+                self._room.give_back(batch.size)
+                await self._say(self._response(answer))
+                self._slots.release()
 
     async def _ready_batches(self) -> list[_Batch]:
         """Wait for the first batch; return it and those behind it that are ready too, up to one transaction."""
@@ -175,18 +202,25 @@ class Intake:
             count += 1
         return [self._waiting[number] for number in range(count)]
 
-    async def _settle(self, batches: list[_Batch]) -> list[pb.AppendActivitiesResponse]:
-        """Commit what can be, in one transaction, and return one answer per batch."""
+    def _settle(
+        self, batches: list[_Batch], before: asyncio.Task[None] | None, tasks: asyncio.TaskGroup
+    ) -> asyncio.Task[None]:
+        """Begin to commit what can be, in one transaction, which ends after the one before."""
         group: list[PreparedBatch] = []
         answers = [self._judge(batch, group) for batch in batches]
-        if group:
-            await self._writer.commit(group)
-        else:
-            await self._writer.check()
-        for batch in batches:
+        for _ in batches:
             self._waiting.popleft()
-            self._room.give_back(batch.size)
-        return [self._response(answer) for answer in answers]
+        stored = tasks.create_task(self._store(group, before))
+        self._under_way.put_nowait(_Settlement(batches, answers, stored))
+        return stored
+
+    async def _store(self, group: Sequence[PreparedBatch], before: asyncio.Task[None] | None) -> None:
+        if group:
+            await self._writer.commit(group, before)
+        else:
+            if before is not None:
+                await asyncio.wait([before])
+            await self._writer.check()
 
     def _judge(self, batch: _Batch, group: list[PreparedBatch]) -> Answer:
         """Add the batch to the group when it is the next one and right; return its answer."""

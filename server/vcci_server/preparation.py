@@ -4,7 +4,6 @@ Decoding and arithmetic run in a worker thread or on Ray, never on the event loo
 from the database.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,7 +65,7 @@ class Preparation:
 
     async def add_suppliers(self, known: KnownSuppliers | None, message: pb.AddSuppliers) -> KnownSuppliers:
         """Return the stream's suppliers with those of a message, or raise InvalidInput."""
-        return await asyncio.to_thread(add_suppliers, known, message, self.limits)
+        return await add_suppliers(known, message, self.limits)
 
     async def prepare(self, append: pb.AppendBatch, known: KnownSuppliers | None) -> Prepared | InvalidInput:
         """Return the batch ready to commit, or why it is refused; `known` are its stream's suppliers."""

@@ -1,6 +1,8 @@
 """Suppliers from the wire: those that one batch brings, and those that a stream has for all its batches."""
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,46 +35,53 @@ def has_suppliers(columns: activity_pb2.ActivityColumns) -> bool:
     return bool(len(columns.supplier_codes) or len(columns.supplier_names) or len(columns.supplier_countries))
 
 
+class Ids:
+    """The ids of suppliers, as far as these were asked for; shared by all states of a dictionary, and grows with it."""
+
+    def __init__(self, count: int) -> None:
+        self.of = np.full(count, NOT_KNOWN, np.int32)
+
+    def grow(self, count: int) -> None:
+        """Make room for so many suppliers."""
+        self.of = np.append(self.of, np.full(count - len(self.of), NOT_KNOWN, np.int32))
+
+
 @dataclass(frozen=True, slots=True)
 class KnownSuppliers:
-    """Suppliers of a tenant with their ids, as far as these were asked for."""
+    """A state of a stream's suppliers, or one batch's, and their ids."""
 
     suppliers: Suppliers
-    ids: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))  # [K]; written to
+    ids: Ids
 
     @classmethod
-    def of(cls, suppliers: Suppliers) -> "KnownSuppliers":
+    def of(cls, suppliers: Suppliers) -> Self:
         """Return suppliers of which no id is known yet."""
-        return cls(suppliers, np.full(len(suppliers), NOT_KNOWN, np.int32))
-
-    def extended(self, more: Suppliers) -> "KnownSuppliers":
-        """Return these, and more behind them."""
-        return KnownSuppliers(self.suppliers.extended(more), np.append(self.ids, np.zeros(len(more), np.int32)))
+        return cls(suppliers, Ids(len(suppliers)))
 
     async def resolve(self, store: SupplierStore, tenant_id: int, used: IndexArray) -> npt.NDArray[np.int32]:
         """Return [K]: the ids, of at least the entries that are `used`; suppliers that are new are made."""
-        unknown = np.unique(used[self.ids.take(used) == NOT_KNOWN])
+        unknown = np.unique(used[self.ids.of.take(used) == NOT_KNOWN])
         if len(unknown):
             suppliers, at = self.suppliers, unknown.tolist()
-            self.ids[unknown] = await store.resolve(
+            countries = suppliers.countries
+            found = await store.resolve(
                 tenant_id,
                 [suppliers.codes[entry] for entry in at],
                 [suppliers.names[entry] for entry in at] if suppliers.names else (),
-                [suppliers.country_of(entry) for entry in at] if any(suppliers.countries) else (),
+                [countries[number] for number in suppliers.country[unknown].tolist()] if any(countries) else (),
             )
-        return self.ids
+            self.ids.of[unknown] = found
+        return self.ids.of
 
 
-def add_suppliers(
-    known: KnownSuppliers | None, message: upload_service_pb2.AddSuppliers, limits: BatchLimits
-) -> KnownSuppliers:
+def added_suppliers(known: Suppliers, message: upload_service_pb2.AddSuppliers, limits: BatchLimits) -> Suppliers:
     """Return the stream's suppliers with those of a message, or raise InvalidField, InvalidBatch."""
     if message.HasField("crc32c") and (found := checksum(message)) != message.crc32c:
         expected = f"{found:#010x}, the CRC-32C of the suppliers as received"
         raise InvalidField("suppliers.crc32c", f"{message.crc32c:#010x}", expected, reason="CHECKSUM_MISMATCH")
-    before = KnownSuppliers.of(Suppliers.of(())) if known is None or not message.first else known
-    if message.first != len(before.suppliers):
-        expected = f"{len(before.suppliers)}, as many as the stream has, or 0"
+    before = known if message.first else Suppliers.of(())
+    if message.first != len(before):
+        expected = f"{len(before)}, as many as the stream has, or 0"
         raise InvalidField("suppliers.first", message.first, expected, reason="INDEX_OUT_OF_DICTIONARY")
     more = _suppliers(
         "suppliers.",
@@ -83,6 +92,18 @@ def add_suppliers(
         tuple(message.countries),
     )
     return before.extended(more)
+
+
+async def add_suppliers(
+    known: KnownSuppliers | None, message: upload_service_pb2.AddSuppliers, limits: BatchLimits
+) -> KnownSuppliers:
+    """Return the stream's suppliers with those of a message, or raise InvalidField, InvalidBatch."""
+    before = known or KnownSuppliers.of(Suppliers.of(()))
+    suppliers = await asyncio.to_thread(added_suppliers, before.suppliers, message, limits)
+    if not message.first:
+        return KnownSuppliers.of(suppliers)
+    before.ids.grow(len(suppliers))
+    return KnownSuppliers(suppliers, before.ids)
 
 
 def _suppliers(

@@ -47,10 +47,12 @@ class UploadWriter:
         self._key = (opened.tenant_id, opened.upload_id)
         self._metrics = metrics
 
-    async def commit(self, batches: Sequence[PreparedBatch]) -> None:
-        """Store batches that follow each other from `committed_through`, in one transaction."""
+    async def commit(self, batches: Sequence[PreparedBatch], after: asyncio.Task[object] | None) -> None:
+        """Store batches that follow each other, in one transaction, which ends after the one before, `after`."""
         started = time.perf_counter()
-        self.committed_through = await commit_batches(self._pool, self._keeper, *self._key, self.epoch, batches)
+        self.committed_through = await commit_batches(
+            self._pool, self._keeper, *self._key, self.epoch, batches, after=after
+        )
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         self._metrics.accepted.inc(sum(batch.accepted for batch in batches))
         self._metrics.rejected.inc(sum(batch.rejected for batch in batches))

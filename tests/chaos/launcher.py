@@ -2,8 +2,8 @@
 
 launcher.py MOMENT N serve …    at the n-th time that it is
 
-before_copy     the ledger has moved, and nothing is copied
-after_copy      the segments are copied, and the transaction is not committed
+before_copy     nothing is copied
+after_copy      the segments are copied, and the ledger has not moved
 after_commit    it is committed, and not acknowledged
 """
 

@@ -10,7 +10,8 @@ from vcci.v1.upload_service_pb2 import AppendActivitiesRequest
 from vcci_client import supplier_book
 from vcci_client.activities import Activities, Dictionary, IndexArray
 from vcci_client.supplier_book import Bookkeeper, SupplierBook
-from vcci_server.supplier_messages import KnownSuppliers, add_suppliers
+from vcci_engine.suppliers import Suppliers
+from vcci_server.supplier_messages import added_suppliers
 from vcci_server.validation import BatchLimits
 
 Triple = tuple[str, str, str]  # code, name, country
@@ -36,17 +37,16 @@ def batch(suppliers: Sequence[Triple]) -> Activities:
     )
 
 
-def received(book: SupplierBook) -> KnownSuppliers:
+def received(book: SupplierBook) -> Suppliers:
     """The suppliers of a stream that was sent the book."""
-    known = None
+    suppliers = Suppliers.of(())
     for page in book.pages:
-        known = add_suppliers(known, AppendActivitiesRequest.FromString(page).suppliers, BatchLimits())
-    assert known is not None
-    return known
+        suppliers = added_suppliers(suppliers, AppendActivitiesRequest.FromString(page).suppliers, BatchLimits())
+    return suppliers
 
 
 def read(book: SupplierBook, index: IndexArray) -> list[Triple]:
-    suppliers = received(book).suppliers
+    suppliers = received(book)
     names = suppliers.names or [""] * len(suppliers)
     return [(suppliers.codes[at], names[at], suppliers.country_of(at)) for at in index.tolist()]
 

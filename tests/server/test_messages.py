@@ -216,7 +216,7 @@ def test_a_row_has_all_its_fields(factors: FactorTable) -> None:
     )
     activities, early = activities_from_rows(pb.ActivityRows(activities=[activity(), full]))
     assert len(early) == 0
-    assert (activities.suppliers.codes, activities.suppliers.names) == (("S1", "S1"), ("", "Acme"))
+    assert (activities.suppliers.codes, activities.suppliers.names) == (["S1", "S1"], ["", "Acme"])
     assert [activities.suppliers.country_of(entry) for entry in (0, 1)] == ["", "DE"]
     assert [column.tolist() for column in (activities.method, activities.quality) if column is not None] == [
         [0, 2],

@@ -1,9 +1,11 @@
 """Commits prepared batches: ledger, segments and row errors in one transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import asyncpg
 from vcci_engine.errors import OffsetMismatch, VcciError
 from vcci_engine.results import Basis, RowErrors
 from vcci_engine.segments import Segment
@@ -11,7 +13,7 @@ from vcci_engine.segments import Segment
 from vcci_server.storage import uploads
 from vcci_server.storage.copy import SegmentRow, copy_segments
 from vcci_server.storage.partitions import PartitionKeeper
-from vcci_server.storage.pool import Connection, Pool, transaction
+from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
 
@@ -42,10 +44,12 @@ async def commit_batches(
     batches: Sequence[PreparedBatch],
     *,
     also: Callable[[Connection], Awaitable[None]] | None = None,
+    after: asyncio.Task[object] | None = None,
 ) -> int:
     """Store batches that follow each other, all or none, and return the offset up to which rows are durable now.
 
-    What `also` does happens in the same transaction.
+    What `also` does happens in the same transaction. The ledger moves last: a writer may copy its next batches while
+    it still commits those before, `after`, whose failure is raised here too.
 
     Raises WriterFenced, WrongState (finalized, abandoned), OffsetMismatch, NotFound; or Unavailable, after which the
     batches may or may not be stored: the upload's `committed_rows` tells.
@@ -53,15 +57,29 @@ async def commit_batches(
     if any(before.offset + before.rows != after.offset for before, after in pairwise(batches)):
         raise ValueError("batches of one commit must follow each other")
     await keeper.ensure({segment.quarter for batch in batches for segment in batch.segments})
-    async with transaction(pool) as db:
-        committed_through = await _advance(db, tenant_id, upload_id, epoch, batches)
-        if rows := list(_segment_rows(tenant_id, upload_id, batches)):
-            await copy_segments(db, rows)
-        if errors := [_row_errors(tenant_id, upload_id, batch) for batch in batches if batch.rejected]:
-            await db.executemany(QUERIES["insert_row_errors"], errors)
-        if also is not None:
-            await also(db)
-    return committed_through
+    try:
+        async with transaction(pool) as db:
+            if await db.fetchval(QUERIES["hold_upload"], tenant_id, upload_id, epoch) is None:
+                raise await _refusal(db, tenant_id, upload_id, epoch, batches[0].offset)
+            await _store(db, tenant_id, upload_id, batches)
+            if also is not None:
+                await also(db)
+            if after is not None:
+                await asyncio.wait([after])
+                after.result()
+            return await _advance(db, tenant_id, upload_id, epoch, batches)
+    except asyncpg.UniqueViolationError as error:
+        if error.table_name == "kept_calculations":
+            raise
+        async with connection(pool) as db:  # the rows are stored already: the offset is not the next one
+            raise await _refusal(db, tenant_id, upload_id, epoch, batches[0].offset) from error
+
+
+async def _store(db: Connection, tenant_id: int, upload_id: int, batches: Sequence[PreparedBatch]) -> None:
+    if rows := list(_segment_rows(tenant_id, upload_id, batches)):
+        await copy_segments(db, rows)
+    if errors := [_row_errors(tenant_id, upload_id, batch) for batch in batches if batch.rejected]:
+        await db.executemany(QUERIES["insert_row_errors"], errors)
 
 
 async def _advance(db: Connection, tenant_id: int, upload_id: int, epoch: int, batches: Sequence[PreparedBatch]) -> int:

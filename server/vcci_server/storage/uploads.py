@@ -81,12 +81,12 @@ async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAS
 
 
 async def open_upload(pool: Pool, tenant_id: int, upload_id: int) -> UploadRecord:
-    """Take a new epoch, which fences any other writer. A batch that is being committed is waited for."""
-    async with connection(pool) as db:
-        if row := await db.fetchrow(QUERIES["open_upload"], tenant_id, upload_id):
-            return record(row)
-        upload = await fetch(db, QUERIES["select_upload"], tenant_id, upload_id)
-    raise closed(upload)
+    """Take a new epoch, which fences any other writer. Batches that are being committed are waited for."""
+    async with transaction(pool) as db:
+        upload = await fetch(db, QUERIES["lock_upload"], tenant_id, upload_id)
+        if upload.state != "open":
+            raise closed(upload)
+        return record(await db.fetchrow(QUERIES["open_upload"], tenant_id, upload_id))
 
 
 async def check_epoch(pool: Pool, tenant_id: int, upload_id: int, epoch: int) -> UploadRecord:

@@ -15,6 +15,7 @@ from vcci_server.storage.pool import Connection, Pool
 from vcci_server.storage.queries import QUERIES
 
 from tests.server.storage.samples import QUARTER, batch
+from tests.waiting import until
 
 
 class Writer:
@@ -26,8 +27,13 @@ class Writer:
         self.upload = upload
         self.key = (upload.tenant_id, upload.upload_id)
 
-    async def commit(self, *batches: PreparedBatch) -> int:
-        return await commit_batches(self.pool, self.keeper, *self.key, self.upload.epoch, batches)
+    async def commit(self, *batches: PreparedBatch, after: asyncio.Task[object] | None = None) -> int:
+        return await commit_batches(self.pool, self.keeper, *self.key, self.upload.epoch, batches, after=after)
+
+    async def copied(self) -> bool:
+        """Whether a transaction of this upload has copied, and waits to move the ledger."""
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE 'COPY%'"
+        return bool(await self.pool.fetchval(waiting))
 
     async def ledger(self) -> uploads.UploadRecord:
         return await uploads.get(self.pool, *self.key)
@@ -91,6 +97,43 @@ async def test_a_fenced_writer_stores_nothing(writer: Writer) -> None:
     with pytest.raises(WriterFenced):
         await writer.commit(batch(0, 3))
     assert await writer.stored_rows() == []
+
+
+async def test_a_transaction_copies_while_the_one_before_is_under_way_and_ends_after_it(writer: Writer) -> None:
+    release = asyncio.Event()
+
+    async def first() -> int:
+        await release.wait()
+        return await writer.commit(batch(0, 3))
+
+    before = asyncio.create_task(first())
+    following = asyncio.create_task(writer.commit(batch(3, 2), after=before))
+    await until(writer.copied)
+    assert ((await writer.ledger()).committed_rows, await writer.stored_rows()) == (0, [])
+    release.set()
+    assert (await before, await following) == (3, 5)
+    assert await writer.stored_rows() == [0, 1, 2, 3, 4]
+
+
+async def test_a_transaction_fails_with_the_one_before(writer: Writer) -> None:
+    before = asyncio.create_task(writer.commit(batch(9, 3)))
+    with pytest.raises(OffsetMismatch) as raised:
+        await writer.commit(batch(12, 3), after=before)
+    assert raised.value.offset == 9
+    assert ((await writer.ledger()).committed_rows, await writer.stored_rows()) == (0, [])
+
+
+async def test_who_takes_an_upload_over_waits_for_what_is_being_committed(writer: Writer) -> None:
+    release = asyncio.Event()
+    before = asyncio.create_task(release.wait())
+    committing = asyncio.create_task(writer.commit(batch(0, 3), after=before))
+    await until(writer.copied)
+    taking_over = asyncio.create_task(uploads.open_upload(writer.pool, *writer.key))
+    done, _ = await asyncio.wait([taking_over], timeout=0.2)
+    assert not done
+    release.set()
+    assert await committing == 3
+    assert (await taking_over).committed_rows == 3
 
 
 async def test_a_finalized_upload_takes_no_batch(writer: Writer) -> None:

@@ -14,7 +14,7 @@ SELECT * FROM uploads WHERE tenant_id = $1 AND request_id = $2;
 SELECT * FROM uploads WHERE tenant_id = $1 AND upload_id = $2;
 
 -- name: lock_upload
--- Index: uploads_pkey. Waits for the writer's transaction.
+-- Index: uploads_pkey. Waits for the writer's transactions.
 SELECT * FROM uploads WHERE tenant_id = $1 AND upload_id = $2 FOR UPDATE;
 
 -- name: list_uploads
@@ -22,8 +22,9 @@ SELECT * FROM uploads WHERE tenant_id = $1 AND upload_id = $2 FOR UPDATE;
 SELECT * FROM uploads WHERE tenant_id = $1 AND upload_id < $2 ORDER BY upload_id DESC LIMIT $3;
 
 -- name: open_upload
+-- The new epoch fences whoever writes.
 UPDATE uploads SET epoch = epoch + 1, updated_at = now()
-WHERE tenant_id = $1 AND upload_id = $2 AND state = 'open'
+WHERE tenant_id = $1 AND upload_id = $2
 RETURNING *;
 
 -- name: close_upload
