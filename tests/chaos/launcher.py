@@ -36,10 +36,11 @@ def _arm(module: ModuleType, name: str, times: int, *, after: bool) -> None:
     async def deadly(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == times and not after:
+        is_the_call = calls == times  # others may begin before it ends
+        if is_the_call and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         result = await function(*args, **kwargs)
-        if calls == times:
+        if is_the_call:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
