@@ -114,7 +114,7 @@ def compositions_of(
 
 
 def _own_sets(sums: Sums, parts: StoredParts, n_groups: int) -> list[pb.Composition]:
-    """Return under which sets groups are as stored, each factor under its own: exact sums, a tenth of the work."""
+    """Return under which sets groups are as stored, each factor under its own: exact sums, a third of the work."""
     group, factor = sums.keys
     sets = parts.parts.sets
     code = group * len(sets) + parts.parts.gwp_set.take(parts.positions(factor))
