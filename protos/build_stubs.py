@@ -14,7 +14,12 @@ from grpc_tools import protoc
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PROTOS = Path(__file__).parent
-INCLUDES = [PROTOS, files("grpc_tools") / "_proto", distribution("googleapis-common-protos").locate_file("")]
+GOOGLE = distribution("googleapis-common-protos")
+OPERATIONS = "google/longrunning/operations.proto"  # the package has it under another name
+INCLUDES = [
+    *(PROTOS, files("grpc_tools") / "_proto", GOOGLE.locate_file("")),
+    f"{OPERATIONS}={GOOGLE.locate_file(OPERATIONS.replace('.proto', '_proto.proto'))}",
+]
 
 
 def build() -> None:

@@ -131,6 +131,26 @@ def build_lookup(
     )
 
 
+def by_ids(lookup: FactorLookup) -> FactorLookup:
+    """Return a lookup whose keys are the factors' ids: each is found wherever and whenever it is asked for."""
+    count, years = len(lookup.id) - 2, lookup.factor.shape[1]
+    place = np.zeros(count + 1, np.intp)
+    place[lookup.factor.ravel()] = np.arange(lookup.factor.size)  # a cell that has the factor: one has its own year
+    column = np.array([bool(target.year) for target in lookup.targets]).take(lookup.target.take(place))
+    first = lookup.target.take(place) - column * (place % years)
+    every = np.arange(count + 1, dtype=np.int32)
+    return replace(
+        lookup,
+        key={str(number): factor for factor, number in enumerate(lookup.id[:count].tolist())},
+        region={},
+        group=every[:, None],
+        group_notice=np.zeros((count + 1, 1), np.uint16),
+        factor=np.repeat(every[:, None], years, axis=1),
+        year_notice=np.zeros((count + 1, years), np.uint16),
+        target=(first[:, None] + column[:, None] * np.arange(years)).astype(np.int32),
+    )
+
+
 def _keys(index: Mapping[str, tuple[int, int]]) -> list[str]:
     """The key of each factor."""
     return [key for key, (start, stop) in index.items() for _ in range(start, stop)]

@@ -1,13 +1,13 @@
 """A factor set as arrays with an index; F is the number of factors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from vcci_engine.activities import FloatArray, IndexArray, Positions
-from vcci_engine.factor_lookup import FactorLookup, build_lookup
+from vcci_engine.factor_lookup import FactorLookup, build_lookup, by_ids
 from vcci_engine.gases import Parts, parts_of
 from vcci_engine.gwp import UNKNOWN_SET
 from vcci_engine.prices import NO_PRICES, Prices
@@ -50,6 +50,11 @@ class FactorTable:
     def sigma2_of(self, ids: IndexArray | Positions) -> FloatArray:
         """Return sigma2 of factors of this set by their ids; 0 for id 0, the supplier's own."""
         return np.where(ids == 0, 0.0, self.lookup.sigma2.take(self.positions(ids)))
+
+    def by_ids(self) -> "FactorTable":
+        """Return the table with the factors' ids for keys, each of which stands for every region and year."""
+        index = {str(number): (place, place + 1) for place, number in enumerate(self.id.tolist())}
+        return replace(self, key=tuple(index), index=index, lookup=by_ids(self.lookup))
 
 
 def build_table(

@@ -1,8 +1,8 @@
 """Restating stored emissions under another basis: the new values, and what caused each change, exactly.
 
-A value goes from the stored one to the new one in steps, each of which changes one thing: the methods, the factors.
-What a step changes belongs to its cause, so the causes' differences add up to the whole. Rows that can no longer be
-calculated keep their stored values.
+A value goes from the stored one to the new one in steps, each of which changes one thing: the methods, the prices,
+the factors, the GWP set. What a step changes belongs to its cause, so the causes' differences add up to the whole. Rows
+that can no longer be calculated keep their stored values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from vcci_engine.activities import Activities, FloatArray, IndexArray, Positions
 from vcci_engine.calculate import calculate
-from vcci_engine.factors import FactorTable, build_table
+from vcci_engine.express import express
+from vcci_engine.factors import FactorTable
 from vcci_engine.methods import VERSION
 from vcci_engine.results import Basis, Calculation, RowErrors
 from vcci_engine.segment_codec import Segment
@@ -49,6 +50,15 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Tables:
+    """The factors and prices that stored emissions rest on, and those that they are restated under."""
+
+    old: FactorTable
+    priced: FactorTable  # the old factors with the new prices; `old` itself where these are the same
+    new: FactorTable
+
+
+@dataclass(frozen=True, slots=True)
 class Restatement:
     """N stored emissions under another basis."""
 
@@ -58,21 +68,35 @@ class Restatement:
 
 
 def restate(
-    segments: Sequence[Segment], wanted: Mask, countries: Countries, basis: Basis, old: FactorTable, new: FactorTable
+    segments: Sequence[Segment],
+    wanted: Mask,
+    countries: Countries,
+    basis: Basis,
+    tables: Tables,
+    gwp_set: str = "",
 ) -> Restatement:
-    """Restate the rows `wanted` of segments of one basis, whose factor table is `old`, under the table `new`.
+    """Restate the rows `wanted` of segments of one basis, in a GWP set; empty: in each factor's own.
 
     Other rows keep their columns. The same rows give the same bits whatever segments are restated together.
     """
     activities, used = stored_activities(segments, countries)
     stored = dict(zip(RESTATED, columns_of(segments, *RESTATED), strict=True))
-    calculation = calculate(replace(activities, **keyed(used, _keys(used, old))), new, allow_negative=True)
-    restated = {name: _updated(column, calculation, name, wanted) for name, column in stored.items()}
+    activities = replace(activities, **keyed(used, _keys(used, tables.old)))
+    calculated = calculate(activities, tables.new, allow_negative=True)
+    expressed = express(calculated, activities, tables.new, gwp_set)
+    rows = expressed.emissions.row  # the others keep their values
+    right = np.zeros(len(wanted), np.bool_)
+    right[rows] = wanted[rows]
+    restated = {name: _updated(column, expressed, name, right) for name, column in stored.items()}
     steps = _Steps(stored["kg_co2e"], wanted)
     if basis.method_version != VERSION:
-        steps.add(_by_todays_methods(activities, used, old, stored["kg_co2e"]), np.uint8(Cause.METHOD))
-    steps.add(restated["kg_co2e"], _factor_causes(stored, restated, calculation.emissions.row, old, new))
-    errors = _only(calculation.errors, wanted)
+        steps.add(_with_the_same_factors(activities, used, tables.old, right, steps.kg_co2e), Cause.METHOD)
+    if tables.old is not tables.priced:
+        steps.add(_with_the_same_factors(activities, used, tables.priced, right, steps.kg_co2e), Cause.PRICE_SET)
+    causes = _factor_causes(stored, restated, np.flatnonzero(right), tables)
+    steps.add(_updated(steps.kg_co2e, calculated, "kg_co2e", right), causes)
+    steps.add(restated["kg_co2e"], Cause.GWP_SET)
+    errors = _only(expressed.errors, wanted)
     steps.keep(errors.row)
     return Restatement(restated, steps.changes(), errors)
 
@@ -81,21 +105,21 @@ class _Steps:
     """The values of rows from step to step; rows that a step cannot calculate stay at the value before."""
 
     def __init__(self, kg_co2e: FloatArray, wanted: Mask) -> None:
-        self._kg_co2e = kg_co2e
+        self.kg_co2e = kg_co2e
         self._wanted = wanted
         self._found: list[Changes] = []
 
-    def add(self, kg_co2e: FloatArray, cause: npt.NDArray[np.uint8] | np.uint8) -> None:
+    def add(self, kg_co2e: FloatArray, cause: npt.NDArray[np.uint8] | Cause) -> None:
         """Note which rows a step changes, by a microgram at least, and why."""
-        moved = np.rint(self._kg_co2e * UG_PER_KG) != np.rint(kg_co2e * UG_PER_KG)
+        moved = np.rint(self.kg_co2e * UG_PER_KG) != np.rint(kg_co2e * UG_PER_KG)
         rows = np.flatnonzero(moved & self._wanted)
-        causes = np.broadcast_to(cause, len(kg_co2e))[rows]
-        self._found.append(Changes(rows, causes, self._kg_co2e[rows], kg_co2e[rows]))
-        self._kg_co2e = kg_co2e
+        causes = np.broadcast_to(np.asarray(cause, np.uint8), len(kg_co2e))[rows]
+        self._found.append(Changes(rows, causes, self.kg_co2e[rows], kg_co2e[rows]))
+        self.kg_co2e = kg_co2e
 
     def keep(self, rows: IndexArray) -> None:
         """Note rows that keep their stored values."""
-        kept, value = rows.astype(np.intp), self._kg_co2e[rows]
+        kept, value = rows.astype(np.intp), self.kg_co2e[rows]
         self._found.append(Changes(kept, np.full(len(kept), Cause.NOT_CALCULABLE, np.uint8), value, value))
 
     def changes(self) -> Changes:
@@ -114,41 +138,29 @@ def _keys(used: IndexArray, table: FactorTable) -> dict[int, str]:
     return {number: table.key[place] for number, place in zip(ids.tolist(), places, strict=True)}
 
 
-def _updated(column: Column, calculation: Calculation, name: str, wanted: Mask) -> Column:
-    """Return a stored column with the calculated values of the rows that are right and wanted."""
-    rows = calculation.emissions.row
-    right = wanted[rows]
+def _updated(column: Column, calculation: Calculation, name: str, right: Mask) -> Column:
+    """Return a column with the calculated values of the rows that are right."""
+    emissions = calculation.emissions
+    taken = right[emissions.row]
     updated = column.copy()
-    updated[rows[right]] = getattr(calculation.emissions, name)[right]
+    updated[emissions.row[taken]] = getattr(emissions, name)[taken]
     return updated
 
 
-def _by_todays_methods(activities: Activities, used: IndexArray, table: FactorTable, kg_co2e: FloatArray) -> FloatArray:
+def _with_the_same_factors(
+    activities: Activities, used: IndexArray, table: FactorTable, right: Mask, kg_co2e: FloatArray
+) -> FloatArray:
     """Return the values under the very factors that were used, whatever their regions and years."""
-    ids = np.unique(used[used != 0])
-    places = table.positions(ids).tolist()
-    names = {number: str(number) for number in ids.tolist()}
-    frozen = build_table(
-        table.set_id,
-        table.content_hash,
-        ids=ids.tolist(),
-        keys=list(names.values()),
-        regions=[""] * len(ids),
-        years=[int(table.year[place]) for place in places],
-        units=[table.unit[place] for place in places],
-        kg_co2e=table.kg_co2e[places].tolist(),
-        gsd2=[1.0] * len(ids),
-    )
-    again = calculate(replace(activities, **keyed(used, names)), frozen, allow_negative=True).emissions
-    values = kg_co2e.copy()
-    values[again.row] = again.kg_co2e
-    return values
+    names = {number: str(number) for number in np.unique(used).tolist()}
+    again = calculate(replace(activities, **keyed(used, names)), table.by_ids(), allow_negative=True)
+    return _updated(kg_co2e, again, "kg_co2e", right)
 
 
 def _factor_causes(
-    stored: Mapping[str, Column], restated: Mapping[str, Column], rows: IndexArray, old: FactorTable, new: FactorTable
+    stored: Mapping[str, Column], restated: Mapping[str, Column], rows: Positions, tables: Tables
 ) -> npt.NDArray[np.uint8]:
     """Return why each row's value would change with its factor; `rows` are those that could be calculated."""
+    old, new = tables.old, tables.new
     causes = np.full(len(stored["factor"]), Cause.FACTOR_VALUE, np.uint8)
     again = rows[stored["factor"][rows] != restated["factor"][rows]]
     before, after = old.positions(stored["factor"][again]), new.positions(restated["factor"][again])

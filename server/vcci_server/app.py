@@ -4,13 +4,14 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
 import grpc.aio
+from google.longrunning import operations_pb2_grpc, operations_proto_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from vcci.v1 import (
@@ -24,6 +25,8 @@ from vcci.v1 import (
     hotspot_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
+    run_service_pb2,
+    run_service_pb2_grpc,
     supplier_service_pb2,
     supplier_service_pb2_grpc,
     upload_service_pb2,
@@ -43,6 +46,9 @@ from vcci_server.hotspots import HotspotServicer
 from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.prices import PriceServicer
+from vcci_server.operations import OperationsServicer
+from vcci_server.recalculation import Recalculation
+from vcci_server.runs import RunServicer
 from vcci_server.settings import Settings, SettingsError, split_address
 from vcci_server.snapshots import Snapshots
 from vcci_server.storage import tenants
@@ -55,6 +61,7 @@ from vcci_server.storage.summing import on_executor
 from vcci_server.storage.supplier_lists import SupplierReader
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.suppliers import SupplierServicer
+from vcci_server.tasks import running
 from vcci_server.uploads import UploadServicer, UploadServices
 
 SERVICES = [
@@ -66,6 +73,8 @@ SERVICES = [
         (factor_service_pb2.DESCRIPTOR, "FactorService"),
         (price_service_pb2.DESCRIPTOR, "PriceService"),
         (emission_service_pb2.DESCRIPTOR, "EmissionService"),
+        (run_service_pb2.DESCRIPTOR, "RunService"),
+        (operations_proto_pb2.DESCRIPTOR, "Operations"),
         (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
     )
 ]
@@ -163,8 +172,11 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
     partitions, suppliers = PartitionKeeper(pool), SupplierStore(pool)
     keeping = Keeping(pool, partitions, suppliers)
     await stack.enter_async_context(keeping.running())
-    background = Background(database_url, pool, partitions, executor, observe=metrics.observe_work)
-    await stack.enter_async_context(_running(background.run()))
+    recalculation = Recalculation(pool, executor)
+    background = Background(
+        database_url, pool, partitions, executor, observe=metrics.observe_work, beside=recalculation.run
+    )
+    await stack.enter_async_context(running(background.run()))
     return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping)
 
 
@@ -196,8 +208,9 @@ class Service:
                 limits=limits,
             )
         )
+        self._runs = RunServicer(parts.pool, parts.executor)
         self._calculations = CalculationServicer(
-            parts.factors, parts.executor, admission, parts.keeping, limits, parts.pool
+            parts.factors, parts.executor, admission, parts.keeping, limits, parts.pool, self._runs
         )
         self._register(parts)
 
@@ -205,6 +218,9 @@ class Service:
         server = self.server
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
+        run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
+        operations = OperationsServicer(parts.pool, self._runs)
+        operations_pb2_grpc.add_OperationsServicer_to_server(operations, server)  # type: ignore[no-untyped-call]
         reader = SupplierReader(parts.pool, on_executor(parts.executor))
         supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
             SupplierServicer(parts.suppliers, reader), server
@@ -227,6 +243,7 @@ class Service:
         logger.info("draining")
         await self.health.stop_serving()
         self._calculations.drain()
+        self._runs.drain()
         await self._uploads.drain(deadline_s)
         await self.server.stop(max(deadline - time.monotonic(), LEAST_GRACE_S))
 
@@ -282,16 +299,6 @@ async def _executor(settings: Settings, metrics: Metrics) -> AsyncIterator[Execu
         for lane in LANES:
             metrics.queue_depth.labels(lane.name).set_function(partial(executor.waiting, lane.name))
         yield executor
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _server(settings: Settings, boundary: Boundary) -> grpc.aio.Server:

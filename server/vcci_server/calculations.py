@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import numpy as np
+from google.longrunning import operations_proto_pb2 as longrunning
 from vcci import columns as twins
 from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc, emission_pb2, explanation_pb2
@@ -37,6 +38,7 @@ from vcci_server.messages import calculate_batch
 from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
 from vcci_server.simulating import check_draws, simulation_work
+from vcci_server.runs import RunServicer
 from vcci_server.storage.explaining import read_evidence
 from vcci_server.storage.pool import Pool
 from vcci_server.validation import BatchLimits, Problems
@@ -56,12 +58,14 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         keeping: Keeping,
         limits: BatchLimits,
         pool: Pool,
+        runs: RunServicer,
     ) -> None:
         self._pool = pool
         self._factors = factors
         self._executor = executor
         self._admission = admission
         self._keeping = keeping
+        self._runs = runs
         self._limits = limits
         self._recall = Recall()
         self._draining = asyncio.Event()
@@ -124,6 +128,10 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         upload_id, row = emission_name(request.name)
         evidence = await read_evidence(self._pool, caller().tenant_id, upload_id, row)
         return await asyncio.to_thread(explanation_message, request.name, evidence)
+
+    async def Recalculate(self, request: pb.RecalculateRequest, context: object) -> longrunning.Operation:
+        """Begin to restate what is stored."""
+        return await self._runs.begin(request)
 
     def drain(self) -> None:
         """End the open streams after the batch that each is at."""

@@ -7,9 +7,10 @@ import numpy as np
 from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2, emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
-from vcci_engine.errors import InvalidField, NotFound
+from vcci_engine.errors import NotFound
 
 from vcci_server.gas_messages import check_gwp_set
+from vcci_server.storage import runs
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter
@@ -70,7 +71,13 @@ async def read_filter(connection: Connection, tenant_id: int, given: emission_pb
         methods=tuple(sorted(set(given.methods))) or None,
         start=_date(given.period_start) if given.HasField("period_start") else None,
         end=_date(given.period_end) if given.HasField("period_end") else None,
+        as_of=await _run_id(connection, tenant_id, given.as_of) if given.as_of else 0,
     )
+
+
+async def _run_id(connection: Connection, tenant_id: int, name: str) -> int:
+    run = await runs.fetch_readable(connection, tenant_id, resource_id(name, "runs", "filter.as_of"))
+    return run.run_id
 
 
 async def _upload_id(connection: Connection, tenant_id: int, name: str) -> int:
@@ -82,11 +89,9 @@ async def _upload_id(connection: Connection, tenant_id: int, name: str) -> int:
 
 def check_filter(given: emission_pb2.EmissionFilter, problems: Problems) -> None:
     """Note what is wrong with a filter."""
-    if given.upload:
-        try:
-            resource_id(given.upload, "uploads", "filter.upload")
-        except InvalidField as error:
-            problems.add(error.problem.field, error.problem.value, error.problem.expected, error.reason)
+    for field, name, collection in (("upload", given.upload, "uploads"), ("as_of", given.as_of, "runs")):
+        if name:
+            problems.resource(f"filter.{field}", name, collection)
     if len(given.supplier_codes) > MOST_SUPPLIERS:
         expected = f"at most {MOST_SUPPLIERS} suppliers"
         problems.add("filter.supplier_codes", len(given.supplier_codes), expected, "LIMIT_EXCEEDED")

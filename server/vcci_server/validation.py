@@ -175,6 +175,13 @@ class Problems:
         elif len(value) > MAX_STRING_BYTES or not (value.isascii() and value.isprintable()):
             self.add("request_id", value, "1 to 128 printable ASCII characters", "MALFORMED_VALUE")
 
+    def resource(self, field: str, name: str, collection: str) -> None:
+        """Note a text that is not a resource name `collection/{number}`."""
+        try:
+            resource_id(name, collection, field)
+        except InvalidField as error:
+            self.add(field, name, error.problem.expected, error.reason)
+
     def check(self) -> None:
         """Raise InvalidFields when there is any problem."""
         if self._found:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
-from vcci_engine.factors import FactorTable
+from vcci_engine.factors import FactorTable, build_table
 from vcci_engine.methods import METHODS, VERSION, Method
-from vcci_engine.restatement import RESTATED, Cause, Restatement, restate
+from vcci_engine.prices import build_prices
+from vcci_engine.restatement import RESTATED, Cause, Restatement, Tables, restate
 from vcci_engine.results import Basis, Reason
 from vcci_engine.segments import Segment, cut, decode, merge, replaced
 from vcci_engine.stored import columns_of
@@ -37,7 +38,11 @@ def stored(activities: Activities, factors: FactorTable = TABLE) -> tuple[list[S
 
 
 def restated(
-    activities: Activities, new: FactorTable, basis: Basis = BASIS, wanted: npt.NDArray[np.bool_] | None = None
+    activities: Activities,
+    new: FactorTable,
+    basis: Basis = BASIS,
+    wanted: npt.NDArray[np.bool_] | None = None,
+    gwp_set: str = "",
 ) -> tuple[list[Segment], Restatement]:
     segments, of_supplier = stored(activities)
     mask = np.ones(sum(segment.n for segment in segments), np.bool_) if wanted is None else wanted
@@ -45,7 +50,7 @@ def restated(
     def countries(ids: npt.NDArray[np.int32]) -> Sequence[str]:
         return [of_supplier[number] for number in ids.tolist()]
 
-    return segments, restate(segments, mask, countries, basis, TABLE, new)
+    return segments, restate(segments, mask, countries, basis, Tables(TABLE, TABLE, new), gwp_set)
 
 
 def micrograms(kg_co2e: npt.NDArray[np.float64]) -> int:
@@ -93,7 +98,9 @@ def test_how_rows_are_put_together_changes_no_bit(activities: Activities) -> Non
 
     def restate_all(parts: Sequence[Segment]) -> list[Segment]:
         mask = np.ones(sum(part.n for part in parts), np.bool_)
-        found = restate(parts, mask, lambda ids: [of_supplier[n] for n in ids.tolist()], BASIS, TABLE, other)
+        found = restate(
+            parts, mask, lambda ids: [of_supplier[n] for n in ids.tolist()], BASIS, Tables(TABLE, TABLE, other)
+        )
         return replaced(parts, found.columns)
 
     assert merge(restate_all(segments)) == restate_all(merge(segments))
@@ -118,7 +125,7 @@ def test_another_year_or_region_of_the_factor_is_told() -> None:
 
 def test_a_suppliers_new_country_is_told_as_another_region() -> None:
     segments, _ = stored(batch(Row(quantity=100, unit="kWh", factor=POWER[1], country="FR")))
-    found = restate(segments, np.ones(1, np.bool_), lambda ids: ["DE"], BASIS, TABLE, TABLE)
+    found = restate(segments, np.ones(1, np.bool_), lambda ids: ["DE"], BASIS, Tables(TABLE, TABLE, TABLE))
     assert by_cause(found) == {Cause.FACTOR_REGION_OR_YEAR: (1, 29_000_000_000)}
 
 
@@ -159,7 +166,7 @@ def test_an_older_formula_of_the_method_is_told_apart_from_the_factor() -> None:
         {**{name: columns_of(segments, name)[0] for name in RESTATED}, "kg_co2e": kg / 2},  # an older engine's value
     )
     new = table([(50, *STEEL[1:5], 2.5, 1.05)], 8)
-    found = restate(older, np.ones(1, np.bool_), lambda ids: [""], Basis(7, 0, VERSION - 1), TABLE, new)
+    found = restate(older, np.ones(1, np.bool_), lambda ids: [""], Basis(7, 0, VERSION - 1), Tables(TABLE, TABLE, new))
     assert by_cause(found) == {Cause.METHOD: (1, 9_500_000_000), Cause.FACTOR_VALUE: (1, 6_000_000_000)}
     assert found.columns["kg_co2e"].tolist() == [25.0]
 
@@ -198,3 +205,58 @@ def test_replaced_segments_have_their_own_totals_and_hash() -> None:
     assert new.ug_co2e == 2 * segments[0].ug_co2e
     assert new.input_hash != segments[0].input_hash
     assert decode("kg_co2e", new.columns["kg_co2e"]).tolist() == [38.0, 76.0]
+
+
+def test_another_price_set_is_told_apart_from_the_factor() -> None:
+    steel = (12, "naics:331110", "US", 2022, "USD", 0.75, 1.05)
+    rates = {("EUR", 2023, 0): 0.5}
+    indices = {("USD", 2022): 100.0, ("USD", 2023): 100.0}
+    dearer = {("EUR", 2023, 0): 0.4}
+    old, priced = (
+        table([steel], prices=build_prices(number, "hash", "USD", of, indices), price_year=2022)
+        for number, of in ((1, rates), (2, dearer))
+    )
+    new = table([(60, *steel[1:5], 1.0, 1.05)], 8, prices=priced.prices, price_year=2022)
+    segments, _ = stored(batch(Row(quantity=100, unit="EUR", factor="naics:331110", country="US")), old)
+    found = restate(segments, np.ones(1, np.bool_), lambda ids: ["US"], Basis(7, 1, VERSION), Tables(old, priced, new))
+    assert by_cause(found) == {Cause.PRICE_SET: (1, 37_500_000_000), Cause.FACTOR_VALUE: (1, 62_500_000_000)}
+    assert found.columns["kg_co2e"].tolist() == [250.0]
+
+
+def test_another_gwp_set_is_told_apart_from_the_factor() -> None:
+    segments, _ = stored(batch(Row(quantity=10), Row(quantity=5, factor="", inputs={"supplier_factor": 2.0}, method=1)))
+    new = build_table(
+        *(8, "hash"),
+        ids=[50],
+        keys=["material:steel"],
+        regions=[""],
+        years=[2023],
+        units=["kg"],
+        kg_co2e=[2.25],  # 1 + 0.05 x 25
+        gsd2=[1.05],
+        gases=[{"CO2": 1.0, "CH4": 0.05}],
+        gwp_sets=["AR4"],
+    )
+    found = restate(
+        segments, np.ones(2, np.bool_), lambda ids: ["", ""], BASIS, Tables(TABLE, TABLE, new), gwp_set="AR5"
+    )
+    assert by_cause(found) == {
+        Cause.FACTOR_VALUE: (1, 3_500_000_000),
+        Cause.GWP_SET: (1, 1_500_000_000),
+        Cause.NOT_CALCULABLE: (1, 0),
+    }
+    assert found.errors.reason == (Reason.GWP_SET_NOT_POSSIBLE,)
+    assert sorted(found.columns["kg_co2e"].tolist()) == pytest.approx([10.0, 24.0], rel=1e-15)
+
+
+@given(GOOD_BATCHES)
+def test_factors_found_by_their_ids_give_the_same_bits(activities: Activities) -> None:
+    segments, of_supplier = stored(activities)
+    if not segments:
+        return
+    found = restate(
+        *(segments, np.ones(sum(part.n for part in segments), np.bool_), lambda ids: [of_supplier[n] for n in ids]),
+        Basis(7, 0, VERSION - 1),  # so that the values are calculated again with today's methods
+        Tables(TABLE, TABLE, TABLE),
+    )
+    assert not len(found.changes.row)

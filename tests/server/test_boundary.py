@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.longrunning.operations_proto_pb2 import Operation
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from prometheus_client import generate_latest
@@ -72,6 +73,9 @@ class Servicer(rpc.CalculationServiceServicer):
             twin = columns.CalculateStreamResponse()
             twin.batch.factor_set = unit
             yield twin.SerializeToString() if unit == "bytes" else twin
+
+    async def Recalculate(self, request: pb.RecalculateRequest, context: object) -> Operation:
+        return Operation(name=request.request_id)
 
     async def Explain(self, request: pb.ExplainRequest, context: object) -> explanation_pb2.Explanation:
         return explanation_pb2.Explanation(name=request.name)

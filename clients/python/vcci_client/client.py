@@ -13,6 +13,7 @@ from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
 from vcci_client.services.hotspots import Hotspots
 from vcci_client.services.prices import Prices
+from vcci_client.services.runs import Runs
 from vcci_client.services.suppliers import Suppliers
 from vcci_client.services.uploads import Uploads
 
@@ -20,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots):
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
@@ -130,6 +131,19 @@ class Client:
     calculate = _waiting(AsyncClient.calculate)
     explain = _waiting(AsyncClient.explain)
     calculate_stream = _iterating(AsyncClient.calculate_stream)
+
+    recalculate = _waiting(AsyncClient.recalculate)
+    get_run = _waiting(AsyncClient.get_run)
+    list_runs = _iterating(AsyncClient.list_runs)
+    watch_run = _iterating(AsyncClient.watch_run)
+    wait_for_run = _waiting(AsyncClient.wait_for_run)
+    list_run_differences = _iterating(AsyncClient.list_run_differences)
+    list_run_row_errors = _iterating(AsyncClient.list_run_row_errors)
+    get_operation = _waiting(AsyncClient.get_operation)
+    list_operations = _iterating(AsyncClient.list_operations)
+    wait_operation = _waiting(AsyncClient.wait_operation)
+    cancel_operation = _waiting(AsyncClient.cancel_operation)
+    delete_operation = _waiting(AsyncClient.delete_operation)
 
     get_supplier = _waiting(AsyncClient.get_supplier)
     list_suppliers = _iterating(AsyncClient.list_suppliers)

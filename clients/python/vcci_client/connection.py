@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
+from google.longrunning import operations_pb2_grpc
 from vcci.v1 import (
     calculation_service_pb2_grpc,
     emission_service_pb2_grpc,
     factor_service_pb2_grpc,
     hotspot_service_pb2_grpc,
     price_service_pb2_grpc,
+    run_service_pb2_grpc,
     supplier_service_pb2_grpc,
     upload_service_pb2_grpc,
 )
@@ -60,6 +62,8 @@ class Connection:
         self.channel = grpc.aio.insecure_channel(self.address, OPTIONS)
         self.uploads = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
+        self.runs = run_service_pb2_grpc.RunServiceStub(self.channel)
+        self.operations = operations_pb2_grpc.OperationsStub(self.channel)  # type: ignore[no-untyped-call]
         self.suppliers = supplier_service_pb2_grpc.SupplierServiceStub(self.channel)
         self.factors = factor_service_pb2_grpc.FactorServiceStub(self.channel)
         self.prices = price_service_pb2_grpc.PriceServiceStub(self.channel)

@@ -10,13 +10,25 @@ import numpy as np
 from vcci_engine.segments import decode_strings, hash_strings
 from vcci_engine.totals import Terms, ug_limbs, variance_limbs
 
+from vcci_server.storage.figures import ROLLUPS
 from vcci_server.storage.passes import Tally, pass_over
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan
+from vcci_server.storage.run_sums import read_rollups
 from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run, sum_up
-from vcci_server.storage.sums import Countries, Groups, Made, Sums, columns_for, combine, month_number
+from vcci_server.storage.sums import (
+    Countries,
+    Groups,
+    Made,
+    Sums,
+    columns_for,
+    combine,
+    month_number,
+    nothing,
+    regroup,
+)
 
 MOST_GROUPS = 2_000_000  # of one sum: half a gigabyte while parts are combined
 MOST_NAMES = 500_000  # groups of activities that are named
@@ -35,7 +47,8 @@ async def sums_by(
     if _is_rolled_up(chosen, groupings):
         counted = [await rolled_up(db, tenant_id, chosen, by) for by in groupings]
         not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
-        return [await run(combine, parts) for parts in zip(counted, not_yet, strict=True)]
+        added = await _added_by_run(db, run, tenant_id, chosen, groupings)
+        return [await run(_total, parts) for parts in zip(counted, not_yet, added, strict=True)]
     segments = scan(db, tenant_id, chosen, _columns(chosen, groupings), version=await pin_version(db))
     return await sum_up(run, segments, chosen, groupings, made, most_groups=MOST_GROUPS)
 
@@ -47,6 +60,7 @@ def is_summarised(chosen: Filter) -> bool:
     return (
         not chosen.columns - {"period"}
         and chosen.upload_id is None
+        and not chosen.as_of
         and all(day.day == 1 and day.month in quarters for day in edges)
     )
 
@@ -138,6 +152,35 @@ async def rolled_up(db: Connection, tenant_id: int, chosen: Filter, by: Sequence
         variance_limbs([int(row["variance"]) for row in rows]),
     )
     return Sums(tuple(columns[name] for name in by), terms)
+
+
+async def _added_by_run(
+    db: Connection, run: Run, tenant_id: int, chosen: Filter, groupings: Sequence[Sequence[str]]
+) -> list[Sums]:
+    """Return what the run of a filter adds to the rollups."""
+    if not chosen.as_of:
+        return [nothing(len(by)) for by in groupings]
+    rollups = await read_rollups(db, run, tenant_id, chosen.as_of)
+    return [await run(_regrouped, rollups, chosen, by) for by in groupings]
+
+
+def _regrouped(rollups: Sums, chosen: Filter, by: Sequence[str]) -> Sums:
+    """Return the rollups of a filter by some of their columns."""
+    columns = dict(zip(ROLLUPS, rollups.keys, strict=True))
+    first = month_number(chosen.start) if chosen.start else 0
+    end = month_number(chosen.end) if chosen.end else np.iinfo(np.int64).max
+    meant = (columns["month"] >= first) & (columns["month"] < end)
+    for name, values in (("category", chosen.categories), ("method", chosen.methods)):
+        if values is not None:
+            meant &= np.isin(columns[name], values)
+    part = Sums(tuple(columns[name] for name in by), rollups.terms).where(meant)
+    return regroup(part.keys, part.terms)
+
+
+def _total(parts: Sequence[Sums]) -> Sums:
+    """Add up; groups without rows, which a run has left, go."""
+    total = combine(parts)
+    return total.where(total.terms.rows > 0)
 
 
 def _is_rolled_up(chosen: Filter, groupings: Sequence[Sequence[str]]) -> bool:

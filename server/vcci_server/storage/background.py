@@ -6,10 +6,11 @@ only spares double work: every step is a transaction that is right whoever else 
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from time import perf_counter
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import asyncpg
 from vcci_cluster import Executor, Observe, Place
@@ -20,6 +21,7 @@ from vcci_server.storage import folding, merging, supplier_figures
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool, storage_errors
 from vcci_server.storage.queries import QUERIES
+from vcci_server.tasks import running
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Background:
         observe: Observe = unobserved,
         idle: timedelta = folding.IDLE,
         kept: timedelta = merging.KEPT,
+        beside: Callable[[], Coroutine[Any, Any, NoReturn]] | None = None,
     ) -> None:
         self._database_url = database_url
         self._pool = pool
@@ -52,6 +55,7 @@ class Background:
         self._observe = observe
         self._idle = idle
         self._kept = kept
+        self._beside = beside  # what the leader does at the same time
         self._failed = False
         self._partitions_due_s = 0.0  # of the loop's clock
 
@@ -85,6 +89,12 @@ class Background:
 
     async def _lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> NoReturn:
         logger.info("this process leads the background work")
+        async with AsyncExitStack() as stack:
+            if self._beside is not None:
+                await stack.enter_async_context(running(self._beside()))
+            await self._go_on(connection)
+
+    async def _go_on(self, connection: "asyncpg.Connection[asyncpg.Record]") -> NoReturn:
         rest_s = POLL_S
         while True:
             self._failed = False

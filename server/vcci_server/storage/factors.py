@@ -211,6 +211,12 @@ async def load_table(pool: Pool, tenant_id: int) -> FactorTable:
     return await read_table(pool, tenant_id, await active_version(pool, tenant_id))
 
 
+async def table_of(pool: Pool, tenant_id: int, set_id: int) -> FactorTable:
+    """Return a set as arrays, active or not."""
+    found = await get_set(pool, tenant_id, set_id)
+    return await read_table(pool, tenant_id, Version(set_id, found.content_hash, ""))
+
+
 async def read_table(pool: Pool, tenant_id: int, version: Version) -> FactorTable:
     """Return a set as arrays, with its prices; what is not the driver's work is done in a thread."""
     async with connection(pool) as db:

@@ -40,6 +40,11 @@ class Position(NamedTuple):
 START = Position()
 
 
+def quarter_of(day: date) -> date:
+    """Return the first day of a day's quarter."""
+    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which emissions; None does not restrict."""
@@ -50,6 +55,12 @@ class Filter:
     methods: tuple[int, ...] | None = None
     start: date | None = None  # first day, inclusive
     end: date | None = None  # exclusive
+    as_of: int = 0  # the run with whose results they are; 0: as ingested
+
+    @property
+    def quarters(self) -> tuple[date, date]:
+        """The first quarter that may hold some, and the day before which all quarters begin."""
+        return date.min if self.start is None else quarter_of(self.start), self.end or date.max
 
     @property
     def columns(self) -> frozenset[str]:
@@ -104,13 +115,13 @@ async def scan(
     Needs a transaction; about FETCH_ROWS emissions are in memory at a time.
     """
     cursor = await db.cursor(
-        QUERIES["scan_segments"],
+        QUERIES["scan_segments_as_of"] if chosen.as_of else QUERIES["scan_segments"],
         *(tenant_id, version, [*columns]),
         LAST if chosen.upload_id is None else chosen.upload_id,
-        date.min if chosen.start is None else _quarter(chosen.start),
-        chosen.end or date.max,
+        *chosen.quarters,
         chosen.suppliers,
         *max(after, Position(chosen.upload_id or 0)),
+        *([chosen.as_of] if chosen.as_of else []),
     )
     size = FIRST_FETCH
     while records := await cursor.fetch(size):
@@ -139,10 +150,6 @@ def selected(segment: StoredSegment, chosen: Filter) -> Mask | None:
 def _stored(record: asyncpg.Record, columns: Sequence[str]) -> StoredSegment:
     position = Position(*(record[name] for name in Position._fields))
     return StoredSegment(position, record["n"], tuple(record["units"]), {name: record[name] for name in columns})
-
-
-def _quarter(day: date) -> date:
-    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
 
 
 def _next_quarter(quarter: date) -> date:

@@ -127,6 +127,7 @@ async def abandon(pool: Pool, tenant_id: int, upload_id: int, unfold: Unfold) ->
         await unfold(db, tenant_id, upload_id)
         await db.execute(QUERIES["delete_segments"], tenant_id, upload_id, timeout=DELETE_TIMEOUT_S)
         await db.execute(QUERIES["delete_row_errors"], tenant_id, upload_id)
+        await db.execute(QUERIES["delete_run_sums_of_upload"], tenant_id, upload_id)
         return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "abandoned"))
 
 

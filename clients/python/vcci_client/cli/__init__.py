@@ -11,6 +11,7 @@ from vcci_client.cli.factors import factors
 from vcci_client.cli.hotspots import hotspots
 from vcci_client.cli.prices import prices
 from vcci_client.cli.scenario import scenario
+from vcci_client.cli.runs import operations, recalculate, runs
 from vcci_client.cli.server import doctor, migrate, serve, token
 from vcci_client.cli.simulate import simulate
 from vcci_client.cli.suppliers import suppliers
@@ -44,6 +45,9 @@ for command in (
     emissions,
     dashboard,
     calculate,
+    recalculate,
+    runs,
+    operations,
     hotspots,
     scenario,
     explain,

@@ -26,6 +26,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say which emissions; `emission_filter` takes them."""
     for option in (
+        click.option("--as-of", default="", help="With the results of this run, `runs/3` or `3`; else as ingested."),
         click.option("--to", "end", type=DAY, help="Only periods up to this day."),
         click.option("--from", "start", type=DAY, help="Only periods from this day on."),
         click.option("--category", multiple=True, type=click.IntRange(1, 15), help="Only this; may be repeated."),
@@ -87,7 +88,12 @@ async def sum_emissions(
 
 
 def emission_filter(
-    upload: str, supplier: Sequence[str], category: Sequence[int], start: datetime | None, end: datetime | None
+    upload: str,
+    supplier: Sequence[str],
+    category: Sequence[int],
+    start: datetime | None,
+    end: datetime | None,
+    as_of: str = "",
 ) -> "EmissionFilter":
     """Return the filter of `filter_options`."""
     from vcci.v1.activity_pb2 import Category
@@ -99,6 +105,7 @@ def emission_filter(
         categories=[Category.ValueType(number) for number in category],
         period_start=_date(start) if start else None,
         period_end=_date(end + timedelta(days=1)) if end else None,
+        as_of=resource("runs", as_of) if as_of else "",
     )
 
 

@@ -13,6 +13,22 @@ Fraction = Callable[[Progress], float]
 
 
 @contextmanager
+def showing_rows(name: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many rows are done; yields what is to be told of it."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,} of {task.total:,} rows"),
+        TimeRemainingColumn(compact=True),
+    )
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(name, total=0)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def showing_progress(name: str, fraction: Fraction, *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
     """Show how far an upload is, `fraction` of it; yields what is to be told of it."""
     columns = (

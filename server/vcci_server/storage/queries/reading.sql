@@ -47,6 +47,44 @@ WHERE s.tenant_id = $1 AND s.run_id = 0
         > ($8::bigint, $9::bigint, $10::bigint, $11::integer, $12::date)
 ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
 
+-- name: scan_segments_as_of
+-- The same segments, with what the run $13 has in their place. Index: emission_segments_pkey, once more per segment.
+SELECT
+    s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter, s.n, s.units,
+    CASE WHEN 'row' = ANY ($3::text[]) THEN s.row END AS row,
+    CASE WHEN 'supplier' = ANY ($3) THEN s.supplier END AS supplier,
+    CASE WHEN 'category' = ANY ($3) THEN s.category END AS category,
+    CASE WHEN 'method' = ANY ($3) THEN coalesce(r.method, s.method) END AS method,
+    CASE WHEN 'period' = ANY ($3) THEN s.period END AS period,
+    CASE WHEN 'quantity' = ANY ($3) THEN s.quantity END AS quantity,
+    CASE WHEN 'unit' = ANY ($3) THEN s.unit END AS unit,
+    CASE WHEN 'factor' = ANY ($3) THEN coalesce(r.factor, s.factor) END AS factor,
+    CASE WHEN 'quality' = ANY ($3) THEN s.quality END AS quality,
+    CASE WHEN 'kg_co2e' = ANY ($3) THEN coalesce(r.kg_co2e, s.kg_co2e) END AS kg_co2e,
+    CASE WHEN 'sigma' = ANY ($3) THEN coalesce(r.sigma, s.sigma) END AS sigma,
+    CASE WHEN 'notices' = ANY ($3) THEN coalesce(r.notices, s.notices) END AS notices,
+    CASE WHEN 'group' = ANY ($3) THEN s."group" END AS "group",
+    CASE WHEN 'reference' = ANY ($3) THEN s.reference END AS reference,
+    CASE WHEN 'inputs' = ANY ($3) THEN s.inputs END AS inputs
+FROM emission_segments AS s
+JOIN uploads AS u USING (tenant_id, upload_id)
+LEFT JOIN emission_segments AS r
+    ON r.tenant_id = s.tenant_id AND r.upload_id = s.upload_id AND r.run_id = $13::bigint
+    AND r.merge_version = s.merge_version AND r.batch_offset = s.batch_offset AND r.segment = s.segment
+    AND r.quarter = s.quarter
+WHERE s.tenant_id = $1 AND s.run_id = 0
+    AND s.merge_version <= $2 AND (s.merged_into IS NULL OR s.merged_into > $2)
+    AND u.state <> 'abandoned' AND (u.mode = 'committed' OR u.state = 'finalized')
+    AND s.upload_id <= $4::bigint  -- the last upload to read
+    AND s.quarter >= $5::date AND s.quarter < $6::date
+    AND (
+        $7::integer[] IS NULL
+        OR EXISTS (SELECT FROM unnest($7) AS id WHERE id BETWEEN s.supplier_min AND s.supplier_max)
+    )
+    AND (s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter)
+        > ($8::bigint, $9::bigint, $10::bigint, $11::integer, $12::date)
+ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
+
 -- name: unfolded_uploads
 -- Partial index: uploads_to_fold.
 SELECT upload_id, folded_rows FROM uploads
