@@ -27,7 +27,12 @@ UG_PER_KG = 10**9
 def factor(code: str, kg_co2e: float, unit: str, region: str = "", year: int = 2023, **fields: Any) -> factor_pb.Factor:
     """Return a factor of the source `made`."""
     return factor_pb.Factor(
-        source="made", code=code, display_name=code, region=region, year=year, unit=unit,
+        source="made",
+        code=code,
+        display_name=code,
+        region=region,
+        year=year,
+        unit=unit,
         **{"kg_co2e": kg_co2e, "gsd2": 1.1, "source_note": "made for a test", **fields},
     )
 

@@ -37,8 +37,8 @@ from vcci_server.keeping import Keeping
 from vcci_server.messages import calculate_batch
 from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
-from vcci_server.simulating import check_draws, simulation_work
 from vcci_server.runs import RunServicer
+from vcci_server.simulating import check_draws, simulation_work
 from vcci_server.storage.explaining import read_evidence
 from vcci_server.storage.pool import Pool
 from vcci_server.validation import BatchLimits, Problems

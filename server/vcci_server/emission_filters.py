@@ -7,13 +7,15 @@ import numpy as np
 from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2, emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
-from vcci_engine.errors import NotFound
+from vcci_engine.errors import InvalidField, NotFound
 
 from vcci_server.gas_messages import check_gwp_set
+from vcci_server.run_messages import request_of
 from vcci_server.storage import runs
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter
+from vcci_server.storage.runs import RunRecord
 from vcci_server.validation import MAX_STRING_BYTES, Problems, resource_id
 
 MOST_SUPPLIERS = 1_000
@@ -60,6 +62,7 @@ def check_sums(request: pb.AggregateEmissionsRequest | pb.SimulateEmissionsReque
 async def read_filter(connection: Connection, tenant_id: int, given: emission_pb2.EmissionFilter) -> Filter:
     """Return a checked filter with the ids of what it names; an upload must exist, suppliers need not."""
     upload_id = await _upload_id(connection, tenant_id, given.upload) if given.upload else None
+    run = await _run(connection, tenant_id, given.as_of) if given.as_of else None
     suppliers = None
     if given.supplier_codes:
         found = await connection.fetch(QUERIES["supplier_ids_of"], tenant_id, [*given.supplier_codes])
@@ -71,13 +74,20 @@ async def read_filter(connection: Connection, tenant_id: int, given: emission_pb
         methods=tuple(sorted(set(given.methods))) or None,
         start=_date(given.period_start) if given.HasField("period_start") else None,
         end=_date(given.period_end) if given.HasField("period_end") else None,
-        as_of=await _run_id(connection, tenant_id, given.as_of) if given.as_of else 0,
+        as_of=run.run_id if run else 0,
+        gwp_set=request_of(run).gwp_set if run else "",
     )
 
 
-async def _run_id(connection: Connection, tenant_id: int, name: str) -> int:
-    run = await runs.fetch_readable(connection, tenant_id, resource_id(name, "runs", "filter.as_of"))
-    return run.run_id
+def check_expression(chosen: Filter, gwp_set: str, field: str = "gwp_set") -> None:
+    """Raise InvalidField when emissions are wanted under a GWP set that their run has expressed in one already."""
+    if gwp_set and chosen.gwp_set:
+        expected = f"nothing: runs/{chosen.as_of} has expressed what it restated in {chosen.gwp_set}"
+        raise InvalidField(field, gwp_set, expected, reason="OUT_OF_RANGE")
+
+
+async def _run(connection: Connection, tenant_id: int, name: str) -> RunRecord:
+    return await runs.fetch_readable(connection, tenant_id, resource_id(name, "runs", "filter.as_of"))
 
 
 async def _upload_id(connection: Connection, tenant_id: int, name: str) -> int:

@@ -11,7 +11,7 @@ from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.dates import EPOCH
 from vcci_engine.errors import InvalidField
 
-from vcci_server.emission_filters import read_filter
+from vcci_server.emission_filters import check_expression, read_filter
 from vcci_server.emission_gases import stored_parts
 from vcci_server.emission_messages import OF_GASES, WRITERS, Dictionaries, distinct, parts
 from vcci_server.storage.labels import FactorGases, Labels
@@ -77,7 +77,7 @@ class EmissionReader:
         self._run = run
         self._labels = labels
         self._tenant_id = tenant_id
-        self._wanted = wanted
+        self.wanted = wanted
         self._gwp_set = gwp_set
 
     async def pages(self, given: emission_pb2.EmissionFilter, place: Place) -> AsyncGenerator[Page]:
@@ -85,7 +85,7 @@ class EmissionReader:
         chosen, more = None, True
         while more:
             async with snapshot(self._pool) as db:
-                chosen = chosen or await read_filter(db, self._tenant_id, given)
+                chosen = chosen or await self._filter(db, given)
                 version = await _pin(db, place)
                 segments = await self._read(db, chosen, Place(version, place.behind))
                 found = await self._run(parts, segments, chosen)
@@ -96,8 +96,15 @@ class EmissionReader:
             del segments
             yield Page(version, found, dictionaries)
 
+    async def _filter(self, db: Connection, given: emission_pb2.EmissionFilter) -> Filter:
+        chosen = await read_filter(db, self._tenant_id, given)
+        check_expression(chosen, self._gwp_set)
+        if chosen.gwp_set:
+            self.wanted -= OF_GASES  # which set a row is in is not told by its factor then
+        return chosen
+
     async def _read(self, db: Connection, chosen: Filter, place: Place) -> list[StoredSegment]:
-        columns = sorted(chosen.columns.union(*(WRITERS[column].stored for column in self._wanted)))
+        columns = sorted(chosen.columns.union(*(WRITERS[column].stored for column in self.wanted)))
         segments: list[StoredSegment] = []
         rows = 0
         scanned = scan(db, self._tenant_id, chosen, columns, version=place.version, after=place.behind)
@@ -112,15 +119,15 @@ class EmissionReader:
     async def _dictionaries(self, db: Connection, found: Sequence[Part]) -> Dictionaries:
         suppliers: dict[int, str] = {}
         keys: dict[int, str] = {}
-        if pb.EMISSION_COLUMN_SUPPLIER in self._wanted:
+        if pb.EMISSION_COLUMN_SUPPLIER in self.wanted:
             ids = await self._run(distinct, found, "supplier")
             suppliers = await self._labels.suppliers(db, self._tenant_id, ids)
-        if pb.EMISSION_COLUMN_FACTOR in self._wanted:
+        if pb.EMISSION_COLUMN_FACTOR in self.wanted:
             ids = await self._run(distinct, found, "factor")
             labels = await self._labels.factors(db, self._tenant_id, ids)
             keys = {number: label.key for number, label in labels.items()}
         gases: dict[int, FactorGases] = {}
-        if self._wanted & OF_GASES:
+        if self.wanted & OF_GASES:
             ids = await self._run(distinct, found, "factor")
             gases = await self._labels.gases(db, self._tenant_id, ids)
         return Dictionaries(suppliers, keys, await self._run(stored_parts, gases, self._gwp_set))

@@ -167,6 +167,9 @@ class Summation:
         """Return what each group comes to and consists of: `group` of each of the sums, -1 for none."""
         terms, factor = sums.terms, sums.keys["factor"]
         sigma2 = await self.sigma2(sums)
+        if self._chosen.gwp_set:
+            estimates = await self._run(estimates_of, terms, factor, sigma2, group, n_groups, stored_parts({}, ""))
+            return [(estimate, emission_pb2.Composition(mixed_gwp_sets=True)) for estimate in estimates]
         gases = await self._labels.gases(self._db, self._tenant_id, [*sigma2])
         parts = await self._run(stored_parts, gases, self._gwp_set)
         estimates = await self._run(estimates_of, terms, factor, sigma2, group, n_groups, parts)

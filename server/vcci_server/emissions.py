@@ -14,7 +14,7 @@ from vcci_engine.simulations import Simulation
 from vcci_server.auth import caller
 from vcci_server.calculation_messages import estimate_message, simulation_message
 from vcci_server.dashboards import Dashboards, asked_for
-from vcci_server.emission_filters import check_aggregate, check_stream, read_filter
+from vcci_server.emission_filters import check_aggregate, check_expression, check_stream, read_filter
 from vcci_server.emission_messages import emission_columns
 from vcci_server.emission_stream import EmissionReader, Place, read_place, write_place
 from vcci_server.emission_sums import Group, Summation
@@ -47,7 +47,7 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         async with aclosing(reader.pages(request.filter, read_place(request, tenant_id))) as pages:
             async for page in pages:
                 for part in page.parts:
-                    columns = await self._run(emission_columns, part, wanted, page.dictionaries)
+                    columns = await self._run(emission_columns, part, reader.wanted, page.dictionaries)
                     token = write_place(request, tenant_id, Place(page.version, part[-1].segment.position))
                     yield StreamEmissionsResponse(emissions=columns, resume_token=token)
 
@@ -59,6 +59,8 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         tenant_id = caller().tenant_id
         async with snapshot(self._pool) as db:
             chosen = await read_filter(db, tenant_id, request.filter)
+            check_expression(chosen, request.gwp_set)
+            check_expression(chosen, str(request.include_gases or ""), "include_gases")
             summation = Summation(
                 *(db, self._run, self._labels, tenant_id, chosen),
                 gwp_set=request.gwp_set,

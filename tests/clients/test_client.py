@@ -20,6 +20,7 @@ from vcci.v1 import (
     emission_service_pb2,
     factor_service_pb2,
     price_service_pb2,
+    run_service_pb2,
     supplier_service_pb2,
     upload_service_pb2,
 )
@@ -49,6 +50,7 @@ def rpc_names() -> Iterator[str]:
         factor_service_pb2,
         price_service_pb2,
         emission_service_pb2,
+        run_service_pb2,
     ):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:

@@ -10,8 +10,8 @@ import asyncpg
 import grpc
 import pytest
 from google.type.date_pb2 import Date
+from vcci.v1 import activity_pb2, error_pb2, run_pb2
 from vcci.v1 import emission_service_pb2 as emission_pb
-from vcci.v1 import error_pb2, run_pb2
 from vcci.v1 import run_service_pb2 as pb
 from vcci.v1.emission_pb2 import EmissionFilter
 from vcci.v1.run_pb2 import Run
@@ -23,6 +23,7 @@ from tests.recalculations import Rows, check_run, import_sets, quarter_of, rows_
 from tests.server_process import ServerProcess, running_server
 
 ROWS = 3_000
+PURCHASED = activity_pb2.CATEGORY_PURCHASED_GOODS_AND_SERVICES
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +140,8 @@ Meant = Callable[[Any], bool]
 
 SLICES: list[tuple[dict[str, Any], Meant]] = [
     ({"supplier_codes": ["S00003", "S00004", "nobody"]}, lambda row: row.supplier in ("S00003", "S00004")),
-    ({"categories": [2]}, lambda row: row.category == 2),
-    ({"methods": [3]}, lambda row: row.method == "spend_based"),
+    ({"categories": [activity_pb2.CATEGORY_CAPITAL_GOODS]}, lambda row: row.category == 2),
+    ({"methods": [activity_pb2.METHOD_SPEND_BASED]}, lambda row: row.method == "spend_based"),
     (
         {"period_start": Date(year=2024, month=5, day=17), "period_end": Date(year=2025, month=1, day=1)},
         lambda row: "2024-05-17" <= str(row.day) < "2025-01-01",
@@ -211,10 +212,13 @@ async def test_the_interval_as_of_a_run_is_that_of_an_inventory_calculated_so(cl
     await upload(client, ROWS)
     run = await recalculated(client, factor_set=new, filter={"categories": [1]})
     again = await recalculated(client, factor_set=old)
-    asked = EmissionFilter(categories=[1], as_of=run.name)
+    asked = EmissionFilter(categories=[PURCHASED], as_of=run.name)
     as_of = (await client.aggregate_emissions(emission_filter=asked)).total
     await client.activate_factor_set(new)
-    assert as_of.rows == (await client.aggregate_emissions(emission_filter=EmissionFilter(categories=[1]))).total.rows
+    assert (
+        as_of.rows
+        == (await client.aggregate_emissions(emission_filter=EmissionFilter(categories=[PURCHASED]))).total.rows
+    )
     assert (await client.aggregate_emissions(emission_filter=EmissionFilter(as_of=again.name))).total == (
         await client.aggregate_emissions()
     ).total
@@ -254,6 +258,16 @@ async def test_a_gwp_set_restates_what_has_gases_and_lists_the_rest(client: Asyn
         assert after[key].ug == pytest.approx(before[key].ug * ratio, abs=1)
     reasons = {error.row_error.reason async for error in client.list_run_row_errors(run.name)}
     assert reasons == {error_pb2.ERROR_REASON_GWP_SET_NOT_POSSIBLE}
+    as_of = EmissionFilter(as_of=run.name)
+    total = (await client.aggregate_emissions(emission_filter=as_of)).total
+    assert total.composition.mixed_gwp_sets
+    assert total.estimate.kg_co2e == sum(row.ug for row in after.values()) / 10**9
+    for call in (
+        client.aggregate_emissions(emission_filter=as_of, gwp_set="AR6"),
+        client.aggregate_emissions(emission_filter=as_of, include_gases=True),
+        first(client.stream_emissions(as_of, gwp_set="AR6")),
+    ):
+        assert await refusal(call) == (grpc.StatusCode.INVALID_ARGUMENT, "OUT_OF_RANGE")
 
 
 @pytest.mark.parametrize(("threshold", "significant"), [(0.0, False), (0.05, True), (0.9, False)])
@@ -403,3 +417,20 @@ async def test_a_run_that_goes_on_cannot_be_read_as_of(client: AsyncClient, serv
                     assert await refusal(call) == (grpc.StatusCode.FAILED_PRECONDITION, "RUN_NOT_SUCCEEDED")
         finally:
             await db.close()
+
+
+async def test_runs_are_listed_newest_first_page_by_page_and_watched_to_their_end(client: AsyncClient) -> None:
+    _, new = await import_sets(client)
+    await upload(client, ROWS)
+    names = [(await client.recalculate(factor_set=new, display_name=f"run {n}")).name for n in range(3)]
+    stub, metadata = client.connection.runs, client.connection.metadata
+    for name in names:
+        watched = [of.run async for of in stub.WatchRun(pb.WatchRunRequest(name=name), metadata=metadata)]
+        done = [run.rows_done for run in watched]
+        assert done == sorted(done)
+        assert watched[-1].state == Run.STATE_SUCCEEDED
+        assert watched[-1] == await stub.GetRun(pb.GetRunRequest(name=name), metadata=metadata)
+    request = pb.ListRunsRequest(page_size=1)
+    listed = [run async for page in client.connection.pages(stub.ListRuns, request) for run in page.runs]
+    assert [run.name for run in listed] == names[::-1]
+    assert not any(run.HasField("total") for run in listed)

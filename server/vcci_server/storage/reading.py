@@ -56,6 +56,7 @@ class Filter:
     start: date | None = None  # first day, inclusive
     end: date | None = None  # exclusive
     as_of: int = 0  # the run with whose results they are; 0: as ingested
+    gwp_set: str = ""  # that this run expressed what it restated in; the others are in their factors' own
 
     @property
     def quarters(self) -> tuple[date, date]:

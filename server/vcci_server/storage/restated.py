@@ -13,7 +13,7 @@ from vcci_engine.segments import Segment, decode, decode_strings, replaced
 from vcci_engine.stored import columns_of
 from vcci_engine.totals import Terms, ug_by
 
-from vcci_server.storage.folding import ROLLUPS
+from vcci_server.storage.figures import ROLLUPS
 from vcci_server.storage.reading import Filter, Mask, Position, StoredSegment, selected
 from vcci_server.storage.run_sums import BUCKET_BITS, OLD, UploadSums, of_ug
 from vcci_server.storage.sums import Countries, Keys, Sums, combine, grouped, regroup, sum_segments

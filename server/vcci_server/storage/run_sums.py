@@ -11,7 +11,7 @@ import numpy as np
 from vcci_engine.restatement import Cause
 from vcci_engine.totals import Terms, ug_ints
 
-from vcci_server.storage.folding import ROLLUPS
+from vcci_server.storage.figures import ROLLUPS
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.summing import Run
