@@ -45,8 +45,8 @@ from vcci_server.health import Health
 from vcci_server.hotspots import HotspotServicer
 from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics, serve_metrics
-from vcci_server.prices import PriceServicer
 from vcci_server.operations import OperationsServicer
+from vcci_server.prices import PriceServicer
 from vcci_server.recalculation import Recalculation
 from vcci_server.runs import RunServicer
 from vcci_server.settings import Settings, SettingsError, split_address

@@ -6,6 +6,7 @@ What is under way is lost with the process, never what is stored: the next leade
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import NoReturn
 
 from vcci_cluster import Executor, Work
@@ -101,7 +102,7 @@ class _Work:
         async with connection(pool) as db:
             chosen = await read_filter(db, run.tenant_id, self._request.filter)
             countries = await read_countries(db, run.tenant_id)
-        new = await factors.table_of(pool, run.tenant_id, run.factor_set_id)
+        new = await factors.table_of(pool, run.tenant_id, run.factor_set_id, run.price_set_id)
         try:
             if await self._restate(chosen, countries, new):
                 await runs.end(pool, run, self._done, "succeeded")
@@ -143,8 +144,11 @@ class _Work:
         if version not in self._tables:
             if len(self._tables) >= TABLES:
                 del self._tables[next(iter(self._tables))]
-            old = await factors.table_of(self._pool, self._run.tenant_id, basis.factor_set_id)
-            self._tables[version] = Tables(old, old, new)
+            of_set = partial(factors.table_of, self._pool, self._run.tenant_id, basis.factor_set_id)
+            old = priced = await of_set(basis.price_set_id)
+            if basis.price_set_id != self._run.price_set_id:
+                priced = await of_set(self._run.price_set_id)
+            self._tables[version] = Tables(old, priced, new)
         return self._tables[version]
 
     async def _calculate(self, part: Part, tables: Tables, countries: Countries, chosen: Filter) -> Restated:

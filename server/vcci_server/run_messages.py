@@ -45,6 +45,7 @@ def run_message(run: RunRecord, changes: Mapping[int, Change] | None = None) -> 
         filter=request.filter,
         factor_set=f"factorSets/{run.factor_set_id}",
         gwp_set=request.gwp_set,
+        price_set=f"priceSets/{run.price_set_id}" if run.price_set_id else "",
         rows_total=run.rows_total,
         rows_done=run.rows_done,
         rejected_rows=run.rejected_rows,

@@ -14,7 +14,7 @@ from vcci_server.auth import caller
 from vcci_server.emission_filters import check_filter, read_filter
 from vcci_server.gas_messages import check_gwp_set
 from vcci_server.run_messages import change_message, operation_message, request_of, row_error_message, run_message
-from vcci_server.storage import factors, runs, uploads
+from vcci_server.storage import factors, prices, runs, uploads
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
@@ -112,7 +112,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             request_id=request.request_id,
             request=request.SerializeToString(deterministic=True),
             factor_set_id=await self._factor_set(tenant_id, request.factor_set),
-            price_set_id=0,
+            price_set_id=await self._price_set(tenant_id, request.price_set),
         )
         return await self.operation(await runs.create(self._pool, tenant_id, new, chosen))
 
@@ -146,6 +146,12 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         found = await factors.get_set(self._pool, tenant_id, resource_id(name, "factorSets", "factor_set"))
         return found.factor_set_id
 
+    async def _price_set(self, tenant_id: int, name: str) -> int:
+        if not name:
+            return (await factors.active_version(self._pool, tenant_id)).price_set_id
+        found = await prices.get_set(self._pool, tenant_id, resource_id(name, "priceSets", "price_set"))
+        return found.price_set_id
+
 
 PLACE = ("upload_id", "merge_version", "batch_offset", "segment", "place")
 
@@ -158,8 +164,12 @@ def _check(request: calculation_service_pb2.RecalculateRequest) -> None:
     if request.filter.as_of:
         expected = "nothing: what was ingested is restated, not another run"
         problems.add("filter.as_of", request.filter.as_of, expected, "OUT_OF_RANGE")
-    if request.factor_set:
-        problems.resource("factor_set", request.factor_set, "factorSets")
+    for field, name, collection in (
+        ("factor_set", request.factor_set, "factorSets"),
+        ("price_set", request.price_set, "priceSets"),
+    ):
+        if name:
+            problems.resource(field, name, collection)
     check_gwp_set(problems, "gwp_set", request.gwp_set)
     if not 0 <= request.significance_threshold <= 1:
         problems.add("significance_threshold", request.significance_threshold, "0 to 1", "OUT_OF_RANGE")

@@ -12,6 +12,8 @@ import pytest
 from google.type.date_pb2 import Date
 from vcci.v1 import activity_pb2, error_pb2, run_pb2
 from vcci.v1 import emission_service_pb2 as emission_pb
+from vcci.v1 import factor_service_pb2 as factor_pb
+from vcci.v1 import price_service_pb2 as price_pb
 from vcci.v1 import run_service_pb2 as pb
 from vcci.v1.emission_pb2 import EmissionFilter
 from vcci.v1.run_pb2 import Run
@@ -19,7 +21,7 @@ from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError, WrongState
 from vcci_server.storage.embedded import embedded_database
 
-from tests.recalculations import Rows, check_run, import_sets, quarter_of, rows_of, ug, upload
+from tests.recalculations import Rows, check_run, factor, import_sets, quarter_of, rows_of, ug, upload
 from tests.server_process import ServerProcess, running_server
 
 ROWS = 3_000
@@ -270,6 +272,39 @@ async def test_a_gwp_set_restates_what_has_gases_and_lists_the_rest(client: Asyn
         assert await refusal(call) == (grpc.StatusCode.INVALID_ARGUMENT, "OUT_OF_RANGE")
 
 
+def rates(euros: float) -> list[price_pb.Price]:
+    """Euros per US dollar in both years."""
+    return [
+        price_pb.Price(
+            kind=price_pb.PRICE_KIND_RATE,
+            currency="EUR",
+            base_currency="USD",
+            year=year,
+            value=euros,
+            source_note="made for a test",
+        )
+        for year in (2024, 2025)
+    ]
+
+
+async def test_other_prices_are_told_apart_from_other_factors(client: AsyncClient) -> None:
+    await import_sets(client)
+    dearer = factor("spend", 1.2, "USD", price_year=0)
+    new = (await client.import_factor_set(factor_pb.FactorSetSpec(display_name="dearer"), [dearer])).name
+    old_prices = await client.import_price_set(price_pb.PriceSetSpec(display_name="old", activate=True), rates(0.8))
+    new_prices = await client.import_price_set(price_pb.PriceSetSpec(display_name="new"), rates(0.5))
+    row = {"supplier_code": "S", "category": 1, "quantity": 100, "unit": "EUR", "factor": "made:spend"}
+    await client.upload([row | {"reporting_period": "2024-05-17"}])
+    run = await recalculated(client, factor_set=new, price_set=new_prices.name)
+    assert (run.price_set, old_prices.active) == (new_prices.name, True)
+    assert (run.total.before_kg_co2e.value, run.total.after_kg_co2e.value) == ("100", "240")
+    assert {of.cause: of.difference_kg_co2e.value for of in run.total.causes} == {
+        run_pb2.RUN_CAUSE_PRICE_SET: "60",
+        run_pb2.RUN_CAUSE_FACTOR_VALUE: "80",
+    }
+    assert (await recalculated(client)).total.difference_kg_co2e.value == "0"
+
+
 @pytest.mark.parametrize(("threshold", "significant"), [(0.0, False), (0.05, True), (0.9, False)])
 async def test_a_change_is_significant_beyond_the_threshold(
     client: AsyncClient, threshold: float, significant: bool
@@ -365,6 +400,7 @@ async def test_only_a_finalized_upload_can_be_named(client: AsyncClient) -> None
     ("asked", "field"),
     [
         ({"factor_set": "sets/1"}, "factor_set"),
+        ({"price_set": "priceSets/x"}, "price_set"),
         ({"gwp_set": "AR9"}, "gwp_set"),
         ({"significance_threshold": 1.5}, "significance_threshold"),
         ({"significance_threshold": float("nan")}, "significance_threshold"),
@@ -384,6 +420,7 @@ async def test_what_does_not_exist_is_not_found(client: AsyncClient) -> None:
     await import_sets(client)
     for call in (
         client.recalculate(factor_set="factorSets/999999"),
+        client.recalculate(price_set="priceSets/999999"),
         client.recalculate(emission_filter=EmissionFilter(upload="uploads/999999")),
         client.get_run("runs/999999"),
         client.get_operation("operations/999999"),

@@ -20,7 +20,7 @@ from vcci_server.importers.vcci_csv import HEADER, write_lines
 from vcci_server.storage import activations
 from vcci_server.storage.activations import Actor
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
-from vcci_server.storage.prices import load_prices
+from vcci_server.storage.prices import load_prices, set_with_prices
 from vcci_server.storage.queries import QUERIES
 
 CHANNEL = "vcci_factors"  # told of each activation
@@ -211,10 +211,13 @@ async def load_table(pool: Pool, tenant_id: int) -> FactorTable:
     return await read_table(pool, tenant_id, await active_version(pool, tenant_id))
 
 
-async def table_of(pool: Pool, tenant_id: int, set_id: int) -> FactorTable:
-    """Return a set as arrays, active or not."""
+async def table_of(pool: Pool, tenant_id: int, set_id: int, price_set_id: int) -> FactorTable:
+    """Return a set as arrays with the prices of another (0: none), active or not."""
     found = await get_set(pool, tenant_id, set_id)
-    return await read_table(pool, tenant_id, Version(set_id, found.content_hash, ""))
+    async with connection(pool) as db:
+        rows = await db.fetch(QUERIES["select_factor_table"], tenant_id, set_id)
+        _, prices = await set_with_prices(db, tenant_id, price_set_id)
+    return await asyncio.to_thread(_table, set_id, found.content_hash, rows, prices)
 
 
 async def read_table(pool: Pool, tenant_id: int, version: Version) -> FactorTable:

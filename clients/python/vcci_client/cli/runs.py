@@ -24,6 +24,7 @@ NUMBERS = CHANGE[:5]
 
 @click.command()
 @click.option("--factor-set", default="", help="Under this set, `factorSets/3` or `3`; else the active one.")
+@click.option("--price-set", default="", help="With these prices, `priceSets/3` or `3`; else the active ones.")
 @click.option("--gwp-set", default="", help="In this GWP set, like AR6; else each in its factor's own.")
 @click.option("--year", type=click.IntRange(1990, 2100), help="Only periods of this year.")
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Significant beyond.")
@@ -36,6 +37,7 @@ async def recalculate(
     client: "AsyncClient",
     /,
     factor_set: str,
+    price_set: str,
     gwp_set: str,
     year: int | None,
     threshold: float,
@@ -56,6 +58,7 @@ async def recalculate(
         wanted |= {"start": datetime(year, 1, 1), "end": datetime(year, 12, 31)}
     run = await client.recalculate(
         factor_set=resource("factorSets", factor_set) if factor_set else "",
+        price_set=resource("priceSets", price_set) if price_set else "",
         gwp_set=gwp_set,
         emission_filter=emission_filter(**wanted),
         significance_threshold=threshold,

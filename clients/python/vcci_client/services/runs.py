@@ -23,6 +23,7 @@ class Runs(Service):
         *,
         factor_set: str = "",
         gwp_set: str = "",
+        price_set: str = "",
         emission_filter: emission_pb2.EmissionFilter | None = None,
         significance_threshold: float = 0.0,
         display_name: str = "",
@@ -30,7 +31,7 @@ class Runs(Service):
     ) -> run_pb2.Run:
         """Begin to restate stored emissions, once per request id; `watch_run` tells how far it is.
 
-        Under `factorSets/{set}`, else the active set; in a GWP set, else each in its factor's own.
+        Under `factorSets/{set}` and `priceSets/{set}`, else the active ones; in a GWP set, else in the factors' own.
         """
         request = calculation_service_pb2.RecalculateRequest(
             request_id=request_id or uuid.uuid4().hex,
@@ -38,6 +39,7 @@ class Runs(Service):
             filter=emission_filter,
             factor_set=factor_set,
             gwp_set=gwp_set,
+            price_set=price_set,
             significance_threshold=significance_threshold,
         )
         operation = await self.connection.call(self.connection.calculations.Recalculate, request, patience_s=PATIENCE_S)
