@@ -18,9 +18,10 @@ from vcci_engine.prices import Prices
 from vcci_server.importers import FactorRecord
 from vcci_server.importers.vcci_csv import HEADER, write_lines
 from vcci_server.storage import activations
+from vcci_server.storage import prices as price_sets
 from vcci_server.storage.activations import Actor
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
-from vcci_server.storage.prices import load_prices, set_with_prices
+from vcci_server.storage.prices import load_prices
 from vcci_server.storage.queries import QUERIES
 
 CHANNEL = "vcci_factors"  # told of each activation
@@ -214,9 +215,10 @@ async def load_table(pool: Pool, tenant_id: int) -> FactorTable:
 async def table_of(pool: Pool, tenant_id: int, set_id: int, price_set_id: int) -> FactorTable:
     """Return a set as arrays with the prices of another (0: none), active or not."""
     found = await get_set(pool, tenant_id, set_id)
+    price_hash = (await price_sets.get_set(pool, tenant_id, price_set_id)).content_hash if price_set_id else ""
     async with connection(pool) as db:
         rows = await db.fetch(QUERIES["select_factor_table"], tenant_id, set_id)
-        _, prices = await set_with_prices(db, tenant_id, price_set_id)
+        prices = await load_prices(db, tenant_id, price_set_id, price_hash)
     return await asyncio.to_thread(_table, set_id, found.content_hash, rows, prices)
 
 
