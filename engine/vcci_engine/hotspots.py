@@ -7,6 +7,7 @@ the groups come.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import mul
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def concentration(ordered: Sequence[int]) -> Concentration:
     total, n = sum(values), len(values)
     if not total:
         return Concentration()
-    weighted = sum((n + 1 - 2 * i) * ug for i, ug in enumerate(values, start=1))
-    squares = sum(ug * ug for ug in values)
+    weighted = sum(map(mul, range(n - 1, -n - 1, -2), values))
+    squares = sum(map(mul, values, values))
     return Concentration(
         gini=weighted / (n * total),
         herfindahl=squares / (total * total),

@@ -6,11 +6,12 @@ At first a cell has one part, its own factor with all of both. Levers act one af
 before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import NamedTuple
 
+from vcci_engine.regions import MEMBERS, WORLD
 from vcci_engine.units import Unit
 
 EMISSION_FREE = -1  # stands for a factor of nothing
@@ -68,7 +69,7 @@ class Pathway:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """A share of the activity gets another factor: one of `targets` by region, or none (emission-free)."""
+    """A share of the activity gets another factor: the newest of `targets` for its region, or none (emission-free)."""
 
     share: float
     targets: tuple[Factor, ...] = ()
@@ -187,23 +188,29 @@ def _replaced(parts: Parts, meant: Sequence[int], change: Replace, factors: Fact
 
 
 def _target(factor: Factor | None, change: Replace) -> tuple[int, float] | None:
-    """Return the factor that takes another's place, and the ratio of emissions; None when there is none.
-
-    That of the same region, else of the whole world, else the only one; the newest.
-    """
+    """Return the factor that takes another's place, and the ratio of emissions; None when there is none."""
     if factor is None or not factor.kg_co2e:
         return None
     if not change.targets:
         return EMISSION_FREE, 0.0
     same = [target for target in change.targets if target.unit.dimensions == factor.unit.dimensions]
-    regions = {target.region for target in same}
-    only = next(iter(regions)) if len(regions) == 1 else None
-    region = next((each for each in (factor.region, "", only) if each in regions), None)
+    region = _region(factor.region, {target.region for target in same})
     if region is None:
         return None
     target = max((each for each in same if each.region == region), key=lambda each: (each.year, each.id))
     per_root = [of.kg_co2e / float(of.unit.scale) for of in (target, factor)]
     return target.id, per_root[0] / per_root[1] * change.amount
+
+
+def _region(region: str, known: Set[str]) -> str | None:
+    """Return the region that stands for another, as for activities (`factor_lookup.resolve`)."""
+    if region in known:
+        return region
+    if wider := [name for name in known if region in MEMBERS.get(name, ())]:
+        return max(wider, key=lambda name: (-len(MEMBERS[name]), name))
+    if WORLD in known:
+        return WORLD
+    return next(iter(known)) if len(known) == 1 else None
 
 
 def _growth(

@@ -105,7 +105,7 @@ def spread_factors(quality: npt.NDArray[np.uint16], factor: IndexArray) -> tuple
 
 def ug_ints(limbs: LimbArray) -> list[int]:
     """Return micrograms as integers."""
-    return [(high << UG_BITS) + low for high, low in limbs.tolist()]
+    return [(high << UG_BITS) + low for high, low in zip(*limbs.T.tolist(), strict=True)]
 
 
 def variance_ints(limbs: LimbArray) -> list[int]:

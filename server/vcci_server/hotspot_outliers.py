@@ -1,6 +1,6 @@
 """Suppliers whose emissions per unit are unlike those of their industry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ from vcci_server.hotspot_passes import KG, QUANTITY, intensity_tally, numbered
 from vcci_server.hotspot_reading import Emissions
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_over
 from vcci_server.storage.queries import QUERIES
-from vcci_server.storage.sums import Keys
+from vcci_server.storage.sums import Keys, grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,6 @@ class Outliers:
     not_compared: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """What suppliers buy of one category in one dimension; parallel."""
-
-    supplier: Keys
-    category: Keys
-    unit: Keys  # number of the dimension's unit
-    kg_co2e: FloatArray
-    amount: FloatArray  # in that unit
-
-
 async def outliers(emissions: Emissions) -> Outliers:
     """Compare suppliers with those of their industry."""
     units: dict[str, int] = {}
@@ -63,46 +52,58 @@ async def outliers(emissions: Emissions) -> Outliers:
 
 
 def _compared(tally: Tally, units: list[str], industries: Mapping[int, str]) -> Outliers:
-    lines = _lines(tally, units)
-    industry = [industries.get(number, "") for number in lines.supplier.tolist()]
-    usable = (lines.kg_co2e > 0) & (lines.amount > 0) & np.array([bool(text) for text in industry], np.bool_)
-    of = np.flatnonzero(usable)
-    intensity = lines.kg_co2e[of] / lines.amount[of]
-    peers = _numbers([(industry[n], int(lines.category[n]), int(lines.unit[n])) for n in of.tolist()])
+    """Compare lines: what one supplier sells of one category, in one dimension."""
+    if not len(tally):
+        return Outliers([], 0, 0)
+    supplier, category, unit = tally.keys
+    common, scale = _common(units)
+    line, first = grouped([supplier, category, common.take(unit)], len(tally))
+    names = sorted(set(industries.values()))
+    industry = _industries(supplier, industries, names)[first]
+    kg_co2e = _sums(tally.amounts(KG), line, unit, units)
+    amount = _sums(tally.amounts(QUANTITY) * scale.take(unit), line, unit, units)
+    of = np.flatnonzero((industry >= 0) & (kg_co2e > 0) & (amount > 0))
+    if not len(of):
+        return Outliers([], 0, len(first))
+    row = first[of]
+    peers, _ = grouped([industry[of], category[row], common.take(unit[row])], len(of))
+    intensity = kg_co2e[of] / amount[of]
     z, median = scores(intensity, peers)
-    count = np.bincount(peers)
     unlike = np.flatnonzero(np.abs(z) > THRESHOLD)
-    order = unlike[np.lexsort((lines.category[of][unlike], lines.supplier[of][unlike], -np.abs(z[unlike])))]
-    compared = int((~np.isnan(z)).sum())
+    order = unlike[np.lexsort((category[row][unlike], supplier[row][unlike], -np.abs(z[unlike])))]
+    count = np.bincount(peers)
     found = [
         Outlier(
-            supplier=int(lines.supplier[of[n]]),
-            industry=industry[of[n]],
-            category=int(lines.category[of[n]]),
-            unit=units[lines.unit[of[n]]],
+            supplier=int(supplier[row[n]]),
+            industry=names[industry[of[n]]],
+            category=int(category[row[n]]),
+            unit=units[common[unit[row[n]]]],
             kg_co2e_per_unit=float(intensity[n]),
             peer_median=float(median[n]),
             score=float(z[n]),
             peers=int(count[peers[n]]),
-            kg_co2e=float(lines.kg_co2e[of[n]]),
+            kg_co2e=float(kg_co2e[of[n]]),
         )
         for n in order.tolist()
     ]
-    return Outliers(found, compared, len(lines.supplier) - compared)
+    compared = int((~np.isnan(z)).sum())
+    return Outliers(found, compared, len(first) - compared)
 
 
-def _lines(tally: Tally, units: list[str]) -> _Lines:
-    """Bring the units of one dimension to one of them, the first by name, and add up."""
-    supplier, category, unit = tally.keys
-    common, scale = _common(units)
-    kg_co2e, amount = tally.amounts(KG), tally.amounts(QUANTITY) * scale.take(unit)
-    key = np.stack([supplier, category, common.take(unit)], axis=1)
-    groups, place = np.unique(key, axis=0, return_inverse=True)
-    order = np.lexsort((np.array(units)[unit] if len(unit) else unit, place))  # the same order of sums however numbered
-    sums = [np.zeros(len(groups)) for _ in range(2)]
-    for of, values in zip(sums, (kg_co2e, amount), strict=True):
-        np.add.at(of, place[order], values[order])
-    return _Lines(groups[:, 0], groups[:, 1], groups[:, 2], sums[0], sums[1])
+def _industries(supplier: Keys, industries: Mapping[int, str], names: Sequence[str]) -> Positions:
+    """Return the number of each supplier's industry; -1: none."""
+    number = {name: n for n, name in enumerate(names)}
+    ids, place = np.unique(supplier, return_inverse=True)
+    of = [number[industries[each]] if each in industries else -1 for each in ids.tolist()]
+    return np.array(of, np.intp)[place]
+
+
+def _sums(values: FloatArray, line: Positions, unit: Keys, units: Sequence[str]) -> FloatArray:
+    """Add up by line, in the order of the units' names: the same however units are numbered."""
+    order = np.lexsort((np.argsort(np.argsort(units)).take(unit), line))
+    sums = np.zeros(int(line.max()) + 1)
+    np.add.at(sums, line[order], values[order])
+    return sums
 
 
 def _common(units: list[str]) -> tuple[Positions, FloatArray]:
@@ -118,8 +119,3 @@ def _common(units: list[str]) -> tuple[Positions, FloatArray]:
         assert to is not None  # it was put there understood
         common[number], scale[number] = first, conversion(unit, to) or 1.0
     return common, scale
-
-
-def _numbers(kinds: list[tuple[str, int, int]]) -> Positions:
-    number = {kind: n for n, kind in enumerate(sorted(set(kinds)))}
-    return np.array([number[kind] for kind in kinds], np.intp)

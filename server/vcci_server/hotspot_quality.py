@@ -99,7 +99,8 @@ def _known_of(tally: Tally, share: float) -> Known:
     (ids,) = tally.keys
     ug = ug_ints(tally.sums[KG])
     is_large = np.zeros(len(ug), np.bool_)
-    order = sorted(range(len(ug)), key=lambda group: (-ug[group], ids[group]))
+    high, low = tally.sums[KG].T
+    order = np.lexsort((ids, -low, -high))
     is_large[order[: pareto(descending(ug), share).groups]] = True
     weight, weighted = tally.amounts(WEIGHT), tally.amounts(WEIGHTED_VARIANCE)
     variance = np.divide(weighted, weight, out=np.zeros(len(weight)), where=weight > 0)

@@ -100,18 +100,25 @@ def test_emission_free_electricity_takes_its_share_away() -> None:
     assert found.effects[0].rows == 10
 
 
-def test_a_factor_is_replaced_by_that_of_its_region_else_the_worlds_else_the_only_one() -> None:
+def test_a_factor_is_replaced_by_that_of_its_region_or_the_narrowest_wider_one_else_the_only_one() -> None:
     old = {9: factor(9, "grid:old", 1.0, "kWh", region="FR"), 10: factor(10, "grid:old", 1.0, "kWh", region="XX")}
     german, french, world = FACTORS[3], FACTORS[4], factor(11, "grid:electricity", 0.3, "kWh")
     newer = factor(12, "grid:electricity", 0.1, "kWh", region="FR", year=2025)
+    union, western = (
+        factor(13, "grid:electricity", 0.6, "kWh", region="EU"),
+        factor(14, "g:e", 0.7, "kWh", region="155"),
+    )
     cases = [
-        (9, (german, french, newer), 0.1),
+        (9, (german, french, newer, union), 0.1),
+        (9, (german, union, western, world), 0.7),
+        (9, (german, union, world), 0.6),
         (10, (german, french, world), 0.3),
         (10, (german,), 0.4),
         (10, (german, french), 1),
     ]
+    more = {**FACTORS, **old, 11: world, 12: newer, 13: union, 14: western}
     for number, targets, kg in cases:
-        found = run([cell(number, 1.0)], [Lever(ALL, Replace(1.0, targets))], {**FACTORS, **old, 11: world, 12: newer})
+        found = run([cell(number, 1.0)], [Lever(ALL, Replace(1.0, targets))], more)
         assert found.scenario.kg_co2e == pytest.approx(kg)
 
 
