@@ -15,6 +15,7 @@ from vcci_engine.conversions import find_scales
 from vcci_engine.dates import EPOCH
 from vcci_engine.factor_lookup import Target
 from vcci_engine.factors import FactorTable
+from vcci_engine.gases import ratios
 from vcci_engine.inputs import known, spread
 from vcci_engine.methods import DEDUCTIONS, DIVISORS, METHODS, MULTIPLIERS, SUPPLIER_FACTOR, TOLD, Input
 from vcci_engine.prices import Prices
@@ -23,7 +24,7 @@ from vcci_engine.results import Emissions, Notice
 from vcci_engine.scale import Scale
 from vcci_engine.units import KG_CO2E, Unit, parse
 
-QUANTITY, FACTOR, UNIT, RATE, DEFLATOR = "quantity", "factor", "unit", "rate", "deflator"
+QUANTITY, FACTOR, UNIT, RATE, DEFLATOR, GWP = "quantity", "factor", "unit", "rate", "deflator", "gwp"
 
 
 # Kind (1 a rate, 2 an index), currency, year and month (0: of the year).
@@ -38,6 +39,7 @@ class Origin(IntEnum):
     UNITS = 3
     METHOD = 4
     PRICE_SET = 5
+    GWP_SET = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class _Row:
     target: Target
 
 
-def terms_of(activities: Activities, emissions: Emissions, table: FactorTable) -> tuple[Term, ...]:
-    """Return the terms of the only activity of a batch and its emission."""
+def terms_of(activities: Activities, emissions: Emissions, table: FactorTable, gwp_set: str = "") -> tuple[Term, ...]:
+    """Return the terms of the only activity of a batch and its emission, which is under `gwp_set`; "": its factor's."""
     units = [parse(text) for text in activities.units]
     choice = choose(activities, table.lookup, units)
     scales = find_scales(activities, units, known(activities.inputs), table, choice)
@@ -101,7 +103,7 @@ def terms_of(activities: Activities, emissions: Emissions, table: FactorTable) -
         scale=scales.found[scales.index[0]],
         target=table.lookup.targets[choice.target[0]],
     )
-    return tuple(_terms(row, table))
+    return (*_terms(row, table), *_expressed(row, table, gwp_set))
 
 
 def told(activities: Activities) -> tuple[Part, ...]:
@@ -173,6 +175,14 @@ def _deflator(prices: Prices, currency: str, row: _Row) -> Part:
     what = f"prices of {currency}: index {then} / {now}"
     lines = tuple((2, currency, year, 0) for year in years)
     return Part(DEFLATOR, row.scale.deflator, "", what, Origin.PRICE_SET, prices=lines)
+
+
+def _expressed(row: _Row, table: FactorTable, gwp_set: str) -> Iterator[Term]:
+    """What brings the result from the factor's GWP set to another."""
+    if gwp_set and row.factor is not None and (ratio := float(ratios(table.parts, gwp_set)[row.factor])) != 1:
+        own = table.parts.sets[table.parts.gwp_set[row.factor]]
+        what = f"kg CO2e of the factor's gases under {gwp_set} / {own}"
+        yield Term((Part(GWP, ratio, "", what, Origin.GWP_SET),))
 
 
 def _factor(row: _Row, table: FactorTable) -> Iterator[Part]:

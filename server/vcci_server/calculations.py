@@ -41,7 +41,7 @@ from vcci_server.runs import RunServicer
 from vcci_server.simulating import check_draws, simulation_work
 from vcci_server.storage.explaining import read_evidence
 from vcci_server.storage.pool import Pool
-from vcci_server.validation import BatchLimits, Problems
+from vcci_server.validation import BatchLimits, Problems, resource_id
 
 MOST_ACTIVITIES = 100
 MOST_ROW_DRAWS = 10_000_000  # all in memory: 80 MB
@@ -126,7 +126,8 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
     async def Explain(self, request: pb.ExplainRequest, context: object) -> explanation_pb2.Explanation:
         """Say how one stored emission was calculated, and calculate it again."""
         upload_id, row = emission_name(request.name)
-        evidence = await read_evidence(self._pool, caller().tenant_id, upload_id, row)
+        as_of = resource_id(request.as_of, "runs", "as_of") if request.as_of else 0
+        evidence = await read_evidence(self._pool, caller().tenant_id, upload_id, row, as_of)
         return await asyncio.to_thread(explanation_message, request.name, evidence)
 
     async def Recalculate(self, request: pb.RecalculateRequest, context: object) -> longrunning.Operation:

@@ -12,6 +12,7 @@ from vcci_engine.calculate import calculate
 from vcci_engine.dates import EPOCH
 from vcci_engine.errors import InvalidField
 from vcci_engine.explanation import Part, Term, in_names, in_numbers, number, terms_of, told
+from vcci_engine.express import express
 from vcci_engine.factors import FactorTable, build_table
 from vcci_engine.input_hash import is_unaltered
 from vcci_engine.methods import METHODS
@@ -26,6 +27,7 @@ from vcci_server import price_messages
 from vcci_server.calculation_messages import estimate_message, notice_messages
 from vcci_server.factor_messages import factor_message, set_message
 from vcci_server.importers.price_record import INDEX, RATE, PriceRecord
+from vcci_server.run_messages import request_of
 from vcci_server.storage.explaining import Evidence
 from vcci_server.storage.factors import StoredFactor
 from vcci_server.validation import resource_id
@@ -49,9 +51,12 @@ def explanation_message(name: str, evidence: Evidence) -> pb.Explanation:
     used = [factor for factor in evidence.factors if factor.factor_id == stored.factor_id]
     table = _table(evidence, used)
     activities = activities_of(stored, evidence.supplier, used[0].record.key if used else "")
-    again = calculate(activities, table, allow_negative=True)
+    gwp_set = request_of(evidence.run).gwp_set if evidence.run else ""
+    again = express(calculate(activities, table, allow_negative=True), activities, table, gwp_set)
     message = pb.Explanation(
         name=name,
+        run=f"runs/{evidence.run.run_id}" if evidence.run else "",
+        gwp_set=gwp_set,
         activity=_activity(activities, stored),
         estimate=estimate_message(of_row(stored.kg_co2e, float(stored.sigma))),
         told=map(_part, told(activities)),
@@ -69,7 +74,7 @@ def explanation_message(name: str, evidence: Evidence) -> pb.Explanation:
         asked = Asked(country, year, stored.unit, stored.inputs)
         message.notices.extend(notice_messages(stored.notices, asked, place, of_key))
     if not len(again.errors):
-        terms = terms_of(activities, again.emissions, table)
+        terms = terms_of(activities, again.emissions, table, gwp_set)
         _write_formula(message, terms, stored.kg_co2e)
         message.prices.extend(map(price_messages.price_message, _lines_of(terms, evidence.prices)))
     return message
@@ -87,6 +92,8 @@ def _table(evidence: Evidence, factors: Sequence[StoredFactor]) -> FactorTable:
         units=[record.unit for record in records],
         kg_co2e=[record.kg_co2e for record in records],
         gsd2=[record.gsd2 for record in records],
+        gases=[record.gases for record in records],
+        gwp_sets=[record.gwp_set for record in records],
         price_years=[record.price_year for record in records],
         price_bases=[record.price_basis for record in records],
         margins=[record.margins for record in records],

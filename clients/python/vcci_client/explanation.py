@@ -23,7 +23,8 @@ def on_paper(of: Explanation) -> str:
         "Uncertainty": _uncertainty(of),
         "Check": _check(of.replay),
     }
-    lines = [f"{of.name}: {number(of.estimate.kg_co2e)} kg CO2e"]
+    as_of = f", as of {of.run}" if of.run else ""
+    lines = [f"{of.name}: {number(of.estimate.kg_co2e)} kg CO2e{as_of}"]
     for head, texts in sections.items():
         lines += (
             ["", *(f"{head if not place else '':{HEADS}}{text}" for place, text in enumerate(texts))] if texts else []

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", metavar="EMISSION")
+@click.option("--as-of", default="", help="As of this recalculation, `runs/3` or `3`; else as ingested.")
 @json_option
 @with_client
-async def explain(client: "AsyncClient", name: str, as_json: bool) -> None:
+async def explain(client: "AsyncClient", name: str, as_of: str, as_json: bool) -> None:
     """Explain a stored emission, by upload and row: vcci explain uploads/7/emissions/123
 
     Prints the formula with its numbers, every input, the factor and its source, and calculates it again. The exit
@@ -23,7 +24,8 @@ async def explain(client: "AsyncClient", name: str, as_json: bool) -> None:
     """
     from vcci_client.explanation import on_paper
 
-    explanation = await client.explain(resource("uploads", name))
+    run = resource("runs", as_of) if as_of else ""
+    explanation = await client.explain(resource("uploads", name), as_of=run)
     print_json(explanation) if as_json else click.echo(on_paper(explanation))
     if not (explanation.replay.identical and explanation.replay.inputs_unaltered):
         raise click.exceptions.Exit(1)

@@ -51,9 +51,13 @@ class Calculations(Service):
         )
         return await self.connection.call(self.connection.calculations.Calculate, request)
 
-    async def explain(self, name: str) -> Explanation:
-        """Explain a stored emission, `uploads/{upload}/emissions/{row}`; `vcci_client.explanation` prints it."""
-        return await self.connection.call(self.connection.calculations.Explain, pb.ExplainRequest(name=name))
+    async def explain(self, name: str, *, as_of: str = "") -> Explanation:
+        """Explain the stored emission `uploads/{upload}/emissions/{row}`, as ingested or as of `runs/{run}`.
+
+        `vcci_client.explanation.on_paper` prints it.
+        """
+        request = pb.ExplainRequest(name=name, as_of=as_of)
+        return await self.connection.call(self.connection.calculations.Explain, request)
 
     async def calculate_stream(
         self,

@@ -13,7 +13,7 @@ WHERE s.tenant_id = $1 AND s.upload_id = $2 AND s.run_id = 0 AND s.merged_into I
 -- name: whole_segment
 -- Index: emission_segments_pkey of one partition.
 SELECT * FROM emission_segments
-WHERE tenant_id = $1 AND upload_id = $2 AND run_id = 0
+WHERE tenant_id = $1 AND upload_id = $2 AND run_id = $7
     AND merge_version = $3 AND batch_offset = $4 AND segment = $5 AND quarter = $6;
 
 -- name: supplier_of_row
