@@ -6,8 +6,8 @@ world's factor.
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -43,7 +43,11 @@ class Kind:
     quantity: float  # median
     source: str = ""  # "": the supplier's own factor
     factor_unit: str = ""
-    distance_km: float = 0.0  # median of the input `distance`; 0: not given
+    method: int = 0  # number; 0: the best that the data allows
+    inputs: Mapping[str, float] = field(default_factory=dict)  # median of `distance`, most of the others
+
+
+REPORTED = "kg CO2e"  # a unit of emissions: no factor is needed
 
 
 SPEND = Kind(0.40, 1, "USD", 12_000.0, "naics", "USD")
@@ -54,11 +58,21 @@ MIXED = (
     Kind(0.05, 2, "USD", 90_000.0, "naics", "USD"),
     Kind(0.15, 3, "kWh", 40_000.0, "grid", "kWh"),
     Kind(0.02, 3, "litre", 900.0, "fuel", "litre"),
-    Kind(0.10, 4, "tonne", 12.0, "freight", "tonne*km", distance_km=400.0),
+    Kind(0.10, 4, "tonne", 12.0, "freight", "tonne*km", inputs={"distance": 400.0}),
     Kind(0.05, 9, "tonne*km", 6_000.0, "freight", "tonne*km"),
     Kind(0.04, 5, "kg", 500.0, "waste", "tonne"),
     Kind(0.02, 6, "passenger*km", 1_500.0, "travel", "passenger*km"),
     Kind(0.02, 7, "km", 1_000.0, "travel", "km"),
+)
+FIFTEEN = (  # all categories, and further methods
+    *MIXED,
+    Kind(0.03, 8, "kWh", 40_000.0, "grid", "kWh", 25, {"area": 100.0, "total_area": 1_000.0}),
+    Kind(0.02, 10, "kWh", 9_000.0, "grid", "kWh", 31),
+    Kind(0.03, 11, "item", 500.0, "grid", "kWh", 32, {"uses": 1_000.0, "energy_per_use": 0.5}),
+    Kind(0.02, 12, "kg", 500.0, "waste", "tonne", 0, {"share": 0.5}),
+    Kind(0.02, 13, "kWh", 30_000.0, "grid", "kWh", 24),
+    Kind(0.02, 14, "kWh", 20_000.0, "grid", "kWh", 29),
+    Kind(0.03, 15, REPORTED, 9e6, "", "", 42, {"outstanding": 1e6, "evic": 1e8}),
 )
 
 
@@ -84,6 +98,7 @@ def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED, order: Order
         quantity=np.round(_around(random, np.array([kind.quantity for kind in kinds])[kind]), 2),
         unit=Dictionary(units, np.array([units.index(kind.unit) for kind in kinds], np.uint32)[kind]),
         factor=Dictionary(factors.keys, factors.draw(random, kind)),
+        method=np.array([kind.method for kind in kinds], np.uint32)[kind] if any(k.method for k in kinds) else None,
         quality=_quality(random, rows),
         inputs=_inputs(random, kinds, kind),
     )
@@ -116,13 +131,17 @@ def _quality(random: np.random.Generator, rows: int) -> IndexArray:
 
 
 def _inputs(random: np.random.Generator, kinds: Sequence[Kind], kind: Choice) -> dict[str, Input]:
-    distance = np.array([kind.distance_km for kind in kinds])[kind]
-    medians = {"distance": distance, "supplier_factor": np.array([0.0 if kind.source else 1.5 for kind in kinds])[kind]}
+    own = [0.0 if kind.source or kind.unit == REPORTED else 1.5 for kind in kinds]
+    medians = {"distance": [kind.inputs.get("distance", 0.0) for kind in kinds], "supplier_factor": own}
     inputs = {}
-    for name, median in medians.items():
-        rows = np.flatnonzero(median)
-        if len(rows):
+    for name, of_kind in medians.items():
+        median = np.array(of_kind)[kind]
+        if len(rows := np.flatnonzero(median)):
             inputs[name] = Input(np.round(_around(random, median[rows]), 4), rows.astype(np.uint32))
+    for name in sorted({name for kind in kinds for name in kind.inputs} - medians.keys()):
+        most = np.array([kind.inputs.get(name, 0.0) for kind in kinds])[kind]
+        rows = np.flatnonzero(most)
+        inputs[name] = Input(most[rows] * random.uniform(0.5, 1.0, len(rows)), rows.astype(np.uint32))
     return inputs
 
 

@@ -14,6 +14,11 @@ Figures = Mapping[str, float]  # by name with unit ("rows/s")
 Turn = Callable[[], Figures]
 
 
+def per_second(rows: int, seconds: float, cpu_s: float) -> Figures:
+    """Return rows per second, and per CPU second: what one core does, also on a busy machine."""
+    return {"rows/s": rows / seconds, "rows/CPU-s": rows / cpu_s, "CPU-s/M": cpu_s / rows * 1e6}
+
+
 class Harness:
     """One benchmark: its question, the turns of its contenders, and the ratios that answer it."""
 
@@ -51,6 +56,11 @@ class Harness:
         ours, theirs = (self._info["contenders"][name][figure] for name in (contender, peer))
         values = [one / other for one, other in zip(ours, theirs, strict=True)]
         self.result(f"{figure}: {contender} / {peer}", values, at_least=at_least)
+
+    def bound(self, figure: str, contender: str, *, at_least: float) -> None:
+        """Note what a contender's figure has to be."""
+        values = self._info["contenders"][contender][figure]
+        self.result(f"{figure}: {contender}", values, at_least=at_least)
 
     def result(
         self, name: str, values: Sequence[float], *, at_least: float | None = None, at_most: float | None = None

@@ -19,6 +19,8 @@ class Sizes:
     ingest_rows: int = 2_000_000  # each turn, rounded down to whole batches
     memory_rows: int = 5_000_000
     memory_warmup_rows: int = 1_000_000
+    draws: int = 1_000
+    drawn_rows: int = 50_000  # each turn
     callers: int = 50
     connections: int = 1
     rate: float = 400.0  # calls per second of the open loop
@@ -63,6 +65,7 @@ QUICK = Sizes(
     ingest_rows=50_000,
     memory_rows=50_000,
     memory_warmup_rows=10_000,
+    drawn_rows=2_000,
     callers=5,
     rate=100.0,
     call_s=0.2,
