@@ -11,9 +11,11 @@ from vcci_client.encode import encode
 from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
 from vcci_engine.factors import FactorTable, build_table
+from vcci_engine.prices import Prices, build_prices
 from vcci_engine.results import Emissions
 from vcci_engine.segments import Segment, cut
-from vcci_server.importers import vcci_csv
+from vcci_server.importers import prices_csv, starter_prices, vcci_csv
+from vcci_server.importers.price_record import INDEX, RATE
 from vcci_server.messages import activities_from_columns
 from vcci_server.validation import BatchLimits
 
@@ -29,7 +31,7 @@ class Batch:
 
 
 def starter_table() -> FactorTable:
-    """Return the starter factors, numbered from 1."""
+    """Return the starter factors, numbered from 1, with the starter prices."""
     records = vcci_csv.read((files("vcci_server") / "data" / "starter_factors.csv").read_bytes())
     return build_table(
         1,
@@ -41,7 +43,16 @@ def starter_table() -> FactorTable:
         units=[record.unit for record in records],
         kg_co2e=[record.kg_co2e for record in records],
         gsd2=[record.gsd2 for record in records],
+        price_years=[record.price_year for record in records],
+        prices=_starter_prices(),
     )
+
+
+def _starter_prices() -> Prices:
+    records = prices_csv.read(starter_prices())
+    rates = {(of.currency, of.year, of.month): of.value for of in records if of.kind == RATE}
+    indices = {(of.currency, of.year): of.value for of in records if of.kind == INDEX}
+    return build_prices(1, "starter", "EUR", rates, indices)
 
 
 def prepare(sent: ClientActivities, factors: FactorTable) -> Batch:

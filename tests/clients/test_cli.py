@@ -185,6 +185,33 @@ def test_an_update_that_cannot_be_done_says_why(on_server: Run) -> None:
     assert (wrong.exit_code, "factor.unit" in wrong.stderr) == (1, True)
 
 
+def test_prices_are_imported_listed_and_activated(on_server: Run, tmp_path: Path) -> None:
+    starter = json.loads(on_server("prices", "sets", "--json").stdout.splitlines()[-1])
+    ecb = tmp_path / "eurofxref-hist.csv"
+    ecb.write_text("Date,USD,XOF,\n2024-03-29,1.0811,655.957,\n2024-03-28,1.0811,N/A,\n")
+    added = on_server("prices", "import", ecb, "--base", starter["name"].rpartition("/")[2], "--json")
+    made = json.loads(added.stdout)
+    assert (made["display_name"], made["rate_count"]) == ("eurofxref-hist.csv", starter["rate_count"] + 3)
+    listing = ("prices", "list", "--set", made["name"], "--currency", "XOF")
+    lines = [json.loads(line) for line in on_server(*listing, "--json").stdout.splitlines()]
+    assert [(line["value"], line.get("month", 0)) for line in lines] == [(655.957, 0), (655.957, 3)]
+    assert "XOF       per EUR  2024-03  655.957" in on_server(*listing).stdout
+    own = tmp_path / "own.csv"
+    own.write_text("kind,currency,year,value,source_note\nindex,USD,2023,304.702,BLS\nindex,USD,23,1,BLS\n")
+    refused = on_server("prices", "import", own)
+    assert (refused.exit_code, "line 3, column year" in refused.stderr) == (1, True)
+    assert on_server("prices", "import").exit_code == 2
+    spend = ("calculate", "--category", 1, "--unit", "XOF", "--factor", "naics:331110", "--period", "2024-03-05")
+    try:
+        assert "active" in on_server("prices", "activate", made["name"]).stdout
+        converted = on_server(*spend, "--quantity", 655_957).stdout
+        assert "wanted naics:331110 per XOF" in converted
+        assert "amount         1,008.60 USD" in converted  # 1,000 EUR x 1.0811 x 292.655 / 313.689
+    finally:
+        assert on_server("prices", "activate", starter["name"]).exit_code == 0
+    assert "NO_EXCHANGE_RATE" in on_server(*spend, "--quantity", 1).stderr
+
+
 def test_suppliers_and_emissions_come_out(on_server: Run, file: Path, tmp_path: Path) -> None:
     name = json.loads(on_server("upload", file, "--json").stdout)["upload"]
     assert "Steel Ltd" in on_server("suppliers", "list").stdout
