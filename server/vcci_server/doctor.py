@@ -1,5 +1,6 @@
-"""Examines what the service works with: database, schema, factors, Redis, Ray."""
+"""Examines what the service works with: database, schema, factors, sums, Redis, Ray."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from vcci_server.app import database
 from vcci_server.settings import Settings
 from vcci_server.snapshots import redis_version
 from vcci_server.storage import tenants
+from vcci_server.storage.agreement import check_agreement
 from vcci_server.storage.factors import load_table
 from vcci_server.storage.migrate import missing
 from vcci_server.storage.pool import Pool, connection, open_pool
@@ -39,6 +41,7 @@ async def examine(settings: Settings) -> list[Finding]:
         findings = [await _finding("database", _database, pool), await _finding("schema", _schema, pool)]
         if all(finding.right for finding in findings):
             findings.append(await _finding("factors", _factors, pool))
+            findings.append(await _finding("sums", _sums, pool))
         return [*findings, *await _others(settings)]
 
 
@@ -73,6 +76,17 @@ async def _factors(pool: Pool) -> str:
         raise NotFound(f"there is no tenant {tenants.DEFAULT!r}: the first `vcci serve` makes it")
     table = await load_table(pool, tenant_id)
     return f"factorSets/{table.set_id} is active, {len(table)} factors"
+
+
+async def _sums(pool: Pool) -> str:
+    """Compare what is summed with the rows, tenant by tenant."""
+    rows = 0
+    for tenant_id, name in await tenants.every(pool):
+        found = await check_agreement(pool, asyncio.to_thread, tenant_id)
+        if found.wrong:
+            raise WrongState(f"of tenant {name!r} {' and '.join(found.wrong)} are not the sums of its rows")
+        rows += found.rows
+    return f"agree with {rows:,} folded rows"
 
 
 async def _redis(settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """One upload by the client library through whatever happens meanwhile, and the check of what came of it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +18,7 @@ from vcci_client.upload import UploadOptions, UploadSummary
 from vcci_engine.activities import Activities
 from vcci_engine.factors import FactorTable
 from vcci_engine.suppliers import Suppliers
+from vcci_server.storage.agreement import check_agreement
 from vcci_server.storage.embedded import embedded_database
 from vcci_server.storage.factors import load_table
 from vcci_server.storage.pool import open_pool
@@ -122,6 +124,12 @@ async def factors_of(server: ServerProcess) -> FactorTable:
         return await load_table(pool, 1)
 
 
+async def disagreements(server: ServerProcess) -> Sequence[str]:
+    """Return which of the sums that are kept are not those of the rows."""
+    async with _url_of(server) as url, open_pool(url, size=1) as pool:
+        return (await check_agreement(pool, asyncio.to_thread, 1)).wrong
+
+
 @dataclass
 class Trial:
     """An upload of `rows` sample rows. `tick` is called whenever a batch is made or the server has told something."""
@@ -172,6 +180,7 @@ class Trial:
         """Return what the running server and its database say of the upload, once all is folded."""
         async with self.server.channel() as channel, database_of(self.server) as db:
             await until(lambda: db.fetchval(FOLDED), FOLDED_S)
+            assert await disagreements(self.server) == []
             uploads = Uploads(channel, self.server.metadata())
             upload, total = await uploads.get(self.name), await uploads.total(self.name)
             sums = {

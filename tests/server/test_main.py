@@ -49,7 +49,7 @@ def test_the_doctor_finds_a_running_service_well(server: ServerProcess) -> None:
     examined = run(server.state_dir, "doctor")
     assert examined.returncode == 0, examined.stdout
     found = {line.split(":")[0] for line in examined.stdout.splitlines()}
-    assert {"ok    database", "ok    schema", "ok    factors", "ok    redis", "ok    ray"} <= found
+    assert {"ok    database", "ok    schema", "ok    factors", "ok    sums", "ok    redis", "ok    ray"} <= found
 
 
 def test_the_doctor_says_what_is_missing(state_dir: Path) -> None:

@@ -42,7 +42,7 @@ class Folded:
         return len(self.rollups) + len(self.suppliers) + len(self.grades)
 
     def __neg__(self) -> "Folded":
-        return Folded(-self.rollups, _negative(self.suppliers), _negative(self.grades))
+        return Folded(-self.rollups, negative(self.suppliers), negative(self.grades))
 
 
 def no_fold() -> Folded:
@@ -100,7 +100,8 @@ def currency_code(number: int) -> str:
     return letters
 
 
-def _negative(of: Tally) -> Tally:
+def negative(of: Tally) -> Tally:
+    """Return the sums that take these away."""
     return Tally(of.keys, -of.rows, tuple(-sums for sums in of.sums))
 
 

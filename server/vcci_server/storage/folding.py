@@ -58,8 +58,8 @@ async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *
             return 0
         folded: int = upload["folded_rows"]
         through: int = min(folded + rows, upload["committed_rows"])
-        batches = _batches(db, tenant_id, upload_id, folded, through)
-        folded_now = await _sum(run, batches)
+        segments = batches(db, tenant_id, upload_id, folded, through)
+        folded_now = await _sum(run, segments)
     async with transaction(pool) as db:
         if await db.fetchval(QUERIES["advance_folded"], tenant_id, upload_id, folded, through) is not None:
             await _add(db, run, tenant_id, folded_now)
@@ -70,8 +70,8 @@ async def unfold(db: Connection, tenant_id: int, upload_id: int) -> None:
     """Take an upload out of the rollups, in the transaction that abandons it."""
     folded = await db.fetchval(QUERIES["lock_folded_rows"], tenant_id, upload_id)
     if folded:
-        batches = _batches(db, tenant_id, upload_id, 0, folded)
-        await _add(db, asyncio.to_thread, tenant_id, -await _sum(asyncio.to_thread, batches))
+        segments = batches(db, tenant_id, upload_id, 0, folded)
+        await _add(db, asyncio.to_thread, tenant_id, -await _sum(asyncio.to_thread, segments))
         await db.execute(QUERIES["delete_empty_rollups"], tenant_id)
         await db.execute(QUERIES["delete_empty_grades"], tenant_id)
 
@@ -81,7 +81,7 @@ async def _sum(run: Run, segments: AsyncIterator[StoredSegment]) -> Folded:
     return await pass_over(run, segments, of_chunk, add_folded, no_fold(), most_groups=math.inf)
 
 
-async def _batches(
+async def batches(
     db: Connection, tenant_id: int, upload_id: int, start: int, stop: int
 ) -> AsyncIterator[StoredSegment]:
     """Yield the segments of the batches [start, stop). Merged ones count as batch 0: only what is folded is merged."""

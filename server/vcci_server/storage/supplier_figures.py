@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import numpy as np
 from vcci_cluster import Executor
+from vcci_engine.totals import ug_limbs
 
 from vcci_server.storage.figures import (
     AMOUNTS,
@@ -64,6 +65,20 @@ async def count_figures(pool: Pool, executor: Executor, tenant_id: int) -> bool:
         suppliers, spend = await run(_decode, [row["columns"] for row in rows])
         await _add(db, tenant_id, suppliers, spend)
     return True
+
+
+async def stored_figures(db: Connection, tenant_id: int) -> Tally:
+    """Return the sums of the table by supplier: kg, size and scored."""
+    rows = await db.fetch(QUERIES["all_figures"], tenant_id)
+    supplier, count = (np.array([row[name] for row in rows], np.int64) for name in ("supplier_id", "emission_count"))
+    sums = (ug_limbs([int(row[name]) for row in rows]) for name in ("ug_co2e", "ug_size", "ug_scored"))
+    return Tally((supplier,), count, tuple(sums))
+
+
+async def pending_figures(db: Connection, tenant_id: int) -> list[Tally]:
+    """Return what is noted and not in the table yet, in the same form."""
+    rows = await db.fetch(QUERIES["pending_figure_changes"], tenant_id)
+    return [by(_tally(row["columns"]), _SUPPLIER, amounts=(KG, SIZE, SCORED)) for row in rows]
 
 
 async def _add(db: Connection, tenant_id: int, suppliers: list[Keys], spend: list[Keys]) -> None:

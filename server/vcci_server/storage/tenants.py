@@ -18,3 +18,9 @@ async def ensure_tenant(pool: Pool, name: str) -> int:
     async with connection(pool) as db:
         made: int = await db.fetchval(QUERIES["ensure_tenant"], name)
     return made
+
+
+async def every(pool: Pool) -> list[tuple[int, str]]:
+    """Return the id and the name of every tenant."""
+    async with connection(pool) as db:
+        return [(row["tenant_id"], row["name"]) for row in await db.fetch(QUERIES["all_tenants"])]

@@ -151,3 +151,18 @@ SET emission_count = kept.emission_count + excluded.emission_count,
 
 -- name: delete_empty_figures
 DELETE FROM supplier_figures WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]) AND emission_count = 0;
+
+-- What `vcci doctor` compares with the rows.
+
+-- name: folded_uploads
+SELECT upload_id, folded_rows FROM uploads WHERE tenant_id = $1 AND state <> 'abandoned' AND folded_rows > 0
+ORDER BY upload_id;
+
+-- name: all_grades
+SELECT month, grade, rows, ug_co2e FROM grade_rollups WHERE tenant_id = $1;
+
+-- name: all_figures
+SELECT supplier_id, emission_count, ug_co2e, ug_size, ug_scored FROM supplier_figures WHERE tenant_id = $1;
+
+-- name: pending_figure_changes
+SELECT columns FROM supplier_figure_changes WHERE tenant_id = $1;
