@@ -90,7 +90,6 @@ class _Work:
         self._pool = pool
         self._executor = executor
         self._run = run
-        self._request = request_of(run)
         self._part_rows = part_rows
         self._done = run.done
         self._tables: dict[tuple[int, int], Tables] = {}  # by old factor and price set
@@ -100,7 +99,7 @@ class _Work:
         run, pool = self._run, self._pool
         await runs.begin(pool, run)
         async with connection(pool) as db:
-            chosen = await read_filter(db, run.tenant_id, self._request.filter)
+            chosen = await read_filter(db, run.tenant_id, request_of(run).filter)
             countries = await read_countries(db, run.tenant_id)
         new = await factors.table_of(pool, run.tenant_id, run.factor_set_id, run.price_set_id)
         try:
@@ -155,7 +154,7 @@ class _Work:
         work = Work(
             name="recalculate",
             function=restate_part,
-            args=(part.held, chosen, self._request.gwp_set),
+            args=(part.held, chosen, request_of(self._run).gwp_set),
             shared=(tables, countries),
             estimated_s=part.rows * CPU_S_PER_ROW,
             rows=part.rows,
