@@ -1,6 +1,7 @@
 """The one place where the parts are made and put together, served, and drained."""
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -78,6 +79,7 @@ SERVICES = [
         (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
     )
 ]
+COLLECT_EVERY = 20_000  # objects that were made and are left; 700 by default
 METADATA_BYTES = 32 << 10  # the boundary refuses a quarter of it and says why; beyond, gRPC itself refuses
 PING_MS, PING_TIMEOUT_MS = 30_000, 10_000  # a client that has gone silently is found after 40 s
 LEAST_GRACE_S = 1.0
@@ -108,12 +110,20 @@ async def run(settings: Settings, announce: Callable[[Listening], None]) -> None
     try:
         async with opened(settings) as service:
             starting = None
+            _keep_what_is_loaded()
             announce(service.listening)
             await stop.wait()
             await service.drain(settings.drain_s)
     except asyncio.CancelledError:
         if starting is None or not stop.is_set():
             raise
+
+
+def _keep_what_is_loaded() -> None:
+    """Have the collector leave alone what lives as long as the process, and look less often: it took 5 % of ingest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 10, 10)
 
 
 @asynccontextmanager
