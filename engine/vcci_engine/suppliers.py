@@ -26,7 +26,7 @@ class Suppliers:
     codes: list[str]
     names: list[str]  # as many as codes, or none
     country: npt.NDArray[np.uint32]  # [K], index into countries
-    countries: tuple[str, ...]  # distinct, as they were given; "" says nothing
+    countries: tuple[str, ...]  # as they were given; "" says nothing
     fault: Faults | None  # [K], MISSING, TOO_LONG or 0; None: every code is right
 
     @classmethod
@@ -36,7 +36,14 @@ class Suppliers:
         country = np.zeros(len(codes), np.uint32)
         if len(numbers) > 1:
             country = np.fromiter(map(numbers.__getitem__, countries), np.uint32, len(countries))
-        return cls(list(codes), list(names), country, tuple(numbers), _faults(codes))
+        return cls.indexed(list(codes), list(names), country, tuple(numbers))
+
+    @classmethod
+    def indexed(
+        cls, codes: list[str], names: list[str], country: npt.NDArray[np.uint32], countries: tuple[str, ...]
+    ) -> Self:
+        """Return the dictionary of lists that are its own, and of an index of countries."""
+        return cls(codes, names, country, countries, _faults(codes))
 
     def __len__(self) -> int:
         return len(self.country)

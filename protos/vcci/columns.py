@@ -100,6 +100,7 @@ def twin(message: str) -> Any:
 
 
 ActivityColumns = twin("ActivityColumns")
+AddSuppliers = twin("AddSuppliers")
 InputColumn = twin("InputColumn")
 EmissionColumns = twin("EmissionColumns")
 AppendActivitiesRequest = twin("AppendActivitiesRequest")

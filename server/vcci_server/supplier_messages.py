@@ -13,21 +13,30 @@ from vcci_engine.errors import InvalidField
 from vcci_engine.suppliers import Suppliers
 
 from vcci_server.storage.suppliers import SupplierStore
-from vcci_server.validation import MAX_NAME_BYTES, BatchLimits, check_dictionary, check_parallel
+from vcci_server.validation import (
+    MAX_NAME_BYTES,
+    BatchLimits,
+    check_dictionary,
+    check_index,
+    check_parallel,
+    check_strings,
+)
 
 NOT_KNOWN = 0  # an id that the database does not give
 
 
 def suppliers_of_batch(columns: activity_pb2.ActivityColumns, limits: BatchLimits) -> Suppliers:
     """Return the suppliers of one batch, or raise InvalidBatch."""
-    return _suppliers(
-        "columns.supplier_",
-        limits.max_dictionary_entries,
-        limits,
-        tuple(columns.supplier_codes),
-        tuple(columns.supplier_names),
-        tuple(columns.supplier_countries),
-    )
+    codes, names = list(columns.supplier_codes), list(columns.supplier_names)
+    countries = list(columns.supplier_countries)
+    most, max_bytes = limits.max_dictionary_entries, limits.max_string_bytes
+    check_dictionary("columns.supplier_codes", codes, most, max_bytes)
+    check_dictionary("columns.supplier_names", names, most, MAX_NAME_BYTES)
+    check_dictionary("columns.supplier_countries", countries, most, max_bytes)
+    for name, strings in (("names", names), ("countries", countries)):
+        if strings:
+            check_parallel(f"columns.supplier_{name}", len(strings), len(codes), "supplier_codes")
+    return Suppliers.of(codes, names, countries)
 
 
 def has_suppliers(columns: activity_pb2.ActivityColumns) -> bool:
@@ -62,14 +71,7 @@ class KnownSuppliers:
         """Return [K]: the ids, of at least the entries that are `used`; suppliers that are new are made."""
         unknown = np.unique(used[self.ids.of.take(used) == NOT_KNOWN])
         if len(unknown):
-            suppliers, at = self.suppliers, unknown.tolist()
-            countries = suppliers.countries
-            found = await store.resolve(
-                tenant_id,
-                [suppliers.codes[entry] for entry in at],
-                [suppliers.names[entry] for entry in at] if suppliers.names else (),
-                [countries[number] for number in suppliers.country[unknown].tolist()] if any(countries) else (),
-            )
+            found = await store.resolve(tenant_id, self.suppliers, unknown.astype(np.intp))
             self.ids.of[unknown] = found
         return self.ids.of
 
@@ -83,15 +85,22 @@ def added_suppliers(known: Suppliers, message: upload_service_pb2.AddSuppliers, 
     if message.first != len(before):
         expected = f"{len(before)}, as many as the stream has, or 0"
         raise InvalidField("suppliers.first", message.first, expected, reason="INDEX_OUT_OF_DICTIONARY")
-    more = _suppliers(
-        "suppliers.",
-        limits.max_stream_suppliers - message.first,
-        limits,
-        tuple(message.codes),
-        tuple(message.names),
-        tuple(message.countries),
-    )
-    return before.extended(more)
+    return before.extended(_more_suppliers(message, limits))
+
+
+def _more_suppliers(message: upload_service_pb2.AddSuppliers, limits: BatchLimits) -> Suppliers:
+    codes, names, countries = list(message.codes), list(message.names), tuple(message.countries)
+    country = np.asarray(message.country)
+    check_dictionary("suppliers.codes", codes, limits.max_stream_suppliers - message.first, limits.max_string_bytes)
+    check_dictionary("suppliers.countries", countries, limits.max_dictionary_entries, limits.max_string_bytes)
+    check_strings("suppliers.names", names, MAX_NAME_BYTES)
+    for name, column in (("names", names), ("country", country)):
+        if len(column):
+            check_parallel(f"suppliers.{name}", len(column), len(codes), "codes")
+    check_index("suppliers.country", country, "countries", len(countries))
+    if not len(country):
+        return Suppliers.of(codes, names)
+    return Suppliers.indexed(codes, names, country, countries)
 
 
 async def add_suppliers(
@@ -104,19 +113,3 @@ async def add_suppliers(
         return KnownSuppliers.of(suppliers)
     before.ids.grow(len(suppliers))
     return KnownSuppliers(suppliers, before.ids)
-
-
-def _suppliers(
-    prefix: str,
-    most: int,
-    limits: BatchLimits,
-    codes: tuple[str, ...],
-    names: tuple[str, ...],
-    countries: tuple[str, ...],
-) -> Suppliers:
-    for name, strings in (("codes", codes), ("names", names), ("countries", countries)):
-        check_dictionary(prefix + name, strings, most, MAX_NAME_BYTES if name == "names" else limits.max_string_bytes)
-    for name, strings in (("names", names), ("countries", countries)):
-        if strings:
-            check_parallel(prefix + name, len(strings), len(codes), f"{prefix}codes".removeprefix("columns."))
-    return Suppliers.of(codes, names, countries)

@@ -102,10 +102,16 @@ def check_parallel(field: str, length: int, expected: int, other: str) -> None:
 
 
 def _check_index(name: str, column: IndexArray | None, dictionary: str, entries: int) -> None:
-    if column is not None and len(column) and (largest := int(column.max())) >= entries:
+    if column is not None:
+        check_index(f"columns.{name}", column, dictionary, entries)
+
+
+def check_index(field: str, column: IndexArray, dictionary: str, entries: int) -> None:
+    """Raise InvalidBatch that names the first of the largest indices when it is beyond the dictionary."""
+    if len(column) and (largest := int(column.max())) >= entries:
         row = int(np.argmax(column))
         expected = f"an index into {dictionary}, which has {entries} entries"
-        raise InvalidBatch(f"columns.{name}[{row}]", largest, expected, reason="INDEX_OUT_OF_DICTIONARY")
+        raise InvalidBatch(f"{field}[{row}]", largest, expected, reason="INDEX_OUT_OF_DICTIONARY")
 
 
 def _check_input(field: str, name: str, column: InputColumn, rows: int) -> None:

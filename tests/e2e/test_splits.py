@@ -197,7 +197,10 @@ class Script:
         half = len(self.suppliers) // 2
         for start, part in ((0, self.suppliers[:half]), (half, self.suppliers[half:])):
             message = pb.AddSuppliers(
-                first=start, codes=[code for code, _ in part], countries=[country for _, country in part]
+                first=start,
+                codes=[code for code, _ in part],
+                countries=[country for _, country in part],
+                country=range(len(part)),
             )
             message.crc32c = checksum(message)
             await self.writer.send(pb.AppendActivitiesRequest(suppliers=message))

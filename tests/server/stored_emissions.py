@@ -13,6 +13,7 @@ from vcci_engine.dates import EPOCH
 from vcci_engine.quality import VARIANCE
 from vcci_engine.results import Basis, Emissions, RowErrors
 from vcci_engine.segments import cut
+from vcci_engine.suppliers import Suppliers
 from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_moments, sigma2_of_gsd2
 from vcci_server.importers import FactorRecord
 from vcci_server.storage import factors as factor_sets
@@ -93,7 +94,7 @@ class StoredEmissions:
         """Make a tenant with its suppliers and factors."""
         tenant = uuid4().hex
         tenant_id = await pool.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id", tenant)
-        ids = await SupplierStore(pool).resolve(tenant_id, CODES, (), COUNTRIES)
+        ids = await SupplierStore(pool).resolve(tenant_id, Suppliers.of(CODES, (), COUNTRIES))
         records = [
             FactorRecord(
                 *("test", code, code, region, 2022, _unit_of(code), 1.0, GASES.get(code, {}), "AR5"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.type.date_pb2 import Date
 from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.suppliers import Suppliers
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
 
@@ -108,7 +109,7 @@ async def test_a_kept_dashboard_is_made_anew_when_emissions_change(reader: Reade
 
 async def test_coverage_counts_active_suppliers(reader: Reader, pool: Pool) -> None:
     store = reader.store
-    await SupplierStore(pool).resolve(store.tenant_id, ["no emissions"])
+    await SupplierStore(pool).resolve(store.tenant_id, Suppliers.of(["no emissions"]))
     rows = _within(store.visible, YEAR, NEXT)
     mine = {row.supplier for row in rows}
     own = {row.supplier for row in rows if not row.factor_id}

@@ -69,7 +69,7 @@ async def test_names_and_countries_of_the_stream_are_taken_over_where_a_row_is_a
     server: ServerProcess, uploads: Uploads, name: str
 ) -> None:
     async with uploads.writing(name) as writer:
-        await writer.send(adding(0, "N1", "N2", names=["One", "Two"], countries=["DEU", "FR"]))
+        await writer.send(adding(0, "N1", "N2", names=["One", "Two"], countries=["FR", "DEU"], country=[1, 0]))
         await writer.ask(counting(0, 0, 1, quantity=[1.0, -1.0]))
     stub = SupplierServiceStub(uploads.channel)
     one = await stub.GetSupplier(GetSupplierRequest(name="suppliers/N1"), metadata=uploads.metadata)
@@ -81,7 +81,7 @@ async def test_names_and_countries_of_the_stream_are_taken_over_where_a_row_is_a
 
 async def test_a_row_of_a_wrong_supplier_of_the_stream_is_rejected(uploads: Uploads, name: str) -> None:
     async with uploads.writing(name) as writer:
-        await writer.send(adding(0, "W1", "", "W3", countries=["", "", "XX"]))
+        await writer.send(adding(0, "W1", "", "W3", countries=["", "XX"], country=[0, 0, 1]))
         ack = await writer.ask(counting(0, 0, 1, 2))
     assert [(error.row, error.field, error.value) for error in ack.row_errors] == [
         (1, "supplier_code", ""),
@@ -114,7 +114,15 @@ WRONG = {
     "long code": (adding(0, "S", "x" * 129), "LIMIT_EXCEEDED", "suppliers.codes[1]", "x" * 128),
     "NUL": (adding(0, "S", names=["a\0b"]), "MALFORMED_VALUE", "suppliers.names[0]", "a\\x00b"),
     "names": (adding(0, "S", "T", names=["a"]), "UNEQUAL_COLUMNS", "suppliers.names", "1 values"),
-    "countries": (adding(0, "S", countries=["", "DE"]), "UNEQUAL_COLUMNS", "suppliers.countries", "2 values"),
+    "country": (adding(0, "S", countries=["DE"], country=[0, 0]), "UNEQUAL_COLUMNS", "suppliers.country", "2 values"),
+    "no such country": (
+        adding(0, "S", "T", countries=["DE"], country=[0, 1]),
+        *("INDEX_OUT_OF_DICTIONARY", "suppliers.country[1]", "1"),
+    ),
+    "long country": (
+        adding(0, "S", countries=["x" * 129], country=[0]),
+        *("LIMIT_EXCEEDED", "suppliers.countries[0]", "x" * 128),
+    ),
     "too many": (adding(0, *["S"] * 250_001), "LIMIT_EXCEEDED", "suppliers.codes", "250001"),
 }
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from vcci import columns as twins
-from vcci.v1.upload_service_pb2 import AddSuppliers, AppendActivitiesRequest
 
 from vcci_client.activities import Activities, IndexArray
 
@@ -71,14 +70,18 @@ class SupplierBook:
         for start in range(0, len(entries), PAGE_SUPPLIERS):
             page = entries[start : start + PAGE_SUPPLIERS]
             codes = [activities.supplier.entries[entry] for entry in page]
-            message = AddSuppliers(
+            message = twins.AddSuppliers(
                 first=count + start,
                 codes=codes,
                 names=[activities.names[entry] for entry in page] if activities.names else (),
-                countries=[activities.countries[entry] for entry in page] if activities.countries else (),
             )
+            if activities.countries:
+                countries: dict[str, int] = {}
+                index = [countries.setdefault(activities.countries[entry], len(countries)) for entry in page]
+                message.countries.extend(countries)
+                message.country = twins.pack(index, "<u4")
             message.crc32c = twins.checksum(message)
-            self.pages.append(AppendActivitiesRequest(suppliers=message).SerializeToString())
+            self.pages.append(twins.AppendActivitiesRequest(suppliers=message).SerializeToString())
             self._places.update(zip(codes, range(count + start, count + start + len(page)), strict=True))
 
 

@@ -11,11 +11,15 @@ from typing import Any, NamedTuple
 import asyncpg
 import numpy as np
 import numpy.typing as npt
+from vcci_engine.activities import Positions
 from vcci_engine.countries import alpha_2
 from vcci_engine.errors import EtagMismatch, InvalidField, NotFound
+from vcci_engine.suppliers import Suppliers
 
 from vcci_server.storage.pool import Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
+
+Hashes = npt.NDArray[np.int64]
 
 NOTHING = hash("")
 CACHED_SUPPLIERS = 500_000  # per process, of all tenants; about 180 bytes each
@@ -84,17 +88,16 @@ class Cache:
         return len(self._places)
 
     def find(
-        self, codes: Sequence[str], names: Sequence[str], countries: Sequence[str]
+        self, codes: Sequence[str], names: Sequence[str], countries: Hashes | None
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
         """Return the ids of a batch, and where it has an unknown code or news, which has no id or an old one."""
         if not self._places:
             return np.zeros(len(codes), np.int32), np.arange(len(codes))
         places = np.fromiter(map(self._places.get, codes, repeat(-1)), np.intp, len(codes))
         news = places < 0
-        for known, said in ((self._names, names), (self._countries, countries)):
-            if said:
-                hashes = _hashes(said)
-                news |= (hashes != NOTHING) & (hashes != known.take(places, mode="clip"))
+        for known, said in ((self._names, _hashes(names) if names else None), (self._countries, countries)):
+            if said is not None:
+                news |= (said != NOTHING) & (said != known.take(places, mode="clip"))
         return self._ids.take(places, mode="clip"), np.flatnonzero(news)
 
     def update(self, learned: Mapping[str, Known]) -> None:
@@ -110,7 +113,7 @@ class Cache:
         self._countries[places] = _hashes([supplier.country for supplier in known])
 
 
-def _hashes(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+def _hashes(texts: Sequence[str]) -> Hashes:
     return np.fromiter(map(hash, texts), np.int64, len(texts))
 
 
@@ -123,21 +126,23 @@ class SupplierStore:
         self._tenants: dict[int, Cache] = {}
 
     async def resolve(
-        self, tenant_id: int, codes: Sequence[str], names: Sequence[str] = (), countries: Sequence[str] = ()
+        self, tenant_id: int, suppliers: Suppliers, entries: Positions | None = None
     ) -> npt.NDArray[np.int32]:
-        """Return the id of each code; make unknown suppliers, and take over names and countries that differ.
+        """Return the ids of some entries, or of all; make unknown suppliers, and take over names and countries.
 
-        `names` and `countries` are as many as `codes`, or none; empty ones say nothing, the last that says news wins.
-        Countries are stored as alpha-2 codes.
+        Empty names and countries say nothing; of several for a code the last counts. Countries are stored as alpha-2.
         """
-        countries = _alpha_2(countries)
+        at = np.arange(len(suppliers)) if entries is None else entries
+        codes = [suppliers.codes[entry] for entry in at.tolist()]
+        names = [suppliers.names[entry] for entry in at.tolist()] if suppliers.names else []
+        countries = [alpha_2(country) or country for country in suppliers.countries]
+        country = suppliers.country.take(at)
         cache = self._tenants.setdefault(tenant_id, Cache())
-        ids, news = cache.find(codes, names, countries)
+        ids, news = cache.find(codes, names, _hashes(countries).take(country) if any(countries) else None)
         if len(news):
-            at = news.tolist()
-            told = [(codes[n], names[n] if names else "", countries[n] if countries else "") for n in at]
+            told = [(codes[n], names[n] if names else "", countries[country[n]]) for n in news.tolist()]
             learned = await self._learn(tenant_id, _last_words(told))
-            ids[news] = [learned[codes[n]].id for n in at]
+            ids[news] = [learned[codes[n]].id for n in news.tolist()]
             self._remember(tenant_id, learned)
         return ids
 
@@ -182,13 +187,6 @@ class SupplierStore:
         if sum(map(len, self._tenants.values())) + len(learned) > self._cached_suppliers:
             self._tenants.clear()
         self._tenants.setdefault(tenant_id, Cache()).update(learned)
-
-
-def _alpha_2(countries: Sequence[str]) -> Sequence[str]:
-    of = {country: alpha_2(country) or country for country in set(countries)}
-    if all(code == country for country, code in of.items()):
-        return countries
-    return list(map(of.__getitem__, countries))
 
 
 def _last_words(news: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
