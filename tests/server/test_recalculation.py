@@ -111,7 +111,7 @@ async def inventory(pool: Pool) -> Inventory:
 
 async def _upload(pool: Pool, tenant_id: int, seed: int) -> int:
     table = await factors.load_table(pool, tenant_id)
-    ids = await SupplierStore(pool).resolve(tenant_id, CODES, (), ("",) * len(CODES))
+    ids = await SupplierStore(pool).resolve(tenant_id, Suppliers.of(CODES, (), ("",) * len(CODES)))
     made = await ledger.create(pool, tenant_id, request_id=uuid4().hex, mode="committed")
     opened = await ledger.open_upload(pool, tenant_id, made.upload_id)
     rng, keeper = np.random.default_rng(seed), PartitionKeeper(pool)
