@@ -29,7 +29,7 @@ RESTATED = ("method", "factor", "kg_co2e", "sigma", "notices")  # the columns th
 
 
 class Cause(IntEnum):
-    """Why a value is another one; the numbers of RunCause in the contract."""
+    """Why a value is another one; the numbers of RunCause in protos/vcci/v1/run.proto (a test compares them)."""
 
     METHOD = 1
     FACTOR_VALUE = 2

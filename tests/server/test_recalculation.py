@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from google.rpc import code_pb2, status_pb2
 from vcci.v1.calculation_service_pb2 import RecalculateRequest
+from vcci.v1.run_pb2 import RunCause
 from vcci_cluster import Executor, open_executor
 from vcci_engine.activities import Activities
 from vcci_engine.calculate import calculate
@@ -154,6 +155,11 @@ async def at_work(pool: Pool, executor: Executor, part_rows: int) -> AsyncIterat
 async def executor() -> AsyncIterator[Executor]:
     async with open_executor(None, threads=2) as executor:
         yield executor
+
+
+def test_causes_have_the_numbers_of_the_contract() -> None:
+    told = {name.removeprefix("RUN_CAUSE_"): number for name, number in RunCause.items() if number}
+    assert {cause.name: cause.value for cause in Cause} == told
 
 
 async def test_parts_of_any_size_give_the_same_bytes(inventory: Inventory, executor: Executor) -> None:
