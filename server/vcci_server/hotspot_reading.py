@@ -46,6 +46,8 @@ class Emissions:
 
     async def composition(self, terms: Terms, factors: Keys, one: Positions) -> Composition:
         """Return which GWP sets are in the sum of terms by factor; `one`: zeros."""
+        if self.chosen.gwp_set:
+            return Composition(mixed_gwp_sets=True)  # which set a row is in is not told by its factor then
         gases = await self.labels.gases(self.db, self.tenant_id, factors.tolist())
         parts = await self.run(stored_parts, gases, "")
         (composition,) = await self.run(compositions_of, terms, factors, parts, one, 1, False)

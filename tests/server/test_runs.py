@@ -471,3 +471,17 @@ async def test_runs_are_listed_newest_first_page_by_page_and_watched_to_their_en
     listed = [run async for page in client.connection.pages(stub.ListRuns, request) for run in page.runs]
     assert [run.name for run in listed] == names[::-1]
     assert not any(run.HasField("total") for run in listed)
+
+
+@pytest.mark.parametrize("asked", [{}, {"gwp_set": "AR5"}])
+async def test_hotspots_and_simulations_are_as_of_a_run_too(client: AsyncClient, asked: dict[str, str]) -> None:
+    _, new = await import_sets(client)
+    await upload(client, ROWS)
+    run = await recalculated(client, factor_set=new, **asked)
+    chosen = EmissionFilter(as_of=run.name)
+    expected = sum(row.ug for row in (await rows_of(client, as_of=run.name)).values()) / 10**9
+    hotspots = (await client.analyze_hotspots(emission_filter=chosen)).total
+    assert (hotspots.rows, hotspots.estimate.kg_co2e) == (ROWS, expected)
+    assert hotspots.composition.mixed_gwp_sets
+    simulated = (await client.simulate_emissions(emission_filter=chosen, draws=1_000)).total
+    assert simulated.estimate.kg_co2e == expected
