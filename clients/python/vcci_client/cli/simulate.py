@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
     from vcci_client.client import AsyncClient
 
-BY = ("supplier", "category", "month", "quarter", "year", "country", "method", "factor")
+BY = (
+    "supplier",
+    "category",
+    "month",
+    "quarter",
+    "year",
+    "country",
+    "method",
+    "method_tier",
+    "factor",
+    "source",
+    "group",
+)
 LEGEND = """\
 sum     calculated values added up: what an inventory reports; of many lines the lowest of the three
 median  as likely too low as too high         mean  the expected amount
