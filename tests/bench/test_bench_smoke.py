@@ -16,6 +16,8 @@ BENCHMARKS = [
     "ingest[in no order]",
     "kernel",
     "memory",
+    "montecarlo",
+    "montecarlo_on_ray",
 ]
 
 
