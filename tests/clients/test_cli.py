@@ -18,8 +18,8 @@ from tests.server_process import ServerProcess
 
 Run = Callable[..., Result]
 SUMMARY = {
-    *("upload", "rows", "committed", "rejected", "duplicates", "kg_co2e", "kg_co2e_low", "kg_co2e_high", "seconds"),
-    "rows_per_second",
+    *("upload", "rows", "committed", "rejected", "duplicates", "seconds", "rows_per_second"),
+    *("kg_co2e", "kg_co2e_median", "kg_co2e_low", "kg_co2e_high"),
 }
 
 

@@ -103,7 +103,7 @@ def test_the_command_sums_and_exports_under_a_set(on_server: Run, uploaded: str,
     asked = ("emissions", "sum", "--upload", uploaded, "--gwp-set", "AR6")
     by_method = on_server(*asked, "--by", "method", "--by", "year")
     assert by_method.exit_code == 0
-    assert by_method.stdout.splitlines()[0].split() == ["method", "year", "rows", "t", "CO2e", "from", "to"]
+    assert by_method.stdout.splitlines()[0].split() == ["method", "year", "rows", "t", "CO2e", "median", "from", "to"]
     assert "supplier_specific" in by_method.stdout
     assert "gases          CO2 " in by_method.stdout
     assert "GWP sets mixed" in by_method.stdout

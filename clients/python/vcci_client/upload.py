@@ -44,8 +44,9 @@ class UploadSummary:
     committed: int  # stored as emissions
     rejected: int
     duplicates: int  # rows of this run that the server had already
-    kg_co2e: float
-    kg_co2e_low: float  # of the 95 % interval
+    kg_co2e: float  # calculated values (medians), added up
+    kg_co2e_median: float  # of their sum, which is higher
+    kg_co2e_low: float  # of the sum's 95 % interval, about its median
     kg_co2e_high: float
     seconds: float  # of this run
     rows_per_second: float
@@ -138,6 +139,7 @@ async def _summary(connection: Connection, upload: pb.Upload, progress: Progress
         rejected=upload.rejected_rows,
         duplicates=progress.rows_duplicate,
         kg_co2e=upload.kg_co2e,
+        kg_co2e_median=total.kg_co2e_median,
         kg_co2e_low=total.kg_co2e_low,
         kg_co2e_high=total.kg_co2e_high,
         seconds=seconds,

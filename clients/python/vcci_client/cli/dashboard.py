@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vcci_client.cli.connect import with_client
-from vcci_client.cli.output import json_option, print_json, print_table, tonnes
+from vcci_client.cli.output import SUM, json_option, print_json, print_table, sum_cells, told_sum, tonnes
 
 if TYPE_CHECKING:
     from vcci.v1 import emission_service_pb2 as pb
@@ -53,12 +53,12 @@ async def dashboard(client: "AsyncClient", period: tuple[date, date] | None, top
 
 
 def _show_total(found: "pb.Dashboard") -> None:
-    of, covered = found.total.estimate, found.coverage
+    covered = found.coverage
     start, end = found.period_start, found.period_end
     change = f", {found.change:+.1%} on the period before" if found.HasField("change") else ""
     click.echo(
-        f"{start.year}-{start.month:02} up to {end.year}-{end.month:02}: {tonnes(of.kg_co2e)} t CO2e "
-        f"({tonnes(of.kg_co2e_low)} to {tonnes(of.kg_co2e_high)}){change}; {found.total.rows:,} lines.\n"
+        f"{start.year}-{start.month:02} up to {end.year}-{end.month:02}: "
+        f"{told_sum(found.total.estimate)}{change}; {found.total.rows:,} lines.\n"
         f"{covered.suppliers:,} suppliers: {_share(covered.with_emissions, covered.suppliers)} have emissions, "
         f"{_share(covered.with_primary_data, covered.suppliers)} from their own data."
     )
@@ -69,14 +69,12 @@ def _show_groups(what: str, groups: "Sequence[tuple[str, pb.EmissionGroup]]") ->
     rows = (
         (
             name,
-            tonnes(group.estimate.kg_co2e),
-            tonnes(group.estimate.kg_co2e_low),
-            tonnes(group.estimate.kg_co2e_high),
+            *sum_cells(group.estimate),
             *_part(group.estimate.kg_co2e, whole),
         )
         for name, group in groups
     )
-    _table((what, "t CO2e", "from", "to", "share", ""), rows)
+    _table((what, *SUM, "share", ""), rows)
 
 
 def _show_suppliers(suppliers: "Sequence[pb.TopSupplier]", whole: float) -> None:
@@ -103,7 +101,7 @@ def _show_uploads(found: "pb.Dashboard") -> None:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     click.echo()
-    print_table(columns, rows, numbers=("t CO2e", "from", "to", "share", "lines"))
+    print_table(columns, rows, numbers=(*SUM, "share", "lines"))
 
 
 def _part(of: float, whole: float) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import click
 
 from vcci_client.cli.connect import resource, with_client
 from vcci_client.cli.gases import gwp_set_option, print_composition
-from vcci_client.cli.output import json_option, print_json, print_table, tonnes
+from vcci_client.cli.output import SUM, json_option, print_json, print_table, sum_cells
 
 if TYPE_CHECKING:
     from vcci.v1.emission_pb2 import EmissionFilter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-SUMS = ("rows", "t CO2e", "from", "to")
+SUMS = ("rows", *SUM)
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -119,8 +119,7 @@ def _dimension(name: str) -> "Dimension.ValueType":
 
 
 def _sum_of(group: "EmissionGroup") -> Sequence[str]:
-    of = group.estimate
-    return f"{group.rows:,}", *map(tonnes, (of.kg_co2e, of.kg_co2e_low, of.kg_co2e_high))
+    return f"{group.rows:,}", *sum_cells(group.estimate)
 
 
 def _date(day: date) -> Any:

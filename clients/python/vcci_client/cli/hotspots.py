@@ -8,7 +8,7 @@ import click
 from vcci_client.cli.connect import with_client
 from vcci_client.cli.emissions import emission_filter, filter_options
 from vcci_client.cli.gases import print_composition
-from vcci_client.cli.output import json_option, print_json, print_table, tonnes
+from vcci_client.cli.output import SUM, json_option, print_json, print_table, sum_cells, told_sum, tonnes
 
 if TYPE_CHECKING:
     from vcci.v1 import hotspot_service_pb2 as pb
@@ -72,25 +72,21 @@ async def hotspots(
 
 def _show_pareto(found: "pb.AnalyzeHotspotsResponse", by: str, share: float) -> None:
     of, unequal = found.pareto, found.concentration
-    total = found.total.estimate
     click.echo(
-        f"{tonnes(total.kg_co2e)} t CO2e ({tonnes(total.kg_co2e_low)} to {tonnes(total.kg_co2e_high)}) in "
-        f"{found.total.rows:,} lines. By {by}, {of.set_group_count:,} of {of.group_count:,} make {share:.0%} of it; "
-        f"Gini {unequal.gini:.2f}, HHI {unequal.herfindahl:.3f}."
+        f"{told_sum(found.total.estimate)} in {found.total.rows:,} lines. By {by}, {of.set_group_count:,} of "
+        f"{of.group_count:,} make {share:.0%} of it; Gini {unequal.gini:.2f}, HHI {unequal.herfindahl:.3f}."
     )
     print_composition(found.total.composition)
     rows = (
         (
             group.group.keys[0],
-            tonnes(group.group.estimate.kg_co2e),
-            tonnes(group.group.estimate.kg_co2e_low),
-            tonnes(group.group.estimate.kg_co2e_high),
+            *sum_cells(group.group.estimate),
             f"{group.share:.1%}",
             f"{group.cumulative_share:.1%}",
         )
         for group in of.groups
     )
-    _table((by, "t CO2e", "from", "to", "share", "up to here"), rows)
+    _table((by, *SUM, "share", "up to here"), rows)
 
 
 def _show_quality(of: "pb.DataQualityAnalysis", by: str) -> None:

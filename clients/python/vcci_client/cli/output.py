@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+    from vcci.v1.emission_pb2 import Estimate
 
 T = TypeVar("T")
 WIDTH_ELSE = 140  # columns, where the output is not a terminal
@@ -62,6 +63,20 @@ def tonnes(kg: float) -> str:
     """Return kg as tonnes, with as many decimals as it takes to tell small amounts apart."""
     value = kg / 1000
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.3f}"
+
+
+SUM = ("t CO2e", "median", "from", "to")
+
+
+def sum_cells(of: "Estimate") -> tuple[str, str, str, str]:
+    """Return the cells of SUM: calculated values added up, the sum's median, and the 95 % interval about that."""
+    return tonnes(of.kg_co2e), tonnes(of.kg_co2e_median), tonnes(of.kg_co2e_low), tonnes(of.kg_co2e_high)
+
+
+def told_sum(of: "Estimate") -> str:
+    """Return the same in words."""
+    total, median, low, high = sum_cells(of)
+    return f"{total} t CO2e (median {median}, 95 %: {low} to {high})"
 
 
 def plain(item: Any) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vcci_client.cli.connect import with_client
-from vcci_client.cli.output import json_option, print_json, print_table, tonnes
+from vcci_client.cli.output import SUM, json_option, print_json, print_table, sum_cells, told_sum
 
 if TYPE_CHECKING:
     from vcci.v1 import hotspot_service_pb2 as pb
-    from vcci.v1.emission_pb2 import Estimate
 
     from vcci_client.client import AsyncClient
 
@@ -50,14 +49,14 @@ def _show(found: "pb.Scenario") -> None:
         ("Scenario", found.scenario),
         ("Reduction", found.reduction),
     ):
-        click.echo(f"{name:<10} {_interval(of)}")
+        click.echo(f"{name:<10} {told_sum(of)}")
     if found.levers:
         click.echo("\nLevers, each on top of those before it:")
         _show_levers(found)
     if found.years:
         click.echo("\nYear by year:")
-        rows = ((str(of.year), *_cells(of.estimate)) for of in found.years)
-        print_table(("year", "t CO2e", "from", "to"), rows, numbers=("t CO2e", "from", "to"))
+        rows = ((str(of.year), *sum_cells(of.estimate)) for of in found.years)
+        print_table(("year", *SUM), rows, numbers=SUM)
     if found.curve:
         click.echo("\nMarginal abatement cost curve, the cheapest tonne first:")
         steps = (
@@ -69,11 +68,11 @@ def _show(found: "pb.Scenario") -> None:
 
 
 def _show_levers(found: "pb.Scenario") -> None:
-    columns = ("lever", "less t CO2e", "from", "to", "rows", "unchanged", "cost per t", "NPV", "payback, years")
+    columns = ("lever", "less t CO2e", *SUM[1:], "rows", "unchanged", "cost per t", "NPV", "payback, years")
     rows = (
         (
             lever.display_name or f"lever {number}",
-            *_cells(lever.reduction),
+            *sum_cells(lever.reduction),
             f"{lever.rows:,}",
             f"{lever.unchanged_rows:,}",
             *_costs(lever),
@@ -92,12 +91,3 @@ def _costs(lever: "pb.LeverResult") -> tuple[str, str, str]:
         f"{of.npv:,.0f}",
         f"{of.payback_years:,.1f}" if of.HasField("payback_years") else "never",
     )
-
-
-def _cells(of: "Estimate") -> tuple[str, str, str]:
-    return tonnes(of.kg_co2e), tonnes(of.kg_co2e_low), tonnes(of.kg_co2e_high)
-
-
-def _interval(of: "Estimate") -> str:
-    value, low, high = _cells(of)
-    return f"{value} t CO2e ({low} to {high})"

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from vcci_client.client import AsyncClient
     from vcci_client.upload import UploadOptions, UploadSummary
 
-PRINTED = ("upload", "rows", "committed", "rejected", "duplicates", "kg_co2e", "kg_co2e_low", "kg_co2e_high")
+PRINTED = (
+    "upload",
+    "rows",
+    "committed",
+    "rejected",
+    "duplicates",
+    "kg_co2e",
+    "kg_co2e_median",
+    "kg_co2e_low",
+    "kg_co2e_high",
+)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -130,8 +140,8 @@ async def _print(client: "AsyncClient", path: Path, summary: "UploadSummary") ->
     click.echo(f"  committed  {summary.committed:>14,}")
     click.echo(f"  rejected   {summary.rejected:>14,}")
     interval = f"{tonnes(summary.kg_co2e_low)} to {tonnes(summary.kg_co2e_high)}"
-    click.echo(f"  t CO2e     {tonnes(summary.kg_co2e):>14}  calculated values (medians), added up")
-    click.echo(f"  95 %       {interval:>14}  interval of the total, about its own median")
+    click.echo(f"  t CO2e     {tonnes(summary.kg_co2e):>14}  (the rows' medians, added up)")
+    click.echo(f"  median     {tonnes(summary.kg_co2e_median):>14}  (of their sum; 95 % interval {interval})")
     if summary.rejected:
         reasons = await count_by_reason(client, summary.upload)
         click.echo(f"Rejected: {counted(reasons)}.")
