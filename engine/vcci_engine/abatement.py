@@ -26,7 +26,7 @@ class Abatement:
     annual_cost: float  # equivalent annual cost; below zero when it pays
     npv: float  # of costs and savings over the lifetime, emissions not priced; above zero when it pays
     cost_per_tonne: float | None  # None: it abates nothing
-    payback_years: float | None  # of the investment by what it saves a year, not discounted; None: never
+    payback_years: float | None  # of the investment by what it saves a year, not discounted; None: it saves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,12 @@ def abatement(costs: Costs, annual_tonnes: float, rate: float) -> Abatement:
     worth = annuity(rate, costs.lifetime_years)
     net_savings = costs.annual_savings - costs.annual_cost
     annual_cost = costs.investment / worth - net_savings
-    pays_back = costs.investment == 0 or net_savings > 0
     return Abatement(
         annual_tonnes=annual_tonnes,
         annual_cost=annual_cost,
         npv=net_savings * worth - costs.investment,
         cost_per_tonne=annual_cost / annual_tonnes if annual_tonnes > 0 else None,
-        payback_years=(costs.investment / net_savings if costs.investment else 0.0) if pays_back else None,
+        payback_years=costs.investment / net_savings if net_savings > 0 else None,
     )
 
 

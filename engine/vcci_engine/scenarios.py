@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from math import exp, fsum, sqrt
 
-from vcci_engine.levers import Cell, Factors, Lever, Part, Parts, Pathway, apply, at_first, at_year
+from vcci_engine.levers import EMISSION_FREE, Cell, Factors, Lever, Part, Parts, Pathway, apply, at_first, at_year
 from vcci_engine.totals import with_factor
 from vcci_engine.uncertainty import Estimate, of_moments
 
@@ -46,6 +46,8 @@ class Outcome:
     baseline: Estimate
     scenario: Estimate
     reduction: Estimate
+    baseline_ug: dict[int, int]  # by factor, micrograms
+    scenario_ug: dict[int, int]
     effects: list[Effect]
     years: list[tuple[int, Estimate]]  # the scenario with pathways as far as they are; none without one
 
@@ -65,6 +67,8 @@ def run(cells: Sequence[Cell], levers: Sequence[Lever], factors: Factors) -> Out
         baseline=totals[0],
         scenario=totals[-1],
         reduction=reduction(cells, steps[0], steps[-1], factors),
+        baseline_ug=_by_factor(cells, steps[0]),
+        scenario_ug=_by_factor(cells, steps[-1]),
         effects=effects,
         years=[(year, _at(year, cells, levers, factors)) for year in _years(levers)],
     )
@@ -73,6 +77,16 @@ def run(cells: Sequence[Cell], levers: Sequence[Lever], factors: Factors) -> Out
 def total(cells: Sequence[Cell], parts: Sequence[Parts], factors: Factors) -> Estimate:
     """Return what cells come to."""
     return _estimate(cells, [{factor: of.weight for factor, of in each.items()} for each in parts], factors)
+
+
+def _by_factor(cells: Sequence[Cell], parts: Sequence[Parts]) -> dict[int, int]:
+    """Return what cells come to by factor, ascending, in micrograms."""
+    found: dict[int, int] = {}
+    for cell, of in zip(cells, parts, strict=True):
+        for factor, part in of.items():
+            if factor != EMISSION_FREE:
+                found[factor] = found.get(factor, 0) + _times(cell.ug, part.weight)
+    return dict(sorted(found.items()))
 
 
 def reduction(cells: Sequence[Cell], before: Sequence[Parts], after: Sequence[Parts], factors: Factors) -> Estimate:

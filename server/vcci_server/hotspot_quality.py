@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vcci_engine.activities import FloatArray
 from vcci_engine.hotspots import descending, pareto
 from vcci_engine.improvement import better_scores, improved, sensitivity
+from vcci_engine.quality import VARIANCE, pack
 from vcci_engine.totals import ug_ints
 from vcci_engine.uncertainty import Estimate
 
@@ -28,7 +29,7 @@ from vcci_server.hotspot_reading import Whole
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_over
 from vcci_server.storage.sums import SUMMED, Keys, combine, nothing
 
-SAME = 1 + 1e-6  # scores this close to the average are not worse: sums are of rounded rows
+SAME = 1 + 1e-6  # variances this close are not worse: sums are of rounded rows
 
 Quadrant = tuple[bool, bool]  # is large, is poorly known
 
@@ -92,10 +93,12 @@ async def _known(question: Question, total: Whole) -> Known:
     )
     segments = await question.segments([question.by, *SUMMED])
     tally = await pass_over(question.run, segments, of_chunk, combine_tallies, no_tally(1, 4))
-    return await question.run(_known_of, tally, question.pareto_share)
+    target = float(VARIANCE[int(pack(np.array([question.target_quality], np.uint32))[0])])
+    return await question.run(_known_of, tally, question.pareto_share, target)
 
 
-def _known_of(tally: Tally, share: float) -> Known:
+def _known_of(tally: Tally, share: float, target: float) -> Known:
+    """Tell the size of each group, and whether its scores are worse than the target's, by variance."""
     (ids,) = tally.keys
     ug = ug_ints(tally.sums[KG])
     is_large = np.zeros(len(ug), np.bool_)
@@ -104,10 +107,8 @@ def _known_of(tally: Tally, share: float) -> Known:
     is_large[order[: pareto(descending(ug), share).groups]] = True
     weight, weighted = tally.amounts(WEIGHT), tally.amounts(WEIGHTED_VARIANCE)
     variance = np.divide(weighted, weight, out=np.zeros(len(weight)), where=weight > 0)
-    weights = sum(ug_ints(tally.sums[WEIGHT]))
-    average = sum(ug_ints(tally.sums[WEIGHTED_VARIANCE])) / weights if weights else 0.0
     gsd2 = np.exp(2 * np.sqrt(variance))
-    return Known(ids, tally.amounts(KG), tally.amounts(NARROWING), gsd2, is_large, variance > average * SAME)
+    return Known(ids, tally.amounts(KG), tally.amounts(NARROWING), gsd2, is_large, variance > target * SAME)
 
 
 async def _improvements(question: Question, total: Whole, known: Known, first: Keys) -> list[Improvement]:

@@ -9,7 +9,7 @@ from vcci_engine.activities import FloatArray, Positions
 from vcci_engine.totals import Terms
 from vcci_engine.uncertainty import Estimate
 
-from vcci_server.emission_gases import compositions_of, stored_parts
+from vcci_server.emission_gases import StoredParts, compositions_of, stored_parts
 from vcci_server.emission_groups import estimates_of
 from vcci_server.storage.aggregate import sums_by
 from vcci_server.storage.labels import Labels
@@ -44,14 +44,11 @@ class Emissions:
         sigma2 = await self.sigma2(factors)
         return await self.run(estimates_of, sums.terms, factors, sigma2, group, n_groups)
 
-    async def composition(self, terms: Terms, factors: Keys, one: Positions) -> Composition:
-        """Return which GWP sets are in the sum of terms by factor; `one`: zeros."""
+    async def parts(self, factors: Sequence[int]) -> StoredParts | None:
+        """Return what factors consist of; None where a run has expressed some emissions in a GWP set of its own."""
         if self.chosen.gwp_set:
-            return Composition(mixed_gwp_sets=True)  # which set a row is in is not told by its factor then
-        gases = await self.labels.gases(self.db, self.tenant_id, factors.tolist())
-        parts = await self.run(stored_parts, gases, "")
-        (composition,) = await self.run(compositions_of, terms, factors, parts, one, 1, False)
-        return composition
+            return None  # which set a row is in is not told by its factor then
+        return await self.run(stored_parts, await self.labels.gases(self.db, self.tenant_id, factors), "")
 
     async def sigma2(self, factors: Keys) -> Mapping[int, float]:
         """Return the variance of ln(factor) by id."""
@@ -79,5 +76,14 @@ async def whole(emissions: Emissions) -> Whole:
     spread = np.array([sigma2[number] for number in factors.tolist()], np.float64)
     one = np.zeros(len(sums), np.intp)
     (estimate,) = await emissions.estimates(sums, factors, one, 1)
-    composition = await emissions.composition(sums.terms, factors, one)
+    parts = await emissions.parts(factors.tolist())
+    composition = await emissions.run(composition_of, parts, sums.terms, factors)
     return Whole(factors, sums.terms, spread, int(sums.terms.rows.sum()), estimate, composition)
+
+
+def composition_of(parts: StoredParts | None, terms: Terms, factors: Keys) -> Composition:
+    """Return under which GWP sets the sum of terms by factor is."""
+    if parts is None:
+        return Composition(mixed_gwp_sets=True)
+    (composition,) = compositions_of(terms, factors, parts, np.zeros(len(terms), np.intp), 1, include_gases=False)
+    return composition

@@ -63,7 +63,7 @@ class HotspotServicer(hotspot_service_pb2_grpc.HotspotServiceServicer):
                 chosen = await read_filter(db, tenant_id, request.filter)
                 emissions = Emissions(db, self._run, self._labels, tenant_id, chosen)
                 read = await read_scenario(emissions, request, report)
-            return scenario_message(request, read.rows, await compute(self._executor, read))
+            return scenario_message(request, await compute(self._executor, read))
 
         async with aclosing(with_progress(work)) as events:
             async for event in events:

@@ -2,18 +2,20 @@
 
 from vcci.v1 import hotspot_service_pb2 as pb
 from vcci_engine.abatement import Abatement, abatement, curve
-from vcci_engine.scenarios import Effect, Outcome
+from vcci_engine.scenarios import Effect
 
 from vcci_server.calculation_messages import estimate_message
 from vcci_server.hotspot_messages import group_message
 from vcci_server.scenario_checks import whole_years
 from vcci_server.scenario_levers import costs_of
+from vcci_server.scenario_run import Computed
 
 KG_PER_TONNE = 1_000
 
 
-def scenario_message(request: pb.RunScenarioRequest, rows: int, outcome: Outcome) -> pb.Scenario:
+def scenario_message(request: pb.RunScenarioRequest, computed: Computed) -> pb.Scenario:
     """Return a scenario, with the abatement costs of its levers."""
+    outcome = computed.outcome
     costs = [_abatement(request, *pair) for pair in zip(request.levers, outcome.effects, strict=True)]
     levers = zip(request.levers, outcome.effects, costs, strict=True)
     steps = (
@@ -26,13 +28,16 @@ def scenario_message(request: pb.RunScenarioRequest, rows: int, outcome: Outcome
         )
         for step in curve(costs)
     )
+    baseline = group_message("", computed.rows, outcome.baseline)
+    baseline.composition.CopyFrom(computed.baseline)
     return pb.Scenario(
-        baseline=group_message("", rows, outcome.baseline),
+        baseline=baseline,
         scenario=estimate_message(outcome.scenario),
         reduction=estimate_message(outcome.reduction),
         levers=(_lever(lever.display_name, effect, of) for lever, effect, of in levers),
         years=(pb.ScenarioYear(year=year, estimate=estimate_message(of)) for year, of in outcome.years),
         curve=steps,
+        composition=computed.scenario,
     )
 
 

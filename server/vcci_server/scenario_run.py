@@ -7,11 +7,14 @@ from typing import TypeVar
 
 import numpy as np
 from vcci.v1 import hotspot_service_pb2 as pb
+from vcci.v1.emission_pb2 import Composition
 from vcci_cluster import Executor, Work
 from vcci_engine.levers import Cell, Factor, Lever, Move, Pathway
 from vcci_engine.scenarios import Outcome, run
+from vcci_engine.totals import Terms, ug_limbs
 
-from vcci_server.hotspot_reading import Emissions
+from vcci_server.emission_gases import StoredParts
+from vcci_server.hotspot_reading import Emissions, composition_of
 from vcci_server.scenario_cells import Scopes, read_cells
 from vcci_server.scenario_levers import factor_of, resolve
 from vcci_server.storage.queries import QUERIES
@@ -30,11 +33,22 @@ class Read:
     cells: list[Cell]
     levers: list[Lever]
     factors: dict[int, Factor]
+    parts: StoredParts | None  # of factors; None where a run has expressed some emissions in a GWP set of its own
 
     @property
     def rows(self) -> int:
         """The rows of the baseline."""
         return sum(cell.rows for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A scenario, and under which GWP sets its baseline and it are."""
+
+    rows: int
+    outcome: Outcome
+    baseline: Composition
+    scenario: Composition
 
 
 async def read_scenario(emissions: Emissions, request: pb.RunScenarioRequest, report: Report) -> Read:
@@ -46,12 +60,15 @@ async def read_scenario(emissions: Emissions, request: pb.RunScenarioRequest, re
         with_quantities=any(isinstance(lever.change, Move) for lever in resolved.levers),
         on_rows=lambda rows: report(rows, 0),
     )
-    found = Read(cells, resolved.levers, {**await _factors(emissions, cells), **resolved.factors})
+    ids = sorted({cell.factor for cell in cells})
+    factors = {**await _factors(emissions, ids), **resolved.factors}
+    parts = await emissions.parts(sorted({*ids, *resolved.factors}))
+    found = Read(cells, resolved.levers, factors, parts)
     report(found.rows, len(cells))
     return found
 
 
-async def compute(executor: Executor, read: Read) -> Outcome:
+async def compute(executor: Executor, read: Read) -> Computed:
     """Return what the levers do; on Ray when there is enough to compute."""
     work = Work(
         "scenario",
@@ -61,7 +78,15 @@ async def compute(executor: Executor, read: Read) -> Outcome:
         rows=len(read.cells),
         lane=LANE,
     )
-    return await executor.run(work)
+    outcome = await executor.run(work)
+    sets = [await asyncio.to_thread(_composition, read.parts, ug) for ug in (outcome.baseline_ug, outcome.scenario_ug)]
+    return Computed(read.rows, outcome, *sets)
+
+
+def _composition(parts: StoredParts | None, ug: dict[int, int]) -> Composition:
+    none = np.zeros((len(ug), 3), np.int64)
+    terms = Terms(none[:, 0], ug_limbs([*ug.values()]), none[:, :2], none)
+    return composition_of(parts, terms, np.array([*ug], np.int64))
 
 
 async def with_progress(work: Callable[[Report], Awaitable[R]]) -> AsyncGenerator[pb.ScenarioProgress | R]:
@@ -86,8 +111,7 @@ async def with_progress(work: Callable[[Report], Awaitable[R]]) -> AsyncGenerato
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _factors(emissions: Emissions, cells: list[Cell]) -> dict[int, Factor]:
-    ids = np.unique([cell.factor for cell in cells]).astype(int).tolist()
+async def _factors(emissions: Emissions, ids: list[int]) -> dict[int, Factor]:
     rows = await emissions.db.fetch(QUERIES["factor_details"], emissions.tenant_id, ids)
     found = [factor_of(**row) for row in rows]
     return {factor.id: factor for factor in found if factor is not None}

@@ -311,7 +311,8 @@ def test_a_wrong_command_line_has_a_status_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kg", "text"), [(1_234_567_890.0, "1,234,568"), (12_340.0, "12.3"), (1.5, "0.002"), (0.0, "0.000")]
+    ("kg", "text"),
+    [(1_234_567_890.0, "1,234,568"), (12_340.0, "12.3"), (1.5, "0.002"), (-1e-6, "0.000")],
 )
 def test_tonnes_have_the_decimals_that_tell_them_apart(kg: float, text: str) -> None:
     assert tonnes(kg) == text

@@ -28,7 +28,7 @@ def test_without_discounting_it_is_the_sum() -> None:
 
 def test_what_costs_nothing_is_paid_back_at_once_and_what_abates_nothing_has_no_cost_per_tonne() -> None:
     assert abatement(Costs(0, 0, 5, 3), 1, 0.03).payback_years == 0
-    assert abatement(Costs(0, 5, 0, 3), 1, 0.03).payback_years == 0
+    assert abatement(Costs(0, 5, 0, 3), 1, 0.03).payback_years is None
     assert abatement(Costs(10, 0, 5, 3), 0, 0.03).cost_per_tonne is None
     assert abatement(Costs(10, 0, 5, 3), -2, 0.03).cost_per_tonne is None
 

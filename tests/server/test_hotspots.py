@@ -28,6 +28,8 @@ FILTERS: Sequence[tuple[dict[str, Any], Callable[[Row], bool]]] = [
     ({"categories": [2, 3, 5]}, lambda row: row.category in (2, 3, 5)),
     ({"supplier_codes": ["S03", "S07", "S08"]}, lambda row: row.supplier in ("S03", "S07", "S08")),
 ]
+POORLY_KNOWN = (pb.QUADRANT_LARGE_POORLY_KNOWN, pb.QUADRANT_SMALL_POORLY_KNOWN)
+WELL_KNOWN = (pb.QUADRANT_LARGE_WELL_KNOWN, pb.QUADRANT_SMALL_WELL_KNOWN)
 
 
 @pytest.fixture
@@ -110,6 +112,8 @@ async def test_better_data_narrows_by_what_the_total_made_anew_says(caller: Call
         weight = sum(abs(row.kg_co2e) for row, its in zip(rows, mine, strict=True) if its)
         variances = sum(abs(row.kg_co2e) * VARIANCE[row.quality] for row, its in zip(rows, mine, strict=True) if its)
         assert group.data_quality_gsd2 == pytest.approx(exp(2 * sqrt(variances / weight)), rel=1e-6)
+        is_poor = variances / weight > VARIANCE[0o12131] * (1 + 1e-5)
+        assert group.quadrant in (POORLY_KNOWN if is_poor else WELL_KNOWN)
     narrowings = [group.narrowing_kg_co2e for group in found.groups]
     assert narrowings == sorted(narrowings, reverse=True)
     assert sum(of.group_count for of in found.quadrants) == len(set(map(key, rows)))

@@ -16,6 +16,7 @@ from vcci.v1 import factor_service_pb2 as factor_pb
 from vcci.v1 import price_service_pb2 as price_pb
 from vcci.v1 import run_service_pb2 as pb
 from vcci.v1.emission_pb2 import EmissionFilter
+from vcci.v1.hotspot_service_pb2 import ChangeQuantity, Lever, LeverScope, RunScenarioRequest
 from vcci.v1.run_pb2 import Run
 from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError, WrongState
@@ -224,6 +225,27 @@ async def test_the_interval_as_of_a_run_is_that_of_an_inventory_calculated_so(cl
     assert (await client.aggregate_emissions(emission_filter=EmissionFilter(as_of=again.name))).total == (
         await client.aggregate_emissions()
     ).total
+
+
+async def test_hotspots_and_scenarios_as_of_a_run_are_of_its_rows(client: AsyncClient) -> None:
+    _, new = await import_sets(client)
+    await upload(client, ROWS)
+    run = await recalculated(client, factor_set=new)
+    chosen = EmissionFilter(as_of=run.name)
+    rows = await rows_of(client, as_of=run.name)
+    total = (await client.aggregate_emissions(emission_filter=chosen)).total
+    found = await client.analyze_hotspots(emission_filter=chosen, limit=1_000)
+    assert found.total == total
+    groups = {group.group.keys[0]: (group.group.rows, group.group.estimate.kg_co2e) for group in found.pareto.groups}
+    by_supplier = sums(rows, KEYS[emission_pb.DIMENSION_SUPPLIER])
+    assert groups == by_supplier
+    assert sum(of.kg_co2e for of in found.data_quality.quadrants) == pytest.approx(total.estimate.kg_co2e)
+    supplier, (_, kg_co2e) = next(iter(by_supplier.items()))
+    for scope, less in ((LeverScope(), total.estimate.kg_co2e), (LeverScope(supplier_codes=[supplier]), kg_co2e)):
+        lever = Lever(scope=scope, quantity=ChangeQuantity(change=-0.5))
+        scenario = await client.run_scenario(RunScenarioRequest(filter=chosen, levers=[lever]))
+        assert scenario.baseline == total
+        assert scenario.reduction.kg_co2e == pytest.approx(less / 2)
 
 
 async def test_a_second_run_gives_the_same(client: AsyncClient) -> None:

@@ -20,7 +20,7 @@ from tests.server.emission_reader import problem, refusal
 from tests.server.hotspot_caller import Caller, serve_hotspots
 from tests.server.stored_emissions import CODES, FACTORS, Row, StoredEmissions
 
-RAIL = FactorRecord("test", "rail", "rail", "", 2024, "tonne", 250.0, {}, "AR5", 1.2, 0, "", "", "made for a test")
+RAIL = FactorRecord("test", "rail", "rail", "", 2024, "tonne", 250.0, {}, "AR6", 1.2, 0, "", "", "made for a test")
 GREEN = FactorRecord("test", "green", "green", "", 2024, "g", 1e-4, {}, "AR5", 1.3, 0, "", "", "made for a test")
 
 
@@ -177,6 +177,19 @@ async def test_the_interval_of_the_reduction_is_that_of_the_same_rows_with_and_w
     assert found.kg_co2e_mean == pytest.approx(mean, rel=1e-9)
     ends = mean - 2 * sqrt(variance), mean + 2 * sqrt(variance)
     assert (found.kg_co2e_low, found.kg_co2e_high) == pytest.approx(ends, rel=1e-9)
+
+
+async def test_a_new_factor_brings_its_gwp_set_in(caller: Caller) -> None:
+    lever = {"factor": {"factor": "test:rail"}, "scope": {"factors": ["test:steel"]}}
+    found = await caller.scenario(levers=[lever])
+    of_both = (found.baseline.composition, found.composition)
+    before, after = ({of.gwp_set: of.kg_co2e for of in each.gwp_sets} for each in of_both)
+    assert (await caller.analyze()).total.composition == found.baseline.composition
+    assert set(after) == {*before, "AR6"}
+    assert found.composition.mixed_gwp_sets
+    moved = fsum(row.kg_co2e * 0.25 for row in caller.store.visible if has(row, "steel"))
+    assert after["AR6"] == pytest.approx(moved)
+    assert sum(after.values()) == pytest.approx(found.scenario.kg_co2e)
 
 
 async def test_a_supplier_takes_over_at_its_own_emissions_per_quantity(caller: Caller) -> None:

@@ -61,7 +61,7 @@ def print_more(found: Sequence[object], limit: int) -> None:
 
 def tonnes(kg: float) -> str:
     """Return kg as tonnes, with as many decimals as it takes to tell small amounts apart."""
-    value = kg / 1000
+    value = round(kg / 1000, 3) + 0.0  # no -0.000
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.3f}"
 
 
