@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from vcci_engine.hotspots import Concentration, Pareto, concentration, descending, pareto
+from vcci_engine.activities import Positions
+from vcci_engine.hotspots import Concentration, Pareto, concentration, pareto
 from vcci_engine.totals import Terms, ug_ints
 from vcci_engine.uncertainty import Estimate
 
-from vcci_server.emission_groups import largest, rank
 from vcci_server.hotspot_reading import Emissions
 from vcci_server.storage.aggregate import is_summarised, sums_by_supplier
 from vcci_server.storage.sums import Keys
@@ -64,23 +64,38 @@ async def ranks(question: Question) -> Ranks:
         sums = await sums_by_supplier(question.db, question.run, question.tenant_id, question.chosen)
     else:
         (sums,) = await question.sums([question.by])
-    ordered, found, unequal = await question.run(_ordered, sums.terms, question.pareto_share)
-    ranking = await question.run(rank, sums.keys, sums.terms, question.limit)
-    labels = await question.label(ranking.numbers[0][ranking.candidates])
-    chosen = await question.run(largest, ranking, [labels], question.limit)
-    numbers = [number for number, _ in chosen]
-    estimates = await _estimates(question, ranking.numbers[0][numbers])
-    shares = _shares(ordered, len(chosen))
+    ordered = await question.run(_ordered, sums.terms, question.pareto_share, question.limit)
+    labels = await question.label(sums.keys[0][ordered.candidates])
+    candidates = zip(ordered.ug[: len(labels)], labels, ordered.candidates.tolist(), strict=True)
+    chosen = sorted(candidates, key=lambda group: (-group[0], group[1]))[: question.limit]
+    numbers = [number for _, _, number in chosen]
+    estimates = await _estimates(question, sums.keys[0][numbers])
+    shares = _shares(ordered.ug, len(chosen))
     groups = [
-        Group(label, int(ranking.sums.rows[number]), estimate, *share)
-        for (number, (label,)), estimate, share in zip(chosen, estimates, shares, strict=True)
+        Group(label, int(sums.terms.rows[number]), estimate, *share)
+        for (_, label, number), estimate, share in zip(chosen, estimates, shares, strict=True)
     ]
-    return Ranks(found, unequal, groups, len(ordered))
+    return Ranks(ordered.pareto, ordered.concentration, groups, len(ordered.ug))
 
 
-def _ordered(terms: Terms, share: float) -> tuple[list[int], Pareto, Concentration]:
-    ordered = descending(ug_ints(terms.ug))
-    return ordered, pareto(ordered, share), concentration(ordered)
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """All groups' emissions, largest first, and which groups may be among the largest (all that equal the last)."""
+
+    ug: list[int]
+    candidates: Positions
+    pareto: Pareto
+    concentration: Concentration
+
+
+def _ordered(terms: Terms, share: float, limit: int) -> _Ordered:
+    high, low = terms.ug.T
+    order = np.lexsort((-low, -high))
+    ug = ug_ints(terms.ug[order])
+    count = min(limit, len(ug))
+    while 0 < count < len(ug) and ug[count] == ug[count - 1]:
+        count += 1
+    return _Ordered(ug, order[:count], pareto(ug, share), concentration(ug))
 
 
 def _shares(ordered: Sequence[int], count: int) -> list[tuple[float, float]]:
