@@ -80,7 +80,9 @@ def _packed_quality(activities: Activities) -> npt.NDArray[np.uint16]:
 def _scaled(amount: FloatArray, scales: Scales) -> FloatArray:
     if (scales.scale == 1.0).all():  # x 1.0 would change no bit
         return amount
-    return amount * scales.scale.take(scales.index)
+    scaled = scales.scale.take(scales.index)
+    scaled *= amount
+    return scaled
 
 
 def _notices(choice: Choice, *more: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint16]:
@@ -120,7 +122,7 @@ def _emissions(
 
 
 def _check_result(activities: Activities, kg_co2e: FloatArray) -> Iterator[Finding]:
-    within = np.abs(kg_co2e) <= MAX_KG_CO2E
-    if not within.all():
+    if len(kg_co2e) and not -MAX_KG_CO2E <= kg_co2e.min() <= kg_co2e.max() <= MAX_KG_CO2E:  # nor where one is NaN
+        within = np.abs(kg_co2e) <= MAX_KG_CO2E
         expected = f"at most {MAX_KG_CO2E:g} kg CO2e in one row"
         yield Finding(~within, Reason.OUT_OF_RANGE, "quantity", lambda row: activities.quantity[row], expected)

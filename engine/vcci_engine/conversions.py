@@ -52,11 +52,15 @@ def find_scales(
     """Return the scales: one conversion per distinct unit, set of inputs and target of the factor."""
     targets = table.lookup.targets
     index, input_sets = sets(given, len(batch))
-    code = batch.unit.astype(np.intp) * len(input_sets)
-    if len(input_sets) > 1:
-        code += index
-    code *= len(targets)
-    code += choice.target
+    if len(units) * len(input_sets) == 1:
+        code = choice.target.astype(np.intp)
+    else:
+        code = batch.unit.astype(np.intp)
+        if len(input_sets) > 1:
+            code *= len(input_sets)
+            code += index
+        code *= len(targets)
+        code += choice.target
     codes, position = distinct(code, len(units) * len(input_sets) * len(targets))
     cases = []
     for pair, number in (divmod(value, len(targets)) for value in codes.tolist()):

@@ -75,7 +75,8 @@ def resolve(lookup: FactorLookup, key: Positions, region: Positions, day: Positi
     The region is exact, else the narrowest wider one (regions.MEMBERS), else the world; a key with one region only
     stands for every other too. The year is exact, else the nearest earlier, else the earliest.
     """
-    pair = key * np.intp(lookup.group.shape[1]) + region
+    pair = key * np.intp(lookup.group.shape[1])
+    pair += region
     cell = lookup.group.take(pair).astype(np.intp)
     cell *= lookup.factor.shape[1]
     cell += lookup.year_column.take(day)
