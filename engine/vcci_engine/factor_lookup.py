@@ -17,6 +17,7 @@ from vcci_engine.dates import YEAR
 from vcci_engine.fuels import Fuel, fuel_of, is_net
 from vcci_engine.methods.method import Data
 from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
+from vcci_engine.prices import Prices
 from vcci_engine.regions import MEMBERS, WORLD
 from vcci_engine.results import Notice
 from vcci_engine.uncertainty import SIGMA2_BASIC
@@ -96,15 +97,15 @@ def build_lookup(
     price_year: YearArray,
     price_basis: Sequence[str],
     margins: Sequence[str],
-    priced_years: Iterable[int],
+    prices: Prices,
 ) -> FactorLookup:
-    """Return the tables of factors that are sorted by key, region and year; `priced_years` have a price."""
+    """Return the tables of factors that are sorted by key, region and year."""
     groups = _groups(index, region)
     regions = {name: number for number, name in enumerate(_countries(region))}
     group, group_notice = _region_tables(groups, regions)
     parsed = {text: parse(text) for text in unit}
     money = np.array([_is_money(parsed[text]) for text in unit], np.bool_)
-    years = _years(year, [*price_year[money].tolist(), *priced_years] if money.any() else ())
+    years = _years(year, [*price_year[money].tolist(), *prices.years] if money.any() else ())
     factor = _year_table(groups, year, years)
     units = [parsed[text] for text in unit]
     targets, first = _targets(_keys(index), units, price_year, years)
@@ -117,7 +118,7 @@ def build_lookup(
         group=group,
         group_notice=group_notice,
         factor=factor,
-        year_notice=_year_notices(factor, year, years),
+        year_notice=_year_notices(factor, year, years) | _price_notices(factor, money * price_year, years, prices),
         target=(np.append(first, own).take(factor) + column).astype(np.int32),
         year_column=np.clip(YEAR - years[0], 0, len(years) - 1).astype(np.intp),
         targets=(*targets, Target(None), Target(parse(KG_CO2E))),
@@ -245,6 +246,15 @@ def _year_notices(factor: npt.NDArray[np.int32], year: YearArray, years: YearArr
     notices = (used < years) * np.uint16(1 << Notice.EARLIER_FACTOR_YEAR)
     notices |= (used > years) * np.uint16(1 << Notice.LATER_FACTOR_YEAR)
     return np.where(factor == len(year), np.uint16(0), notices)
+
+
+def _price_notices(
+    factor: npt.NDArray[np.int32], price_year: YearArray, years: YearArray, prices: Prices
+) -> npt.NDArray[np.uint16]:
+    """What is told of factors at the prices of another year; an amount without a price index gets no further."""
+    of = np.append(price_year, np.zeros(1, np.int32)).take(factor)
+    told = np.uint16(1 << (Notice.DEFLATED if prices.set_id else Notice.NOT_DEFLATED))
+    return np.where((of != 0) & (of != years), told, np.uint16(0))
 
 
 def _is_money(unit: Unit | None) -> bool:

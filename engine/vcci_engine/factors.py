@@ -92,7 +92,7 @@ def build_table(
         *(index, id_, region, year, unit, kg, sigma2, price_year),
         price_basis=[price_bases[n] if price_bases else "" for n in order],
         margins=[margins[n] if margins else "" for n in order],
-        priced_years=prices.years,
+        prices=prices,
     )
     parts = parts_of(
         [*kg.tolist(), 1.0, 1.0],

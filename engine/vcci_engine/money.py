@@ -12,13 +12,14 @@ from vcci_engine.results import Notice, Reason
 from vcci_engine.scale import INCOMPATIBLE, Scale
 from vcci_engine.units import Unit, conversion
 
-_CONVERTED, _DEFLATED, _NOT_DEFLATED = (
-    1 << notice for notice in (Notice.CURRENCY_CONVERTED, Notice.DEFLATED, Notice.NOT_DEFLATED)
-)
+_CONVERTED = 1 << Notice.CURRENCY_CONVERTED
 
 
 def money_scale(amount: Unit, target: Target, prices: Prices, month: int) -> Scale:
-    """Return the scale from an amount of money to that of a factor; exactly the units' where nothing differs."""
+    """Return the scale from an amount of money to that of a factor; exactly the units' where nothing differs.
+
+    That prices were of another year is told by the factor's look-up, which knows both years.
+    """
     to = target.unit
     if to is None or (plain := _plain(amount, to)) is None:
         return INCOMPATIBLE
@@ -28,14 +29,12 @@ def money_scale(amount: Unit, target: Target, prices: Prices, month: int) -> Sca
         if found is None:
             return _no_rate(amount.currency, to.currency, prices)
         rate, notices = found, _CONVERTED
-    if not target.price_year or target.price_year == target.year:
+    if not target.price_year or target.price_year == target.year or not prices.set_id:
         return Scale(plain, notices, rate)
-    if not prices.set_id:
-        return Scale(plain, notices | _NOT_DEFLATED, rate)
     deflator = prices.deflator(to.currency, target.year, target.price_year)
     if deflator is None:
         return _no_index(to.currency, target.price_year, prices)
-    return Scale(plain, notices | _DEFLATED, rate, deflator)
+    return Scale(plain, notices, rate, deflator)
 
 
 def _plain(amount: Unit, to: Unit) -> float | None:
