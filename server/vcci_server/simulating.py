@@ -34,7 +34,7 @@ CPU_S_PER_ROW = 2e-6
 CPU_S_PER_DRAW = 5e-9
 WORK_S = 0.25  # long against what Ray costs, short against what others wait for
 MOST_AHEAD = 64  # works under way of one simulation
-AHEAD_BYTES = 256 << 20  # of their results
+AHEAD_BYTES = 128 << 20  # of their results
 NEEDED = ("upload", "row", "kg_co2e", "quality", "factor")  # columns
 
 R = TypeVar("R")
