@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from math import fsum, sqrt
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -75,18 +75,18 @@ def place_draws(sums: LimbArray, cells: Cells, n_places: int, draws: Draws) -> F
     for start, stop in pairwise(bounds):
         mine = order[start:stop]
         factor = factor_draws(int(cells.factor[mine[0]]), float(cells.sigma2[mine[0]]), draws)
-        for cell in mine[cells.place[mine] != REST].tolist():
-            kg[cells.place[cell]] += factor * kg_of(sums[cell])
+        placed = mine[cells.place[mine] != REST]
+        kg[cells.place[placed]] += factor * kg_of(sums[placed])
         kg[-1] += factor * kg_of(summed(sums, mine))
     return kg
 
 
 def of_draws(kg: FloatArray) -> list[Simulation]:
-    """Return what draws [G, draws] say."""
+    """Return what draws [G, draws] say; sums over draws, which are in order, are pairwise."""
     count = kg.shape[1]
     percentiles = np.percentile(kg, PERCENTILES, axis=1).T.tolist()
     return [
-        Simulation(count, mean := fsum(draws) / count, _sd(draws, mean), *points)
+        Simulation(count, mean := float(draws.sum()) / count, _sd(draws, mean), *points)
         for draws, points in zip(kg, percentiles, strict=True)
     ]
 
@@ -128,4 +128,4 @@ def _groups(emissions: Emissions) -> npt.NDArray[np.str_]:
 
 
 def _sd(draws: FloatArray, mean: float) -> float:
-    return sqrt(fsum((draws - mean) ** 2) / (len(draws) - 1))
+    return sqrt(float(np.square(draws - mean).sum()) / (len(draws) - 1))
