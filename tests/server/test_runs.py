@@ -248,6 +248,23 @@ async def test_hotspots_and_scenarios_as_of_a_run_are_of_its_rows(client: AsyncC
         assert scenario.reduction.kg_co2e == pytest.approx(less / 2)
 
 
+async def test_draws_as_of_a_run_are_of_its_rows(client: AsyncClient) -> None:
+    old, new = await import_sets(client)
+    await upload(client, ROWS)
+    run = await recalculated(client, factor_set=new)
+    back = await recalculated(client, factor_set=old)
+    by = [emission_pb.DIMENSION_CATEGORY]
+    ingested, restated, again = [
+        await client.simulate_emissions(by, emission_filter=EmissionFilter(as_of=name), draws=2_000)
+        for name in ("", run.name, back.name)
+    ]
+    assert again == ingested  # the same rows and factors draw the same
+    total = (await client.aggregate_emissions(emission_filter=EmissionFilter(as_of=run.name))).total.estimate
+    drawn = restated.total.estimate.simulation
+    assert drawn.kg_co2e_mean == pytest.approx(total.kg_co2e_mean, abs=5 * drawn.kg_co2e_sd / 2_000**0.5)
+    assert drawn != ingested.total.estimate.simulation
+
+
 async def test_a_second_run_gives_the_same(client: AsyncClient) -> None:
     _, new = await import_sets(client)
     await upload(client, ROWS)
