@@ -99,16 +99,15 @@ def check_inputs(inputs: Mapping[str, InputColumn], rows: int) -> Iterator[Findi
 
 
 def _check_input(known: Input, column: InputColumn, rows: int) -> Iterator[Finding]:
-    values, unit = column.values, f" {known.unit}".rstrip()
+    values, within = column.values, f"{known.minimum:g} to {known.maximum:g} {known.unit}".rstrip()
     if not (finite := np.isfinite(values)).all():
         yield _input(known.name, column, ~finite, rows, Reason.NOT_FINITE, "a finite number")
     if known.minimum >= 0 and (wrong := values < 0).any():
-        yield _input(known.name, column, wrong, rows, Reason.NEGATIVE, f"{known.minimum:g}{unit} or more")
+        yield _input(known.name, column, wrong, rows, Reason.NEGATIVE, within)
     if known.is_choice and (wrong := values % 1 != 0).any():
         yield _input(known.name, column, wrong, rows, Reason.OUT_OF_RANGE, known.what)
     if (wrong := (values < known.minimum) | (values > known.maximum)).any():
-        expected = f"{known.minimum:g} to {known.maximum:g}{unit}"
-        yield _input(known.name, column, wrong, rows, Reason.OUT_OF_RANGE, expected)
+        yield _input(known.name, column, wrong, rows, Reason.OUT_OF_RANGE, within)
 
 
 def _input(

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from vcci_engine.activities import Activities, FloatArray, InputColumn, Positions
+from vcci_engine.activities import Activities, FloatArray, IndexArray, InputColumn, Positions
 from vcci_engine.countries import alpha_2
 from vcci_engine.dates import day_index
 from vcci_engine.factor_keys import check_keys, listed
@@ -111,7 +111,7 @@ def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iter
     if batch.method is not None:
         method = batch.method
         never = impossible & ~_POSSIBLE[np.minimum(method, len(METHODS)), np.minimum(batch.category, 15)]
-        yield Finding(never, Reason.UNKNOWN_METHOD, "method", lambda row: method[row], partial(_for_category, batch))
+        yield Finding(never, Reason.UNKNOWN_METHOD, "method", partial(_wanted, method), partial(_for_category, batch))
     yield Finding(impossible & _keyless(batch), Reason.MISSING_INPUT, "factor", key, needed)
     nowhere = impossible & (choice.factor == len(table))
     if nowhere.any():
@@ -125,7 +125,7 @@ def check_factors(batch: Activities, table: FactorTable, choice: Choice) -> Iter
 
 def _check_reported(batch: Activities, table: FactorTable, choice: Choice) -> Iterator[Finding]:
     """Find rows that are emissions already, and have a factor too."""
-    reported = choice.factor == len(table) + 1
+    reported = (choice.factor == len(table) + 1) & (choice.method != 0)
     if reported.any():
         own = batch.inputs.get(SUPPLIER_FACTOR.name)
         has_factor = ~_keyless(batch)
@@ -182,10 +182,14 @@ def _needed(batch: Activities, row: int) -> str:
     return f"{method.needed}, for {method.name}"
 
 
+def _wanted(method: IndexArray, row: int) -> str:
+    return METHODS[int(method[row]) - 1].name
+
+
 def _for_category(batch: Activities, row: int) -> str:
     category = int(batch.category[row])
-    fit = ", ".join(method.name for method in reversed(METHODS) if category in method.categories)
-    return f"a method for category {category}: {fit}"
+    fit = [method.name for method in reversed(METHODS) if category in method.categories]
+    return listed(f"a method for category {category}: ", fit)
 
 
 def _regions(batch: Activities, table: FactorTable, row: int) -> str:

@@ -139,7 +139,9 @@ def check_scales(batch: Activities, table: FactorTable, factor: Positions, scale
         if factor[row] == len(table):
             return "an amount of a currency" + together
         text = table.unit[factor[row]] if factor[row] < len(table) else KG_CO2E
-        return f"a unit of {parse(text)}, like {text}" + together
+        unit = parse(text)
+        kind = "an amount of money" if unit is not None and unit.is_money else f"a unit of {unit}"
+        return f"{kind}, like {text}{together}"
 
     for reason in (Reason.INCOMPATIBLE_UNIT, Reason.NO_EXCHANGE_RATE, Reason.NO_PRICE_INDEX):
         wrong = np.array([isnan(scale.value) and scale.reason is reason for scale in scales.found], np.bool_)

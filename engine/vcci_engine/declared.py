@@ -1,8 +1,8 @@
 """Checks of what a row's method declares: its inputs, its group, and parts that belong to one whole."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
-from math import fsum
+from math import fsum, isnan, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ def check_ratios(batch: Activities) -> Iterator[Finding]:
         of = ratio(part, batch.inputs, len(batch))
         if of is None or not (above := of > _ROUNDING).any():
             continue
-        expected = f"at most the whole: {', '.join(wholes)}"
+        expected = partial(_at_most, batch, part, of, wholes)
         yield Finding(above, Reason.OUT_OF_RANGE, f"inputs.{part}", partial(_value, batch, part), expected)
 
 
@@ -120,7 +120,14 @@ def _expected(method: Method, reason: Reason) -> str:
 
 
 def _value(batch: Activities, name: str, row: int) -> object:
-    return float(spread(batch.inputs[name], len(batch))[row]) if name in batch.inputs else ""
+    value = float(spread(batch.inputs[name], len(batch))[row]) if name in batch.inputs else nan
+    return "" if isnan(value) else value
+
+
+def _at_most(batch: Activities, part: str, of: FloatArray, wholes: Collection[str], row: int) -> str:
+    given = " and ".join(name for name in wholes if _value(batch, name, row) != "")
+    whole = float(spread(batch.inputs[part], len(batch))[row] / of[row])
+    return f"at most its whole: {given} ({whole:g})"
 
 
 def _system(method: MethodArray, row: int) -> str:

@@ -1,6 +1,6 @@
 """What each method makes of the inputs that it declares, by its published formula, and what it refuses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -164,54 +164,72 @@ def test_amounts_and_attributions_are_what_an_auditor_asks_for() -> None:
     assert attributions(batch(*rows).inputs, 3).tolist() == [0.25, 0.5, 1.0]
 
 
-@pytest.mark.parametrize(
-    ("of", "told"),
-    [
-        (row("fuel_based", 1, "litre", category=7), ("UNKNOWN_METHOD", "method", "10")),
-        (row("commuting_distance", 15, "km"), ("MISSING_INPUT", "inputs.commuting_days", "")),
-        (row("pcaf_listed_equity", 1, "t CO2e", outstanding=50), ("MISSING_INPUT", "inputs.evic", "")),
-        (row("pcaf_business_loans", 1, "t CO2e", outstanding=5, equity=1), ("MISSING_INPUT", "inputs.debt", "")),
-        (row("average_data", 1, "kg", part=1), ("MISSING_INPUT", "inputs.whole", "")),
-        (row("pcaf_mortgages", 1, "t CO2e", share=1, outstanding=2), ("MISSING_INPUT", "inputs.property_value", "")),
-        (
-            row("pcaf_mortgages", 1, "t CO2e", share=1, outstanding=2, property_value=2),
-            ("UNKNOWN_INPUT", "inputs.outstanding", "2.0"),
-        ),
-        (row("fuel_based", 3, "kg", supplier_factor=1, fuel_price=1.5), ("INCOMPATIBLE_UNIT", "unit", "kg")),
-        (row("average_data", 1, "kg", outstanding=1, evic=3), ("UNKNOWN_INPUT", "inputs.evic", "3.0")),
-        (row("waste_type_specific", 1, "kg", nights=2), ("UNKNOWN_INPUT", "inputs.nights", "2.0")),
-        (row("waste_type_specific", 1, "kWh"), ("INCOMPATIBLE_UNIT", "unit", "kWh")),
-        (row("fuel_based", 3, "kg", fuel_price=1.5), ("INCOMPATIBLE_UNIT", "unit", "kg")),
-        (row("projected_lifetime", 7, "t CO2e", years=30, share=0.15), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
-        (row("supplier_specific", 7, "t CO2e", supplier_factor=2), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
-        (replace(row("supplier_specific", 7, "t CO2e"), factor="per:kg"), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
-        (row("equity_share", 1, "kg", share=0.5), ("MISSING_INPUT", "factor", "per:kg")),
-        (
-            row("floor_area_allocation", 1, "kWh", area=300, total_area=1_000, occupancy=1.2),
-            ("OUT_OF_RANGE", "inputs.occupancy", "1.2"),
-        ),
-        (
-            row("floor_area_allocation", 1, "kWh", area=300, total_area=1_000, occupancy=0.2),
-            ("OUT_OF_RANGE", "inputs.area", "300.0"),
-        ),
-        (row("floor_area_allocation", 1, "kWh", area=-3, total_area=9), ("NEGATIVE", "inputs.area", "-3.0")),
-        (row("floor_area_allocation", 1, "kWh", area=3, total_area=0), ("OUT_OF_RANGE", "inputs.total_area", "0.0")),
-        (row("allocated_transport", 1, "kg CO2e", part=3, whole=2), ("OUT_OF_RANGE", "inputs.part", "3.0")),
-        (
-            row("project_debt", 1, "t CO2e", outstanding=3, equity=0, debt=0),
-            ("OUT_OF_RANGE", "inputs.outstanding", "3.0"),
-        ),
-        (row("pcaf_mortgages", 1, "t CO2e", share=1, pcaf_score=6), ("OUT_OF_RANGE", "inputs.pcaf_score", "6.0")),
-        (
-            row("upstream_fuel", 1, "litre", combustion_factor=0.75),
-            ("OUT_OF_RANGE", "inputs.combustion_factor", "0.75"),
-        ),
-        (row("average_waste", 10, "kg", share=0.75), ("SHARES_NOT_WHOLE", "inputs.share", "0.75")),
-        (replace(row("hybrid", 1, "kg"), group=""), ("REQUIRED_FIELD", "group", "")),
-    ],
-)
+WRONG: Sequence[tuple[Row, tuple[str, str, str]]] = [
+    (row("fuel_based", 1, "litre", category=7), ("UNKNOWN_METHOD", "method", "fuel_based")),
+    (row("commuting_distance", 15, "km"), ("MISSING_INPUT", "inputs.commuting_days", "")),
+    (row("pcaf_listed_equity", 1, "t CO2e", outstanding=50), ("MISSING_INPUT", "inputs.evic", "")),
+    (row("pcaf_business_loans", 1, "t CO2e", outstanding=5, equity=1), ("MISSING_INPUT", "inputs.debt", "")),
+    (row("average_data", 1, "kg", part=1), ("MISSING_INPUT", "inputs.whole", "")),
+    (row("pcaf_mortgages", 1, "t CO2e", share=1, outstanding=2), ("MISSING_INPUT", "inputs.property_value", "")),
+    (
+        row("pcaf_mortgages", 1, "t CO2e", share=1, outstanding=2, property_value=2),
+        ("UNKNOWN_INPUT", "inputs.outstanding", "2.0"),
+    ),
+    (row("fuel_based", 3, "kg", supplier_factor=1, fuel_price=1.5), ("INCOMPATIBLE_UNIT", "unit", "kg")),
+    (row("average_data", 1, "kg", outstanding=1, evic=3), ("UNKNOWN_INPUT", "inputs.evic", "3.0")),
+    (row("waste_type_specific", 1, "kg", nights=2), ("UNKNOWN_INPUT", "inputs.nights", "2.0")),
+    (row("waste_type_specific", 1, "kWh"), ("INCOMPATIBLE_UNIT", "unit", "kWh")),
+    (row("fuel_based", 3, "kg", fuel_price=1.5), ("INCOMPATIBLE_UNIT", "unit", "kg")),
+    (row("projected_lifetime", 7, "t CO2e", years=30, share=0.15), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
+    (row("supplier_specific", 7, "t CO2e", supplier_factor=2), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
+    (replace(row("supplier_specific", 7, "t CO2e"), factor="per:kg"), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
+    (row("equity_share", 1, "kg", share=0.5), ("MISSING_INPUT", "factor", "per:kg")),
+    (
+        row("floor_area_allocation", 1, "kWh", area=300, total_area=1_000, occupancy=1.2),
+        ("OUT_OF_RANGE", "inputs.occupancy", "1.2"),
+    ),
+    (
+        row("floor_area_allocation", 1, "kWh", area=300, total_area=1_000, occupancy=0.2),
+        ("OUT_OF_RANGE", "inputs.area", "300.0"),
+    ),
+    (row("floor_area_allocation", 1, "kWh", area=-3, total_area=9), ("NEGATIVE", "inputs.area", "-3.0")),
+    (row("floor_area_allocation", 1, "kWh", area=3, total_area=0), ("OUT_OF_RANGE", "inputs.total_area", "0.0")),
+    (row("allocated_transport", 1, "kg CO2e", part=3, whole=2), ("OUT_OF_RANGE", "inputs.part", "3.0")),
+    (
+        row("project_debt", 1, "t CO2e", outstanding=3, equity=0, debt=0),
+        ("OUT_OF_RANGE", "inputs.outstanding", "3.0"),
+    ),
+    (row("pcaf_mortgages", 1, "t CO2e", share=1, pcaf_score=6), ("OUT_OF_RANGE", "inputs.pcaf_score", "6.0")),
+    (
+        row("upstream_fuel", 1, "litre", combustion_factor=0.75),
+        ("OUT_OF_RANGE", "inputs.combustion_factor", "0.75"),
+    ),
+    (row("average_waste", 10, "kg", share=0.75), ("SHARES_NOT_WHOLE", "inputs.share", "0.75")),
+    (replace(row("hybrid", 1, "kg"), group=""), ("REQUIRED_FIELD", "group", "")),
+    (row("backhaul", 1, "kg", category=1, supplier_factor=2), ("UNKNOWN_METHOD", "method", "backhaul")),
+    (row("lessor_specific", 1, "kg", supplier_factor=2, area=1, total_area=2), ("MISSING_INPUT", "factor", "")),
+    (replace(row("distance_based", 1, "t CO2e"), factor="per:km"), ("INCOMPATIBLE_UNIT", "unit", "t CO2e")),
+]
+
+
+@pytest.mark.parametrize(("of", "told"), WRONG)
 def test_what_a_method_cannot_take_is_told(of: Row, told: tuple[str, str, str]) -> None:
     assert error(of) == told
+
+
+def test_a_wrong_row_is_told_the_same_whatever_else_is_in_its_batch() -> None:
+    alone = [calculate(batch(of), TABLE).errors for of, _ in WRONG]
+    together = calculate(batch(*(of for of, _ in WRONG)), TABLE).errors
+    for field in ("reason", "field", "value", "expected"):
+        each = {number: getattr(errors, field)[0] for number, errors in enumerate(alone) if len(errors)}
+        assert dict(zip(together.row.tolist(), getattr(together, field), strict=True)) == each
+
+
+def test_a_part_above_its_whole_is_told_the_whole_of_its_own_row() -> None:
+    bond = row("pcaf_listed_equity", 1, "t CO2e", outstanding=5, evic=4)
+    room = row("floor_area_allocation", 1, "kWh", area=9, total_area=10, occupancy=0.8)
+    expected = calculate(batch(bond, room), TABLE).errors.expected
+    assert expected == ("at most its whole: evic (4)", "at most its whole: total_area and occupancy (8)")
 
 
 def shares(*parts: float, **changes: object) -> list[Row]:

@@ -60,7 +60,7 @@ COLUMNS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "unknown factor": ({"factors": ["naics:000000"]}, "UNKNOWN_FACTOR", "factor", "naics:000000"),
     "no category": ({"category": [0]}, "UNKNOWN_CATEGORY", "category", "0"),
     "category 16": ({"category": [16]}, "UNKNOWN_CATEGORY", "category", "16"),
-    "method 9": ({"method": [9]}, "UNKNOWN_METHOD", "method", "9"),
+    "method 9": ({"method": [9]}, "UNKNOWN_METHOD", "method", "resold_electricity"),
     "no supplier": ({"supplier_codes": [""]}, "REQUIRED_FIELD", "supplier_code", ""),
     "no such country": ({"supplier_countries": ["XX"]}, "OUT_OF_RANGE", "country", "XX"),
     "score 6": ({"quality": [0x12645]}, "OUT_OF_RANGE", "quality.temporal", "6"),
