@@ -26,6 +26,7 @@ LANES = (
     Lane("calculator", weight=9),
     Lane("hotspot", weight=7),
     Lane("simulation", weight=4),
+    Lane("reporting", weight=3),
 )
 
 

@@ -26,6 +26,8 @@ from vcci.v1 import (
     hotspot_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
+    report_service_pb2,
+    report_service_pb2_grpc,
     run_service_pb2,
     run_service_pb2_grpc,
     supplier_service_pb2,
@@ -49,6 +51,7 @@ from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.operations import OperationsServicer
 from vcci_server.prices import PriceServicer
 from vcci_server.recalculation import Recalculation
+from vcci_server.reports import ReportServicer
 from vcci_server.runs import RunServicer
 from vcci_server.settings import Settings, SettingsError, split_address
 from vcci_server.snapshots import Snapshots
@@ -77,6 +80,7 @@ SERVICES = [
         (run_service_pb2.DESCRIPTOR, "RunService"),
         (operations_proto_pb2.DESCRIPTOR, "Operations"),
         (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
+        (report_service_pb2.DESCRIPTOR, "ReportService"),
     )
 ]
 COLLECT_EVERY = 20_000  # objects that were made and are left; 700 by default
@@ -243,6 +247,7 @@ class Service:
         hotspot_service_pb2_grpc.add_HotspotServiceServicer_to_server(
             HotspotServicer(parts.pool, parts.executor), server
         )
+        report_service_pb2_grpc.add_ReportServiceServicer_to_server(ReportServicer(parts.pool, parts.executor), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection([*SERVICES, health_name, reflection.SERVICE_NAME], server)

@@ -52,11 +52,11 @@ class _Kept:
 
     folds: int
     message: pb.Dashboard
-    suppliers: "_Suppliers"
+    suppliers: "SuppliersOf"
 
 
 @dataclass(frozen=True, slots=True)
-class _Suppliers:
+class SuppliersOf:
     """The suppliers of a period."""
 
     largest: Tally  # by supplier: kg; those that may be among the MOST_NAMED largest
@@ -64,7 +64,7 @@ class _Suppliers:
     with_own: Keys  # those with emissions from their own data
 
     @classmethod
-    def of(cls, suppliers: Tally) -> "_Suppliers":
+    def of(cls, suppliers: Tally) -> "SuppliersOf":
         """Return them from the sums by supplier and own."""
         ids, own = suppliers.keys
         return cls(_largest(suppliers), np.unique(ids), np.unique(ids[own == 1]))
@@ -84,7 +84,7 @@ class Dashboards:
         async with snapshot(self._pool) as db:
             folds: int = await db.fetchval(QUERIES["count_of_folds"], tenant_id)
             not_yet = await not_folded(db, self._run, tenant_id)
-            period = asked or await _last_year(db, tenant_id, not_yet)
+            period = asked or await last_year(db, tenant_id, not_yet)
             made = self._kept.get((tenant_id, period))
             if made is None or made.folds != folds or len(not_yet):
                 made = _Kept(folds, *await self._make(db, tenant_id, period, not_yet))
@@ -93,13 +93,13 @@ class Dashboards:
             message = pb.Dashboard()
             message.CopyFrom(made.message)
             message.top_suppliers.extend(await _top(db, tenant_id, made.suppliers.largest, named))
-            message.coverage.CopyFrom(await _coverage(db, tenant_id, made.suppliers))
+            message.coverage.CopyFrom(await coverage_of(db, tenant_id, made.suppliers))
             await _add_uploads(db, tenant_id, message)
         return message
 
     async def _make(
         self, db: Connection, tenant_id: int, period: Period, not_yet: Folded
-    ) -> tuple[pb.Dashboard, _Suppliers]:
+    ) -> tuple[pb.Dashboard, SuppliersOf]:
         current, before = [
             await read_standing(db, self._run, tenant_id, of.start, of.end, not_yet, suppliers=of == period)
             for of in (period, period.before)
@@ -112,11 +112,11 @@ class Dashboards:
             previous_total=await _total(summation, before.sums),
             categories=await self._categories(summation, current.sums),
             method_tiers=await self._tiers(summation, db, tenant_id, current.sums),
-            data_quality=_grades(current),
+            data_quality=grades_of(current),
         )
         if previous := message.previous_total.estimate.kg_co2e:
             message.change = message.total.estimate.kg_co2e / previous - 1
-        return message, await self._run(_Suppliers.of, current.suppliers)
+        return message, await self._run(SuppliersOf.of, current.suppliers)
 
     async def _categories(self, summation: Summation, sums: Sums) -> list[pb.EmissionGroup]:
         categories, group = np.unique(sums.keys[CATEGORY], return_inverse=True)
@@ -168,7 +168,8 @@ def _quarter_day(name: str, request: pb.GetDashboardRequest, problems: Problems)
     return day
 
 
-async def _last_year(db: Connection, tenant_id: int, not_yet: Folded) -> Period:
+async def last_year(db: Connection, tenant_id: int, not_yet: Folded) -> Period:
+    """Return the last calendar year that has emissions, else the present one."""
     last: date | None = await db.fetchval(QUERIES["last_month"], tenant_id)
     months = [last] if last else []
     if len(not_yet.grades):
@@ -193,7 +194,8 @@ async def _groups(summation: Summation, sums: Sums, group: Keys, labels: Sequenc
     ]
 
 
-def _grades(of: Standing) -> list[pb.DataQualityShare]:
+def grades_of(of: Standing) -> list[pb.DataQualityShare]:
+    """Return how good the data is, best first."""
     found = zip(of.grades.keys[0].tolist(), of.grades.rows.tolist(), ug_ints(of.grades.sums[0]), strict=True)
     return [pb.DataQualityShare(score=score, rows=rows, kg_co2e=ug / 10**9) for score, rows, ug in found if rows]
 
@@ -228,7 +230,8 @@ def _top_supplier(stored: Mapping[str, str], rows: int, ug: int) -> pb.TopSuppli
     )
 
 
-async def _coverage(db: Connection, tenant_id: int, suppliers: _Suppliers) -> pb.SupplierCoverage:
+async def coverage_of(db: Connection, tenant_id: int, suppliers: SuppliersOf) -> pb.SupplierCoverage:
+    """Return how many active suppliers there are, and of how many of them there are emissions."""
     inactive = [row["supplier_id"] for row in await db.fetch(QUERIES["inactive_suppliers"], tenant_id)]
     count: int = await db.fetchval(QUERIES["count_suppliers"], tenant_id)
 

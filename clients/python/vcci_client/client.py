@@ -13,6 +13,7 @@ from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
 from vcci_client.services.hotspots import Hotspots
 from vcci_client.services.prices import Prices
+from vcci_client.services.reports import Reports
 from vcci_client.services.runs import Runs
 from vcci_client.services.suppliers import Suppliers
 from vcci_client.services.uploads import Uploads
@@ -21,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs):
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Reports):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
@@ -175,3 +176,8 @@ class Client:
 
     analyze_hotspots = _waiting(AsyncClient.analyze_hotspots)
     run_scenario = _waiting(AsyncClient.run_scenario)
+
+    generate_report = _waiting(AsyncClient.generate_report)
+    get_report = _waiting(AsyncClient.get_report)
+    list_reports = _iterating(AsyncClient.list_reports)
+    download_report = _waiting(AsyncClient.download_report)

@@ -17,6 +17,7 @@ from vcci.v1 import (
     factor_service_pb2_grpc,
     hotspot_service_pb2_grpc,
     price_service_pb2_grpc,
+    report_service_pb2_grpc,
     run_service_pb2_grpc,
     supplier_service_pb2_grpc,
     upload_service_pb2_grpc,
@@ -69,6 +70,7 @@ class Connection:
         self.prices = price_service_pb2_grpc.PriceServiceStub(self.channel)
         self.emissions = emission_service_pb2_grpc.EmissionServiceStub(self.channel)
         self.hotspots = hotspot_service_pb2_grpc.HotspotServiceStub(self.channel)
+        self.reports = report_service_pb2_grpc.ReportServiceStub(self.channel)
 
     async def call(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, *, patience_s: float = 0.0) -> A:
         """Call a unary method; while the server cannot be reached, try again for `patience_s`.

@@ -10,6 +10,7 @@ from vcci_client.cli.explain import explain
 from vcci_client.cli.factors import factors
 from vcci_client.cli.hotspots import hotspots
 from vcci_client.cli.prices import prices
+from vcci_client.cli.report import report, reports
 from vcci_client.cli.runs import operations, recalculate, runs
 from vcci_client.cli.scenario import scenario
 from vcci_client.cli.server import doctor, migrate, serve, token
@@ -52,6 +53,8 @@ for command in (
     scenario,
     explain,
     simulate,
+    report,
+    reports,
 ):
     vcci.add_command(command)
 

@@ -1,0 +1,118 @@
+"""`vcci report` makes a report; `vcci reports` finds those that were made."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vcci_client.cli.connect import resource, with_client
+from vcci_client.cli.dashboard import Quarters
+from vcci_client.cli.gases import gwp_set_option
+from vcci_client.cli.output import first, json_option, print_json, print_more, print_table
+
+if TYPE_CHECKING:
+    from vcci.v1 import report_service_pb2 as pb
+
+    from vcci_client.client import AsyncClient
+
+KINDS = ("ghg-protocol-scope-3",)
+FORMATS = ("pdf", "xlsx", "html", "csv", "json")
+
+out_option = click.option(
+    "-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), help="The file; else a name of its own."
+)
+
+
+@click.command()
+@click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True)
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="Else by the ending of the file, else pdf.")
+@out_option
+@click.option("--period", type=Quarters(), help="2025 or 2025-Q1; else the last year that has emissions.")
+@click.option("--organization", default="", help="Whose report it is, for the first page.")
+@click.option("--as-of", default="", help="With the results of this run, `runs/3` or `3`; else as ingested.")
+@gwp_set_option
+@click.option("--suppliers", type=click.IntRange(1, 10_000), default=50, show_default=True, help="To list.")
+@json_option
+@with_client
+async def report(
+    client: "AsyncClient",
+    /,
+    kind: str,
+    file_format: str | None,
+    path: Path | None,
+    period: tuple[date, date] | None,
+    as_of: str,
+    suppliers: int,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Make a report about a period's emissions, and store it as FILE."""
+    from vcci.v1.report_service_pb2 import ReportFormat, ReportKind
+
+    ending = path.suffix[1:].lower() if path else ""
+    chosen = file_format or (ending if ending in FORMATS else "pdf")
+    made = await client.generate_report(
+        ReportFormat.Value(f"REPORT_FORMAT_{chosen.upper()}"),
+        ReportKind.Value(f"REPORT_KIND_{kind.replace('-', '_').upper()}"),
+        period=period,
+        as_of=resource("runs", as_of) if as_of else "",
+        supplier_limit=suppliers,
+        on_progress=_show_progress,
+        **wanted,
+    )
+    _write(made.report, made.file, path, as_json)
+
+
+@click.group()
+def reports() -> None:
+    """Finished reports: list them, and get their files again."""
+
+
+@reports.command("list")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@json_option
+@with_client
+async def list_command(client: "AsyncClient", limit: int, as_json: bool) -> None:
+    """List reports, newest first."""
+    found = await first(client.list_reports(), limit)
+    shown = found[:limit] if limit else found
+    if as_json:
+        for one in shown:
+            print_json(one)
+    else:
+        columns = ("report", "made", "file", "organization", "bytes")
+        rows = ((of.name, f"{of.create_time.ToDatetime():%Y-%m-%d %H:%M}", *_told(of)) for of in shown)
+        print_table(columns, rows, numbers=("bytes",))
+    print_more(found, limit)
+
+
+@reports.command()
+@click.argument("name")
+@out_option
+@json_option
+@with_client
+async def download(client: "AsyncClient", name: str, path: Path | None, as_json: bool) -> None:
+    """Get the file of the report NAME, `reports/3` or `3`, again."""
+    found = await client.download_report(resource("reports", name))
+    _write(found.report, found.file, path, as_json)
+
+
+def _told(of: "pb.Report") -> tuple[str, str, str]:
+    return of.filename, of.organization, f"{of.size_bytes:,}"
+
+
+def _show_progress(progress: "pb.ReportProgress") -> None:
+    click.echo(f"{progress.steps_done} of {progress.steps_total}: {progress.step}", err=True)
+
+
+def _write(of: "pb.Report", file: bytes, path: Path | None, as_json: bool) -> None:
+    path = path or Path(of.filename)
+    try:
+        path.write_bytes(file)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}; {of.name} has the file") from None
+    if as_json:
+        print_json(of)
+    else:
+        click.echo(f"{of.name} is in {path} ({len(file):,} bytes)")

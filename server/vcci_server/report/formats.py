@@ -1,0 +1,31 @@
+"""The formats: from facts to the bytes of a file. Pure, for a thread or Ray."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from vcci_server.report import write_csv, write_html, write_json, write_pdf, write_xlsx
+from vcci_server.report.facts import Facts
+from vcci_server.report.inventory import KIND, inventory
+from vcci_server.report.model import Report
+
+
+class Format(NamedTuple):
+    """How a report is written."""
+
+    write: Callable[[Report], bytes]
+    media_type: str
+
+
+FORMATS: Mapping[str, Format] = {
+    "json": Format(write_json.write, "application/json"),
+    "csv": Format(write_csv.write, "text/csv; charset=utf-8"),
+    "html": Format(write_html.write, "text/html; charset=utf-8"),
+    "xlsx": Format(write_xlsx.write, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "pdf": Format(write_pdf.write, "application/pdf"),
+}
+KINDS: Mapping[str, Callable[[Facts], Report]] = {KIND: inventory}
+
+
+def make(facts: Facts, kind: str, file_format: str) -> bytes:
+    """Return the file of a report."""
+    return FORMATS[file_format].write(KINDS[kind](facts))

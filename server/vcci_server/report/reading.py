@@ -1,0 +1,181 @@
+"""Reads the facts of a report, step by step, in one snapshot; what is computed is computed off the event loop."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+from vcci.v1 import emission_pb2
+from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.totals import ug_ints
+
+from vcci_server.dashboards import SuppliersOf, coverage_of, grades_of
+from vcci_server.emission_sums import Summation, Totals
+from vcci_server.report.facts import KG, Amount, Coverage, DataSet, Factor, Facts, Gas, Restatement, Supplier
+from vcci_server.run_messages import request_of
+from vcci_server.storage.aggregate import sums_by
+from vcci_server.storage.labels import Labels
+from vcci_server.storage.pool import Connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import Filter
+from vcci_server.storage.run_sums import read_changes, total_of
+from vcci_server.storage.runs import record
+from vcci_server.storage.standing import not_folded, read_standing
+from vcci_server.storage.summing import Run
+from vcci_server.storage.sums import Sums
+from vcci_server.storage.uploads import LAST
+
+MOST_GROUPS = 10_000
+MOST_RUNS = 100
+UG_T = 10**12  # micrograms of a tonne
+HASHED = ("month", "category", "method", "factor")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whose emissions, and which of them."""
+
+    db: Connection
+    run: Run
+    labels: Labels
+    tenant_id: int
+    chosen: Filter
+    gwp_set: str
+    supplier_limit: int
+
+    async def totals(self, *dimensions: int, limit: int = MOST_GROUPS, gases: bool = False) -> Totals:
+        """Return the sums by dimensions, under the wanted GWP set."""
+        return await self._of(self.chosen, gases).totals(dimensions, limit)
+
+    async def all_years(self) -> Totals:
+        """Return the sums by year, of all that is before the end of the period."""
+        return await self._of(replace(self.chosen, start=None), gases=False).totals([pb.DIMENSION_YEAR], MOST_GROUPS)
+
+    async def before(self, facts: Facts) -> Totals:
+        """Return the sum of as many quarters before."""
+        period = facts.period.before
+        chosen = replace(self.chosen, start=period.start, end=period.end)
+        return await self._of(chosen, gases=False).totals([], 1)
+
+    def _of(self, chosen: Filter, gases: bool) -> Summation:
+        where = (self.db, self.run, self.labels, self.tenant_id, chosen)
+        return Summation(*where, gwp_set=self.gwp_set, include_gases=gases)
+
+
+STEPS = ("totals", "categories", "years", "suppliers", "data quality", "emission factors", "restatements", "hashes")
+
+
+async def read_facts(of: Question, facts: Facts) -> AsyncGenerator[str]:
+    """Fill the facts; yield each step before it is done."""
+    work = (_totals, _categories, _years, _suppliers, _quality, _factors, _restatements, _hash)
+    for name, step in zip(STEPS, work, strict=True):
+        yield name
+        await step(of, facts)
+
+
+async def _totals(of: Question, facts: Facts) -> None:
+    found = await of.totals(pb.DIMENSION_METHOD_TIER, gases=not of.chosen.gwp_set)
+    facts.total, facts.tiers = Amount.of(found.total), _amounts(found)
+    facts.previous = Amount.of((await of.before(facts)).total)
+    _compose(found.total.composition, facts)
+
+
+def _compose(of: emission_pb2.Composition, facts: Facts) -> None:
+    facts.gases = [Gas(gas.gas, gas.kg, gas.kg_co2e / KG) for gas in of.gases]
+    facts.gwp_sets = [(each.gwp_set, each.kg_co2e / KG) for each in of.gwp_sets]
+    facts.mixed_gwp_sets = of.mixed_gwp_sets
+    facts.biogenic_tonnes = of.kg_co2_biogenic / KG
+    facts.rows_of_unknown_gases = of.rows_of_unknown_gases
+
+
+async def _categories(of: Question, facts: Facts) -> None:
+    facts.categories = _amounts(await of.totals(pb.DIMENSION_CATEGORY))
+    facts.category_tiers = _amounts(await of.totals(pb.DIMENSION_CATEGORY, pb.DIMENSION_METHOD_TIER))
+    facts.methods = _amounts(await of.totals(pb.DIMENSION_CATEGORY, pb.DIMENSION_METHOD))
+
+
+async def _years(of: Question, facts: Facts) -> None:
+    facts.years = sorted(_amounts(await of.all_years()), key=lambda year: year.keys)
+
+
+async def _suppliers(of: Question, facts: Facts) -> None:
+    found = await of.totals(pb.DIMENSION_SUPPLIER, limit=of.supplier_limit)
+    amounts = _amounts(found)
+    rows = await of.db.fetch(QUERIES["report_suppliers"], of.tenant_id, [amount.keys[0] for amount in amounts])
+    names = {row["code"]: (row["display_name"], row["country"]) for row in rows}
+    facts.suppliers = [Supplier(amount.keys[0], *names[amount.keys[0]], amount) for amount in amounts]
+    facts.supplier_count = found.group_count
+
+
+async def _quality(of: Question, facts: Facts) -> None:
+    not_yet = await not_folded(of.db, of.run, of.tenant_id)
+    period = facts.period
+    standing = await read_standing(of.db, of.run, of.tenant_id, period.start, period.end, not_yet, suppliers=True)
+    facts.grades = [(grade.score, grade.rows, grade.kg_co2e / KG) for grade in grades_of(standing)]
+    suppliers = await of.run(SuppliersOf.of, standing.suppliers)
+    covered = await coverage_of(of.db, of.tenant_id, suppliers)
+    facts.coverage = Coverage(covered.suppliers, covered.with_emissions, covered.with_primary_data)
+
+
+async def _factors(of: Question, facts: Facts) -> None:
+    (sums,) = await sums_by(of.db, of.run, of.tenant_id, of.chosen, [["factor"]])
+    factors, ug = sums.keys[0].tolist(), ug_ints(sums.terms.ug)
+    used = {factor: (rows, ug / UG_T) for factor, rows, ug in zip(factors, sums.terms.rows.tolist(), ug, strict=True)}
+    rows = await of.db.fetch(QUERIES["report_factors"], of.tenant_id, [*used])
+    facts.factors = sorted(
+        (
+            Factor(
+                *(f"factorSets/{row['factor_set_id']}", row["source"], row["key"], row["display_name"]),
+                *(row["region"], row["year"], row["unit"], row["kg_co2e"], row["gwp_set"], row["source_note"]),
+                *used[row["factor_id"]],
+            )
+            for row in rows
+        ),
+        key=lambda factor: (-factor.tonnes, factor.key, factor.region, factor.year),
+    )
+    await _sets(of, facts, sorted({row["factor_set_id"] for row in rows}))
+
+
+async def _sets(of: Question, facts: Facts, factor_sets: Sequence[int]) -> None:
+    rows = await of.db.fetch(QUERIES["report_factor_sets"], of.tenant_id, factor_sets)
+    facts.factor_sets = [
+        DataSet(f"factorSets/{row['factor_set_id']}", row["display_name"], row["content_hash"], row["created_at"])
+        for row in rows
+    ]
+    period = facts.period
+    rows = await of.db.fetch(QUERIES["report_price_sets"], of.tenant_id, period.start, period.end, of.chosen.as_of)
+    facts.price_sets = [
+        DataSet(f"priceSets/{row['price_set_id']}", row["display_name"], row["content_hash"], row["created_at"])
+        for row in rows
+    ]
+
+
+async def _restatements(of: Question, facts: Facts) -> None:
+    rows = await of.db.fetch(QUERIES["list_runs"], of.tenant_id, LAST, MOST_RUNS, True)
+    for run in (found for found in map(record, rows) if found.state == "succeeded"):
+        change = total_of([*(await read_changes(of.db, of.run, of.tenant_id, run.run_id)).values()])
+        request = request_of(run)
+        before, after = change.old_ug, change.old_ug + change.difference_ug
+        facts.restatements.append(
+            Restatement(
+                *(f"runs/{run.run_id}", request.display_name, run.ended_at, f"factorSets/{run.factor_set_id}"),
+                *(request.gwp_set, before / UG_T, after / UG_T),
+            )
+        )
+
+
+async def _hash(of: Question, facts: Facts) -> None:
+    (sums,) = await sums_by(of.db, of.run, of.tenant_id, of.chosen, [HASHED])
+    facts.emissions_sha256 = await of.run(hash_of, sums)
+
+
+def hash_of(sums: Sums) -> str:
+    """Return the SHA-256 of exact sums, whatever their order: lines of the keys, rows and micrograms."""
+    order = np.lexsort(sums.keys[::-1])
+    columns = [*(key[order].tolist() for key in sums.keys), sums.terms.rows[order].tolist()]
+    lines = zip(*columns, ug_ints(sums.terms.ug[order]), strict=True)
+    return sha256("".join(" ".join(map(str, line)) + "\n" for line in lines).encode()).hexdigest()
+
+
+def _amounts(found: Totals) -> list[Amount]:
+    return [Amount.of(group) for group in found.groups]

@@ -1,0 +1,76 @@
+"""A report as one HTML file that needs no other: its style and its charts are within it."""
+
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+
+from vcci_server.report.cells import NUMERIC, shown
+from vcci_server.report.charts import svg
+from vcci_server.report.model import Block, Cell, Chart, Column, Report, Section, Table
+
+STYLE = (files("vcci_server.report") / "style.css").read_text("utf-8")
+# Nothing is fetched and nothing runs, whatever the texts of suppliers say.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def write(report: Report) -> bytes:
+    """Return the file."""
+    return "\n".join(_document(report)).encode()
+
+
+def _document(report: Report) -> Iterator[str]:
+    title = " – ".join(filter(None, (report.title, report.subtitle)))
+    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>"
+    yield f'<h1>{escape(report.title)}</h1>\n<p class="subtitle">{escape(report.subtitle)}</p>'
+    yield "<dl>"
+    yield from (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.facts)
+    yield "</dl>\n<nav>\n<h2>Contents</h2>\n<ol>"
+    for number, section in enumerate(report.sections, 1):
+        yield f'<li><a href="#s{number}">{escape(section.title)}</a></li>'
+    yield "</ol>\n</nav>"
+    for number, section in enumerate(report.sections, 1):
+        yield from _section(number, section)
+    yield "<footer>\n<h2>References</h2>\n<ul>"
+    yield from (f"<li>{escape(source)}</li>" for source in report.sources)
+    yield "</ul>\n</footer>\n</main>\n</body>\n</html>\n"
+
+
+def _section(number: int, section: Section) -> Iterator[str]:
+    yield f'<section id="s{number}">\n<h2>{number} {escape(section.title)}</h2>'
+    for block in section.blocks:
+        yield from _block(block)
+    yield "</section>"
+
+
+def _block(block: Block) -> Iterator[str]:
+    if isinstance(block, Table):
+        yield from _table(block)
+    elif isinstance(block, Chart):
+        yield f"<figure>\n<figcaption>{escape(block.title)}</figcaption>\n{svg(block)}\n</figure>"
+    else:
+        yield f"<p>{escape(block)}</p>"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f'<div class="scroll"><table id="{table.name}">\n<caption>{escape(table.title)}</caption>\n<thead><tr>'
+    yield "".join(f'<th scope="col"{_class(column)}>{escape(column.title)}</th>' for column in table.columns)
+    yield "</tr></thead>\n<tbody>"
+    yield from (_row(table, row) for row in table.rows)
+    yield "</tbody>"
+    if table.total:
+        yield f"<tfoot>{_row(table, table.total)}</tfoot>"
+    yield "</table></div>"
+    if table.note:
+        yield f'<p class="note">{escape(table.note)}</p>'
+
+
+def _row(table: Table, row: tuple[Cell, ...]) -> str:
+    cells = zip(row, table.columns, strict=True)
+    return "<tr>" + "".join(f"<td{_class(of)}>{escape(shown(cell, of.kind))}</td>" for cell, of in cells) + "</tr>"
+
+
+def _class(column: Column) -> str:
+    return ' class="n"' if column.kind in NUMERIC else ""

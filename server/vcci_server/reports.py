@@ -1,0 +1,172 @@
+"""ReportService: documents for people, made in one snapshot, stored, and fetched again."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from hashlib import sha256
+
+from vcci.v1 import report_service_pb2 as pb
+from vcci.v1 import report_service_pb2_grpc
+from vcci_cluster import Executor, Work
+from vcci_engine.errors import InvalidField, Overloaded, WrongState
+
+from vcci_server.auth import caller
+from vcci_server.dashboards import Period, last_year
+from vcci_server.emission_filters import check_expression, read_filter
+from vcci_server.report.facts import Facts
+from vcci_server.report.formats import make
+from vcci_server.report.reading import STEPS, Question, read_facts
+from vcci_server.report_messages import (
+    REPORTS,
+    check_generate,
+    filter_of,
+    format_name,
+    kind_name,
+    report_message,
+    supplier_limit,
+)
+from vcci_server.storage import reports
+from vcci_server.storage.labels import Labels
+from vcci_server.storage.pool import Connection, Pool, connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.reading import snapshot
+from vcci_server.storage.reports import NewReport, ReportRecord
+from vcci_server.storage.standing import not_folded
+from vcci_server.storage.summing import on_executor
+from vcci_server.storage.uploads import LAST
+from vcci_server.tokens import read_token, write_token
+from vcci_server.validation import page_size, resource_id
+
+LANE = "reporting"
+MOST_AT_ONCE = 2  # each holds a connection to the database while it reads, and some ten megabytes
+RETRY_S = 2.0
+MOST_BYTES = 64 << 20  # of a file
+TIME_LIMIT_S = 120.0  # of rendering
+S_PER_REPORT, S_PER_SUPPLIER = 0.2, 0.5e-3  # CPU of rendering PDF, the slowest
+
+
+class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
+    """Reports of the caller's tenant."""
+
+    def __init__(self, pool: Pool, executor: Executor) -> None:
+        self._pool = pool
+        self._executor = executor
+        self._run = on_executor(executor, LANE)
+        self._labels = Labels()
+        self._under_way = 0
+
+    async def GenerateReport(
+        self, request: pb.GenerateReportRequest, context: object
+    ) -> AsyncIterator[pb.GenerateReportResponse]:
+        """Make a report, store it, and stream it; one that was made before is streamed again."""
+        asked = check_generate(request)
+        tenant_id = caller().tenant_id
+        contents = request.SerializeToString(deterministic=True)
+        async with connection(self._pool) as db:
+            stored = await reports.find(db, tenant_id, request.request_id, contents)
+        if stored is None:
+            with self._one_of_few():
+                async with snapshot(self._pool) as db:
+                    period = asked or await last_year(db, tenant_id, await not_folded(db, self._run, tenant_id))
+                    created = await db.fetchval(QUERIES["now"])
+                    facts = Facts(request.organization, period, request.as_of, request.gwp_set, created)
+                    async with aclosing(self._read(db, tenant_id, request, facts)) as steps:
+                        async for done, step in steps:
+                            yield _progress(step, done)
+                yield _progress("writing", len(STEPS))
+                stored = await self._store(tenant_id, request, facts, await self._render(request, facts))
+        yield pb.GenerateReportResponse(report=report_message(stored))
+        async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
+            async for chunk in chunks:
+                yield pb.GenerateReportResponse(chunk=chunk)
+
+    async def GetReport(self, request: pb.GetReportRequest, context: object) -> pb.Report:
+        """Return a report."""
+        report_id = resource_id(request.name, REPORTS)
+        return report_message(await reports.get(self._pool, caller().tenant_id, report_id))
+
+    async def ListReports(self, request: pb.ListReportsRequest, context: object) -> pb.ListReportsResponse:
+        """List reports, newest first."""
+        tenant_id, size = caller().tenant_id, page_size(request.page_size, 50, 1_000)
+        before = read_token(request.page_token, REPORTS, tenant_id, default=LAST)
+        found = await reports.list_page(self._pool, tenant_id, limit=size + 1, before=before)
+        token = write_token(REPORTS, tenant_id, found[size - 1].report_id) if len(found) > size else ""
+        return pb.ListReportsResponse(reports=map(report_message, found[:size]), next_page_token=token)
+
+    async def DownloadReport(
+        self, request: pb.DownloadReportRequest, context: object
+    ) -> AsyncIterator[pb.DownloadReportResponse]:
+        """Stream the file of a report."""
+        tenant_id = caller().tenant_id
+        stored = await reports.get(self._pool, tenant_id, resource_id(request.name, REPORTS))
+        async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
+            async for chunk in chunks:
+                yield pb.DownloadReportResponse(chunk=chunk)
+
+    async def _read(
+        self, db: Connection, tenant_id: int, request: pb.GenerateReportRequest, facts: Facts
+    ) -> AsyncGenerator[tuple[int, str]]:
+        """Fill the facts; yield how many steps are done, and the next."""
+        chosen = await read_filter(db, tenant_id, filter_of(request, facts.period))
+        check_expression(chosen, request.gwp_set)
+        limit = supplier_limit(request)
+        of = Question(db, self._run, self._labels, tenant_id, chosen, request.gwp_set, limit)
+        async with aclosing(read_facts(of, facts)) as steps:
+            done = 0
+            async for step in steps:
+                if done and not facts.total.rows:
+                    raise _nothing(facts.period)
+                yield done, step
+                done += 1
+
+    async def _render(self, request: pb.GenerateReportRequest, facts: Facts) -> bytes:
+        args = (facts, kind_name(request.kind), format_name(request.format))
+        rows = len(facts.suppliers)
+        estimated_s = S_PER_REPORT + S_PER_SUPPLIER * rows
+        work = Work("report", make, args, estimated_s, rows, lane=LANE, time_limit_s=TIME_LIMIT_S)
+        file = await self._executor.run(work)
+        if len(file) > MOST_BYTES:
+            expected = f"fewer suppliers: the file has {len(file)} bytes, {MOST_BYTES} is the most"
+            raise InvalidField("supplier_limit", request.supplier_limit, expected, reason="LIMIT_EXCEEDED")
+        return file
+
+    async def _store(
+        self, tenant_id: int, request: pb.GenerateReportRequest, facts: Facts, file: bytes
+    ) -> ReportRecord:
+        new = NewReport(
+            request_id=request.request_id,
+            request=request.SerializeToString(deterministic=True),
+            period_start=facts.period.start,
+            period_end=facts.period.end,
+            inputs=facts.inputs,
+            sha256=await self._run(_sha256, file),
+            file=file,
+            created_at=facts.created,
+        )
+        return await reports.create(self._pool, tenant_id, new)
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        if self._under_way >= MOST_AT_ONCE:
+            raise Overloaded(f"{MOST_AT_ONCE} reports are being made already", retry_after_s=RETRY_S)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+
+def _progress(step: str, done: int) -> pb.GenerateReportResponse:
+    progress = pb.ReportProgress(step=step, steps_done=done, steps_total=len(STEPS) + 1)
+    return pb.GenerateReportResponse(progress=progress)
+
+
+def _nothing(period: Period) -> WrongState:
+    return WrongState(
+        f"there are no emissions from {period.start} up to {period.end}",
+        reason="NOTHING_TO_REPORT",
+        metadata={"period_start": str(period.start), "period_end": str(period.end)},
+    )
+
+
+def _sha256(file: bytes) -> str:
+    return sha256(file).hexdigest()

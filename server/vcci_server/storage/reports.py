@@ -1,0 +1,104 @@
+"""Finished reports and their files."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import asyncpg
+from vcci_engine.errors import NotFound, WrongState
+
+from vcci_server.storage.pool import Connection, Pool, connection
+from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.uploads import LAST
+
+CHUNK_BYTES = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRecord:
+    """A finished report without its file."""
+
+    report_id: int
+    request: bytes  # GenerateReportRequest of the contract
+    period_start: date
+    period_end: date
+    input_names: tuple[str, ...]
+    input_hashes: tuple[str, ...]
+    sha256: str
+    size_bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """A report to store."""
+
+    request_id: str
+    request: bytes
+    period_start: date
+    period_end: date
+    inputs: tuple[tuple[str, str], ...]  # names and hashes
+    sha256: str
+    file: bytes
+    created_at: datetime
+
+
+async def create(pool: Pool, tenant_id: int, new: NewReport) -> ReportRecord:
+    """Store a report, or return the one that another call with this request id has stored meanwhile."""
+    names, hashes = [name for name, _ in new.inputs], [sha256 for _, sha256 in new.inputs]
+    async with connection(pool) as db:
+        await db.execute(
+            QUERIES["insert_report"],
+            *(tenant_id, new.request_id, new.request, new.period_start, new.period_end, names, hashes),
+            *(new.sha256, len(new.file), new.file, new.created_at),
+        )
+        made = await find(db, tenant_id, new.request_id, new.request)
+    assert made is not None  # it was stored, or was there
+    return made
+
+
+async def find(db: Connection, tenant_id: int, request_id: str, request: bytes) -> ReportRecord | None:
+    """Return the report made before with this request id; raise WrongState when that was for another request."""
+    row = await db.fetchrow(QUERIES["select_report_by_request"], tenant_id, request_id)
+    if row is None:
+        return None
+    made = _record(row)
+    if made.request != request:
+        raise WrongState(
+            f"request id {request_id!r} was used before, for another report",
+            reason="REQUEST_ID_REUSED",
+            metadata={"report": f"reports/{made.report_id}"},
+        )
+    return made
+
+
+async def get(pool: Pool, tenant_id: int, report_id: int) -> ReportRecord:
+    """Return a report, or raise NotFound."""
+    async with connection(pool) as db:
+        row = await db.fetchrow(QUERIES["select_report"], tenant_id, report_id)
+    if row is None:
+        raise NotFound("There is no such report.", metadata={"name": f"reports/{report_id}"})
+    return _record(row)
+
+
+async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[ReportRecord]:
+    """Return up to `limit` reports with ids below `before`, newest first."""
+    async with connection(pool) as db:
+        return [_record(row) for row in await db.fetch(QUERIES["list_reports"], tenant_id, before, limit)]
+
+
+async def chunks(pool: Pool, tenant_id: int, report: ReportRecord) -> AsyncGenerator[bytes]:
+    """Yield the file; no connection is held between chunks."""
+    for start in range(0, report.size_bytes, CHUNK_BYTES):
+        async with connection(pool) as db:
+            chunk: bytes = await db.fetchval(
+                QUERIES["report_chunk"], tenant_id, report.report_id, start + 1, CHUNK_BYTES
+            )
+        yield chunk
+
+
+def _record(row: asyncpg.Record) -> ReportRecord:
+    fields = {name: row[name] for name in ReportRecord.__slots__}
+    return ReportRecord(
+        **{**fields, "input_names": tuple(row["input_names"]), "input_hashes": tuple(row["input_hashes"])}
+    )
