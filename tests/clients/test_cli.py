@@ -59,6 +59,8 @@ def test_every_command_helps() -> None:
                 "scenario",
                 "prices",
                 "recalculate",
+                "report",
+                "reports",
                 "runs",
                 "serve",
                 "simulate",

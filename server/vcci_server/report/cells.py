@@ -23,6 +23,11 @@ def shown(cell: Cell, kind: CellKind) -> str:
     return amount(cell)
 
 
+def total_shown(cell: Cell, kind: CellKind) -> str:
+    """Return a cell of a total as text: where nothing can be added up, it is empty."""
+    return "" if cell is None else shown(cell, kind)
+
+
 def amount(value: float) -> str:
     """Return an amount with as many decimals as it takes to tell small ones apart."""
     if value == 0:

@@ -41,25 +41,14 @@ def _gases(facts: Facts) -> tuple[Block, ...]:
 
 def _factors(facts: Facts) -> tuple[Block, ...]:
     columns = (
-        *(
-            Column("factor", "Factor"),
-            Column("name", "Name"),
-            Column("region", "Region"),
-            Column("year", "Year", "number"),
-        ),
+        *(Column("factor", "Factor"), Column("name", "Name"), Column("region", "Region"), Column("year", "Year")),
         *(Column("kg_co2e", "kg CO2e", "number"), Column("unit", "per"), Column("gwp_set", "GWP set"), LINES, TONNES),
+        Column("source", "Source"),
     )
     rows = tuple(
         (
-            of.key,
-            of.name,
-            of.region or "world",
-            str(of.year),
-            of.kg_co2e,
-            of.unit,
-            of.gwp_set or "unknown",
-            of.rows,
-            of.tonnes,
+            *(of.key, of.name, of.region or "world", str(of.year)),
+            *(of.kg_co2e, of.unit, of.gwp_set or "unknown", of.rows, of.tonnes, of.note),
         )
         for of in facts.factors[:MOST_FACTORS]
     )
@@ -71,19 +60,16 @@ def _factors(facts: Facts) -> tuple[Block, ...]:
 
 
 def _sources(factors: Iterable[Factor]) -> Table:
-    """Return what each publication makes."""
-    sums: dict[tuple[str, str], list[Factor]] = defaultdict(list)
+    """Return what each publication makes: what a factor says of its source, up to the first semicolon."""
+    by_publication: dict[str, list[Factor]] = defaultdict(list)
     for factor in factors:
-        sums[factor.source, factor.note].append(factor)
+        by_publication[factor.note.partition(";")[0]].append(factor)
     found = [
-        (source, note, len(of), sum(each.rows for each in of), sum(each.tonnes for each in of))
-        for (source, note), of in sums.items()
+        (publication, len(of), sum(each.rows for each in of), sum(each.tonnes for each in of))
+        for publication, of in by_publication.items()
     ]
-    columns = (
-        *(Column("source", "Source"), Column("publication", "Publication"), Column("factors", "Factors", "count")),
-        *(LINES, TONNES),
-    )
-    rows = tuple(sorted(found, key=lambda row: (-row[4], row[:2])))
+    columns = (Column("publication", "Publication"), Column("factors", "Factors", "count"), LINES, TONNES)
+    rows = tuple(sorted(found, key=lambda row: (-row[3], row[0])))
     return Table("factor_sources", "Sources of the emission factors", columns, rows)
 
 

@@ -1,12 +1,12 @@
 """A report as one HTML file that needs no other: its style and its charts are within it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from importlib.resources import files
 
-from vcci_server.report.cells import NUMERIC, shown
+from vcci_server.report.cells import NUMERIC, shown, total_shown
 from vcci_server.report.charts import svg
-from vcci_server.report.model import Block, Cell, Chart, Column, Report, Section, Table
+from vcci_server.report.model import Block, Cell, CellKind, Chart, Column, Report, Section, Table
 
 STYLE = (files("vcci_server.report") / "style.css").read_text("utf-8")
 # Nothing is fetched and nothing runs, whatever the texts of suppliers say.
@@ -58,18 +58,18 @@ def _table(table: Table) -> Iterator[str]:
     yield f'<div class="scroll"><table id="{table.name}">\n<caption>{escape(table.title)}</caption>\n<thead><tr>'
     yield "".join(f'<th scope="col"{_class(column)}>{escape(column.title)}</th>' for column in table.columns)
     yield "</tr></thead>\n<tbody>"
-    yield from (_row(table, row) for row in table.rows)
+    yield from (_row(table, row, shown) for row in table.rows)
     yield "</tbody>"
     if table.total:
-        yield f"<tfoot>{_row(table, table.total)}</tfoot>"
+        yield f"<tfoot>{_row(table, table.total, total_shown)}</tfoot>"
     yield "</table></div>"
     if table.note:
         yield f'<p class="note">{escape(table.note)}</p>'
 
 
-def _row(table: Table, row: tuple[Cell, ...]) -> str:
+def _row(table: Table, row: tuple[Cell, ...], text: Callable[[Cell, CellKind], str]) -> str:
     cells = zip(row, table.columns, strict=True)
-    return "<tr>" + "".join(f"<td{_class(of)}>{escape(shown(cell, of.kind))}</td>" for cell, of in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td{_class(of)}>{escape(text(cell, of.kind))}</td>" for cell, of in cells) + "</tr>"
 
 
 def _class(column: Column) -> str:

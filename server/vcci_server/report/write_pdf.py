@@ -1,18 +1,22 @@
 """A report as PDF, set by typst: contents, page numbers, tables that repeat their headers, charts."""
 
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import typst
 
-from vcci_server.report.cells import NUMERIC, shown
+from vcci_server.report.cells import NUMERIC, shown, total_shown
 from vcci_server.report.charts import svg
 from vcci_server.report.model import Block, Chart, Report, Table
 
 TEMPLATE = (files("vcci_server.report") / "report.typ").read_bytes()
-NARROWEST, WIDEST = 5, 30  # characters that a column's part of the width is by
+NARROWEST, WIDEST = 6, 30  # characters that a column's part of the width is by
+UNBROKEN = 24  # characters of a word: a longer one, as a hash, may be broken behind so many
+LONG_WORD = re.compile(rf"\S{{{UNBROKEN}}}(?=\S)")
+WHOLE_ROWS = 20  # of a table that is kept on one page
 WIDE_TABLE = 8  # columns; from there in small letters
 SIZE, SMALL = 8.5, 7.2  # pt
 
@@ -51,8 +55,8 @@ def _block(block: Block) -> dict[str, Any]:
 def _table(table: Table) -> dict[str, Any]:
     kinds = [column.kind for column in table.columns]
     titles = [column.title for column in table.columns]
-    rows = [[shown(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
-    total = table.total and [shown(cell, kind) for cell, kind in zip(table.total, kinds, strict=True)]
+    rows = [[_breakable(shown(*pair)) for pair in zip(row, kinds, strict=True)] for row in table.rows]
+    total = table.total and [total_shown(*pair) for pair in zip(table.total, kinds, strict=True)]
     return {
         "kind": "table",
         "title": table.title,
@@ -60,6 +64,7 @@ def _table(table: Table) -> dict[str, Any]:
         "numeric": [kind in NUMERIC for kind in kinds],
         "widths": _widths(titles, rows),
         "size": SMALL if len(kinds) >= WIDE_TABLE else SIZE,
+        "breakable": len(rows) > WHOLE_ROWS,
         "rows": rows,
         "total": total,
         "note": table.note,
@@ -69,5 +74,12 @@ def _table(table: Table) -> dict[str, Any]:
 def _widths(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """Return what part of the width each column gets: by its longest text, within bounds."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(titles)
-    longest = [max(map(len, (*title.split(), *column))) for title, column in zip(titles, columns, strict=True)]
+    longest = [1 + max(map(len, (*title.split(), *column))) for title, column in zip(titles, columns, strict=True)]
     return [min(max(length, NARROWEST), WIDEST) for length in longest]
+
+
+def _breakable(text: str) -> str:
+    """Allow long words to be broken: with zero-width spaces."""
+    if len(text) <= UNBROKEN:
+        return text
+    return LONG_WORD.sub("\\g<0>\u200b", text)

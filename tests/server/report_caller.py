@@ -1,0 +1,103 @@
+"""ReportService and EmissionService on a port, over uploads at every stage."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import grpc.aio
+from vcci.v1 import emission_service_pb2, emission_service_pb2_grpc
+from vcci.v1 import report_service_pb2 as pb
+from vcci.v1 import report_service_pb2_grpc as rpc
+from vcci_server.auth import Authenticator, make_token
+from vcci_server.boundary import Boundary
+from vcci_server.emissions import EmissionServicer
+from vcci_server.metrics import Metrics
+from vcci_server.reports import ReportServicer
+from vcci_server.storage import tenants
+from vcci_server.storage.pool import Pool
+
+from tests.server.stages import Stages, mixed_stages
+
+SECRET = "a secret of the tests, long enough"
+DAY = {"year": 2025, "month": 1, "day": 1}
+PERIOD = {"period_start": DAY, "period_end": {**DAY, "year": 2026}}
+KIND = pb.REPORT_KIND_GHG_PROTOCOL_SCOPE_3
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What GenerateReport has streamed."""
+
+    progress: list[pb.ReportProgress]
+    report: pb.Report
+    chunks: list[bytes]
+
+    @property
+    def file(self) -> bytes:
+        return b"".join(self.chunks)
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of a JSON file by name."""
+        blocks = [block for section in json.loads(self.file)["sections"] for block in section["blocks"]]
+        return {block["table"]["name"]: block["table"] for block in blocks if "table" in block}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller of the services."""
+
+    stages: Stages
+    stub: "rpc.ReportServiceAsyncStub"
+    emissions: "emission_service_pb2_grpc.EmissionServiceAsyncStub"
+
+    def metadata(self, tenant: str = "") -> Sequence[tuple[str, str]]:
+        token = make_token(SECRET, tenant or self.stages.store.tenant, "tester", 600)
+        return (("authorization", f"Bearer {token}"),)
+
+    async def generate(self, tenant: str = "", **request: Any) -> Made:
+        asked = {"request_id": uuid4().hex, "kind": KIND, "format": pb.REPORT_FORMAT_JSON, **PERIOD, **request}
+        made = Made([], pb.Report(), [])
+        async for event in self.stub.GenerateReport(pb.GenerateReportRequest(**asked), metadata=self.metadata(tenant)):
+            if event.HasField("progress"):
+                assert not made.report.name
+                made.progress.append(event.progress)
+            elif event.HasField("report"):
+                made.report.CopyFrom(event.report)
+            else:
+                assert made.report.name
+                made.chunks.append(event.chunk)
+        return made
+
+    async def download(self, name: str, tenant: str = "") -> bytes:
+        request = pb.DownloadReportRequest(name=name)
+        found = self.stub.DownloadReport(request, metadata=self.metadata(tenant))
+        return b"".join([response.chunk async for response in found])
+
+    async def totals(self, *group_by: Any, **request: Any) -> emission_service_pb2.AggregateEmissionsResponse:
+        """Return what AggregateEmissions says of PERIOD."""
+        asked: dict[str, Any] = {"filter": PERIOD, "group_by": group_by, **request}
+        message = emission_service_pb2.AggregateEmissionsRequest(**asked)
+        return await self.emissions.AggregateEmissions(message, metadata=self.metadata())
+
+
+@asynccontextmanager
+async def serve_reports(pool: Pool) -> AsyncIterator[Caller]:
+    """Serve behind the boundary, on a port."""
+
+    async def tenant_id(name: str) -> int | None:
+        return await tenants.tenant_id(pool, name)
+
+    async with mixed_stages(pool) as stages:
+        server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), Metrics(), 4 << 20)])
+        rpc.add_ReportServiceServicer_to_server(ReportServicer(pool, stages.executor), server)
+        emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, stages.executor), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            emissions = emission_service_pb2_grpc.EmissionServiceStub(channel)
+            yield Caller(stages, rpc.ReportServiceStub(channel), emissions)
+        await server.stop(None)
