@@ -7,6 +7,7 @@ from vcci_engine.factors import FactorTable
 from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
 from vcci_engine.regions import named
 from vcci_engine.results import Notice
+from vcci_engine.units import parse
 
 MOST_NAMED = 8  # regions or years of a key that are named one by one
 
@@ -27,6 +28,7 @@ class Asked:
 
     country: str  # ISO 3166-1 alpha-2; "" is not known
     year: int
+    month: int  # 1 to 12
     unit: str
     inputs: Mapping[str, float]
 
@@ -101,7 +103,15 @@ def _year(notice: Notice, row: _Row, which: str) -> Step:
 
 
 def _currency(notice: Notice, row: _Row) -> Step:
-    return Step(notice, f"{row.key} per {row.asked.unit}", f"it is per {row.unit}", f"the rate of {row.asked.year}")
+    asked = row.asked
+    month = row.table.prices.month_of_rate(_currency_of(asked.unit), _currency_of(row.unit), asked.year, asked.month)
+    rate = f"the rate of {asked.year}-{month:02}" if month else f"the rate of {asked.year}"
+    return Step(notice, f"{row.key} per {asked.unit}", f"it is per {row.unit}", rate)
+
+
+def _currency_of(text: str) -> str:
+    unit = parse(text)
+    return unit.currency if unit is not None else ""
 
 
 def _deflated(notice: Notice, row: _Row) -> Step:

@@ -8,7 +8,7 @@ from vcci.v1 import calculation_service_pb2
 from vcci.v1 import emission_pb2 as pb
 from vcci_engine.activities import Activities
 from vcci_engine.countries import alpha_2
-from vcci_engine.dates import YEAR, day_index
+from vcci_engine.dates import MONTH, YEAR, day_index
 from vcci_engine.express import activity_of
 from vcci_engine.factors import FactorTable
 from vcci_engine.gases import ratios
@@ -137,9 +137,11 @@ def notice_messages(notices: int, asked: Asked, factor: int, table: FactorTable)
 
 def _asked(activities: Activities, emissions: Emissions, row: int) -> Asked:
     inputs = {name: float(spread(column, len(emissions))[row]) for name, column in emissions.inputs.items()}
+    day = day_index(emissions.period[row : row + 1])
     return Asked(
         country=alpha_2(activities.suppliers.country_of(emissions.supplier[row])) or "",
-        year=int(YEAR[day_index(emissions.period[row : row + 1])[0]]),
+        year=int(YEAR[day][0]),
+        month=int(MONTH[day][0]) % 12 + 1,
         unit=activities.units[emissions.unit[row]],
         inputs={name: value for name, value in inputs.items() if value == value},
     )

@@ -70,8 +70,8 @@ def explanation_message(name: str, evidence: Evidence) -> pb.Explanation:
     if used:
         of_key = _table(evidence, evidence.factors)
         place = int(of_key.positions(np.array([stored.factor_id], np.uint32))[0])
-        country, year = evidence.supplier.country_of(0), message.activity.reporting_period.year
-        asked = Asked(country, year, stored.unit, stored.inputs)
+        country, day = evidence.supplier.country_of(0), message.activity.reporting_period
+        asked = Asked(country, day.year, day.month, stored.unit, stored.inputs)
         message.notices.extend(notice_messages(stored.notices, asked, place, of_key))
     if not len(again.errors):
         terms = terms_of(activities, again.emissions, table, gwp_set)

@@ -15,7 +15,8 @@ def told(row: Row, factors: FactorTable = TABLE) -> list[Step]:
     """Return the notices of a row in words."""
     emissions = calculate(batch(row), factors).emissions
     place = int(factors.positions(emissions.factor)[0])
-    asked = Asked(row.country, int(str(row.period)[:4]), row.unit, row.inputs)
+    year, month = map(int, str(row.period).split("-")[:2])
+    asked = Asked(row.country, year, month, row.unit, row.inputs)
     return steps(int(emissions.notices[0]), asked, place, factors)
 
 
@@ -109,6 +110,11 @@ DIESEL = table([(1, "fuel:diesel_kwh", "", 2023, "kWh", 0.25, 1.05)])
             Step(Notice.CURRENCY_CONVERTED, "naics:331110 per GBP", "it is per USD", "the rate of 2023"),
         ),
         (
+            spend(unit="EUR", period="2023-03-31"),
+            MONEY,
+            Step(Notice.CURRENCY_CONVERTED, "naics:331110 per EUR", "it is per USD", "the rate of 2023-03"),
+        ),
+        (
             spend(),
             MONEY,
             Step(
@@ -163,7 +169,7 @@ def test_a_supplier_without_a_country_is_said_to_have_none() -> None:
 
 def test_every_notice_has_words() -> None:
     bits = sum(1 << notice for notice in Notice)
-    assert {step.notice for step in steps(bits, Asked("DE", 2023, "kg", {}), 0, TABLE)} == set(Notice)
+    assert {step.notice for step in steps(bits, Asked("DE", 2023, 1, "kg", {}), 0, TABLE)} == set(Notice)
 
 
 def test_nothing_is_told_of_a_suppliers_own_factor() -> None:
