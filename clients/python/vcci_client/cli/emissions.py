@@ -24,9 +24,14 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that say which emissions, and as of which run; `emission_filter` takes them."""
+    as_of = click.option("--as-of", default="", help="With the results of this run, `runs/3` or `3`; else as ingested.")
+    return slice_options(as_of(command))
+
+
+def slice_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say which emissions; `emission_filter` takes them."""
     for option in (
-        click.option("--as-of", default="", help="With the results of this run, `runs/3` or `3`; else as ingested."),
         click.option("--to", "end", type=DAY, help="Only periods up to this day."),
         click.option("--from", "start", type=DAY, help="Only periods from this day on."),
         click.option("--category", multiple=True, type=click.IntRange(1, 15), help="Only this; may be repeated."),

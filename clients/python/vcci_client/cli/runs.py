@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vcci_client.cli.connect import resource, with_client
-from vcci_client.cli.emissions import emission_filter, filter_options
+from vcci_client.cli.emissions import emission_filter, slice_options
 from vcci_client.cli.output import first, json_option, print_json, print_more, print_table, tonnes
 from vcci_client.cli.progress import showing_rows
 
@@ -30,7 +30,7 @@ NUMBERS = CHANGE[:5]
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Significant beyond.")
 @click.option("--name", default="", help="Name for people.")
 @click.option("--request-id", default="", help="The same id is one run: begin it once, and come back to it.")
-@filter_options
+@slice_options
 @json_option
 @with_client
 async def recalculate(
@@ -50,8 +50,6 @@ async def recalculate(
 
     The old results stay. Prints what changed, by category and cause; interrupted, it goes on at the server.
     """
-    if wanted.pop("as_of"):
-        raise click.UsageError("What was ingested is restated, not another run: without --as-of.")
     if year is not None:
         if wanted["start"] or wanted["end"]:
             raise click.UsageError("Give --year, or --from and --to.")
