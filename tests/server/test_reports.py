@@ -87,7 +87,9 @@ async def test_gases_factors_and_data_quality_add_up_to_the_total(caller: Caller
     for name in ("factors", "factor_sources"):
         assert sum(row["t_co2e"] for row in tables[name]["rows"]) == pytest.approx(total - own["t_co2e"])
     assert sum(row["t_co2e"] for row in tables["methods"]["rows"]) == pytest.approx(total)
-    assert all(row["formula"] and row["source"] for row in tables["methods"]["rows"])
+    formulas = {row["method"]: row for row in tables["formulas"]["rows"]}
+    assert {*formulas} == {row["method"] for row in tables["methods"]["rows"]}
+    assert all(row["formula"] and row["source"] for row in formulas.values())
 
 
 async def test_csv_has_the_same_numbers(caller: Caller) -> None:

@@ -8,9 +8,9 @@ from vcci_server.report.cells import amount
 from vcci_server.report.model import Bar, Chart
 
 WIDTH, ROW, BAR = 720, 26, 14
-LABEL, VALUE = 250, 80  # room for labels on the left, and values on the right
+LABEL, VALUE = 300, 80  # room for labels on the left, and values on the right
 TOP, BOTTOM = 8, 30
-LETTERS = 40  # of a label
+LETTERS = 44  # of a label
 FILL, WHISKER, GRID, TEXT = "#2f6f73", "#17383a", "#d5dcdc", "#222222"
 FONT = "Libertinus Serif, Georgia, serif"
 
@@ -59,7 +59,7 @@ def _axis(scale: _Scale, bottom: float, unit: str) -> Iterator[str]:
         x = scale.x(mark)
         yield f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="{GRID}"/>'
         yield f'<text x="{x}" y="{bottom + 14}" text-anchor="middle" font-size="10">{amount(mark)}</text>'
-    yield f'<text x="{WIDTH - VALUE + 6}" y="{bottom + 14}" font-size="10" dx="16">{escape(unit)}</text>'
+    yield f'<text x="{WIDTH - 4}" y="{bottom + 14}" font-size="10" text-anchor="end">{escape(unit)}</text>'
 
 
 def _bar(bar: Bar, y: float, scale: _Scale) -> Iterator[str]:

@@ -40,15 +40,17 @@ def _gases(facts: Facts) -> tuple[Block, ...]:
 
 
 def _factors(facts: Facts) -> tuple[Block, ...]:
+    publications, number = _publications(facts.factors)
     columns = (
         *(Column("factor", "Factor"), Column("name", "Name"), Column("region", "Region"), Column("year", "Year")),
         *(Column("kg_co2e", "kg CO2e", "number"), Column("unit", "per"), Column("gwp_set", "GWP set"), LINES, TONNES),
-        Column("source", "Source"),
+        *(Column("publication", "Source", "count"), Column("place", "Place in it")),
     )
     rows = tuple(
         (
             *(of.key, of.name, of.region or "world", str(of.year)),
-            *(of.kg_co2e, of.unit, of.gwp_set or "unknown", of.rows, of.tonnes, of.note),
+            *(of.kg_co2e, of.unit, of.gwp_set or "unknown", of.rows, of.tonnes),
+            *(number[of.publication], of.place),
         )
         for of in facts.factors[:MOST_FACTORS]
     )
@@ -56,21 +58,24 @@ def _factors(facts: Facts) -> tuple[Block, ...]:
         f"{len(rows):,} of the {len(facts.factors):,} factors used, those with the most emissions first; emissions as "
         "stored, under each factor's own GWP set. What suppliers' own factors and reports make is not among them."
     )
-    return (_sources(facts.factors), Table("factors", "Emission factors used", columns, rows, note=note))
+    return (publications, Table("factors", "Emission factors used", columns, rows, note=note))
 
 
-def _sources(factors: Iterable[Factor]) -> Table:
-    """Return what each publication makes: what a factor says of its source, up to the first semicolon."""
+def _publications(factors: Iterable[Factor]) -> tuple[Table, dict[str, int]]:
+    """Return what each publication makes, the largest first, and their numbers."""
     by_publication: dict[str, list[Factor]] = defaultdict(list)
     for factor in factors:
-        by_publication[factor.note.partition(";")[0]].append(factor)
+        by_publication[factor.publication].append(factor)
     found = [
         (publication, len(of), sum(each.rows for each in of), sum(each.tonnes for each in of))
         for publication, of in by_publication.items()
     ]
-    columns = (Column("publication", "Publication"), Column("factors", "Factors", "count"), LINES, TONNES)
-    rows = tuple(sorted(found, key=lambda row: (-row[3], row[0])))
-    return Table("factor_sources", "Sources of the emission factors", columns, rows)
+    columns = (
+        *(Column("number", "No.", "count"), Column("publication", "Publication")),
+        *(Column("factors", "Factors", "count"), LINES, TONNES),
+    )
+    rows = tuple((n, *of) for n, of in enumerate(sorted(found, key=lambda of: (-of[3], of[0])), 1))
+    return Table("factor_sources", "Sources of the emission factors", columns, rows), {of[1]: of[0] for of in rows}
 
 
 def _restatements(facts: Facts) -> tuple[Block, ...]:

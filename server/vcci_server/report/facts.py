@@ -56,6 +56,16 @@ class Factor:
     rows: int
     tonnes: float
 
+    @property
+    def publication(self) -> str:
+        """What its note says of where it is from, up to the first semicolon."""
+        return self.note.partition(";")[0].strip() or "not told"
+
+    @property
+    def place(self) -> str:
+        """The rest: where it stands there."""
+        return self.note.partition(";")[2].strip()
+
 
 @dataclass(frozen=True, slots=True)
 class DataSet:

@@ -201,17 +201,31 @@ def _uncertainty(facts: Facts) -> tuple[Block, ...]:
 
 
 def _methods(facts: Facts) -> tuple[Block, ...]:
-    known = {method.name: method for method in METHODS}
     ordered = sorted(facts.methods, key=lambda of: (int(of.keys[0]), -of.tonnes))
     rows = tuple(
-        (
-            *(int(of.keys[0]), words.method_name(of.keys[1]), of.rows, of.tonnes),
-            *(known[of.keys[1]].formula, known[of.keys[1]].source),
-        )
+        (int(of.keys[0]), words.category_name(int(of.keys[0])), words.method_name(of.keys[1]), of.rows, *cells(of))
         for of in ordered
     )
     columns = (
-        *(Column("category", "Category", "count"), Column("method", "Method"), LINES, AMOUNTS[0]),
-        *(Column("formula", "Formula"), Column("source", "Source")),
+        Column("category", "No.", "count"),
+        Column("name", "Category"),
+        Column("method", "Method"),
+        LINES,
+        *AMOUNTS,
     )
-    return (Table("methods", "Methods used, by category", columns, rows),)
+    used = {of.keys[1] for of in facts.methods}
+    formulas = tuple(
+        (words.method_name(method.name), method.formula, method.needed, method.source)
+        for method in METHODS
+        if method.name in used
+    )
+    told = (
+        Column("method", "Method"),
+        Column("formula", "Formula"),
+        Column("data", "With"),
+        Column("source", "Source"),
+    )
+    return (
+        Table("methods", "Methods used, by category", columns, rows),
+        Table("formulas", "What the methods calculate", told, formulas),
+    )

@@ -8,6 +8,7 @@ from vcci_server.report.cells import NUMERIC, shown, total_shown
 from vcci_server.report.charts import svg
 from vcci_server.report.model import Block, Cell, CellKind, Chart, Column, Report, Section, Table
 
+WHOLE_ROWS = 20  # of a table that is kept on one page of paper
 STYLE = (files("vcci_server.report") / "style.css").read_text("utf-8")
 # Nothing is fetched and nothing runs, whatever the texts of suppliers say.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -55,7 +56,8 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield f'<div class="scroll"><table id="{table.name}">\n<caption>{escape(table.title)}</caption>\n<thead><tr>'
+    whole = " whole" if len(table.rows) <= WHOLE_ROWS else ""
+    yield f'<div class="scroll{whole}"><table id="{table.name}">\n<caption>{escape(table.title)}</caption>\n<thead><tr>'
     yield "".join(f'<th scope="col"{_class(column)}>{escape(column.title)}</th>' for column in table.columns)
     yield "</tr></thead>\n<tbody>"
     yield from (_row(table, row, shown) for row in table.rows)

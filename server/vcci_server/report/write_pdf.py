@@ -13,17 +13,19 @@ from vcci_server.report.charts import svg
 from vcci_server.report.model import Block, Chart, Report, Table
 
 TEMPLATE = (files("vcci_server.report") / "report.typ").read_bytes()
-NARROWEST, WIDEST = 6, 30  # characters that a column's part of the width is by
+NARROWEST, WIDEST = 7, 26  # characters that a column's part of the width is by
 UNBROKEN = 24  # characters of a word: a longer one, as a hash, may be broken behind so many
 LONG_WORD = re.compile(rf"\S{{{UNBROKEN}}}(?=\S)")
 WHOLE_ROWS = 20  # of a table that is kept on one page
 WIDE_TABLE = 8  # columns; from there in small letters
 SIZE, SMALL = 8.5, 7.2  # pt
+TAGGED_ROWS = 2_000  # with the tags that screen readers need; they take 2 kB a row
 
 
 def write(report: Report) -> bytes:
     """Return the file."""
-    file = typst.compile(TEMPLATE, format="pdf", sys_inputs={"report": document(report)})
+    is_tagged = sum(len(table.rows) for table in report.tables) <= TAGGED_ROWS
+    file = typst.compile(TEMPLATE, format="pdf", sys_inputs={"report": document(report)}, pdf_tags=is_tagged)
     assert isinstance(file, bytes)  # one file, for all pages
     return file
 
