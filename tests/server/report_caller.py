@@ -11,6 +11,7 @@ import grpc.aio
 from vcci.v1 import emission_service_pb2, emission_service_pb2_grpc
 from vcci.v1 import report_service_pb2 as pb
 from vcci.v1 import report_service_pb2_grpc as rpc
+from vcci_cluster import Executor
 from vcci_server.auth import Authenticator, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.emissions import EmissionServicer
@@ -58,10 +59,14 @@ class Caller:
         token = make_token(SECRET, tenant or self.stages.store.tenant, "tester", 600)
         return (("authorization", f"Bearer {token}"),)
 
-    async def generate(self, tenant: str = "", **request: Any) -> Made:
+    def start(self, tenant: str = "", **request: Any) -> Any:
+        """Call GenerateReport."""
         asked = {"request_id": uuid4().hex, "kind": KIND, "format": pb.REPORT_FORMAT_JSON, **PERIOD, **request}
+        return self.stub.GenerateReport(pb.GenerateReportRequest(**asked), metadata=self.metadata(tenant))
+
+    async def generate(self, tenant: str = "", **request: Any) -> Made:
         made = Made([], pb.Report(), [])
-        async for event in self.stub.GenerateReport(pb.GenerateReportRequest(**asked), metadata=self.metadata(tenant)):
+        async for event in self.start(tenant, **request):
             if event.HasField("progress"):
                 assert not made.report.name
                 made.progress.append(event.progress)
@@ -85,15 +90,15 @@ class Caller:
 
 
 @asynccontextmanager
-async def serve_reports(pool: Pool) -> AsyncIterator[Caller]:
-    """Serve behind the boundary, on a port."""
+async def serve_reports(pool: Pool, executor: Executor | None = None) -> AsyncIterator[Caller]:
+    """Serve behind the boundary, on a port; works of reports run on `executor`, else in this process."""
 
     async def tenant_id(name: str) -> int | None:
         return await tenants.tenant_id(pool, name)
 
     async with mixed_stages(pool) as stages:
         server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), Metrics(), 4 << 20)])
-        rpc.add_ReportServiceServicer_to_server(ReportServicer(pool, stages.executor), server)
+        rpc.add_ReportServiceServicer_to_server(ReportServicer(pool, executor or stages.executor), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, stages.executor), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -1,5 +1,6 @@
 """GenerateReport, GetReport, ListReports and DownloadReport over a real channel, against AggregateEmissions."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable
@@ -8,6 +9,8 @@ from html.parser import HTMLParser
 from typing import Any
 from uuid import uuid4
 
+import grpc
+import grpc.aio
 import pytest
 from google.rpc import error_details_pb2
 from openpyxl import load_workbook
@@ -20,6 +23,7 @@ from vcci_server.storage.pool import Pool
 from tests.server.emission_reader import problem, status_of
 from tests.server.report_caller import DAY, Caller, serve_reports
 from tests.server.stored_emissions import StoredEmissions
+from tests.waiting import until
 
 CATEGORY, TIER = emission_pb.DIMENSION_CATEGORY, emission_pb.DIMENSION_METHOD_TIER
 COLUMNS = ("t_co2e", "median", "low", "high")
@@ -189,6 +193,28 @@ async def test_the_same_request_gives_the_same_report_and_another_one_is_refused
         "FAILED_PRECONDITION",
         "REQUEST_ID_REUSED",
     )
+
+
+async def test_the_same_request_twice_at_the_same_time_makes_one_report(caller: Caller) -> None:
+    request_id = uuid4().hex
+    one, other = await asyncio.gather(*(caller.generate(request_id=request_id) for _ in range(2)))
+    assert (one.report, one.file) == (other.report, other.file)
+
+
+async def test_calls_that_are_cancelled_make_room_for_others(caller: Caller) -> None:
+    async def is_made() -> str:
+        try:
+            return (await caller.generate()).report.name
+        except grpc.aio.AioRpcError as error:
+            if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
+            return ""
+
+    for _ in range(reports.MOST_AT_ONCE):
+        call = caller.start()
+        await anext(aiter(call))
+        call.cancel()
+    assert await until(is_made)
 
 
 async def test_the_hash_of_emissions_changes_with_them_and_with_nothing_else(caller: Caller) -> None:
