@@ -26,7 +26,7 @@ LANES = (
     Lane("calculator", weight=9),
     Lane("hotspot", weight=7),
     Lane("simulation", weight=4),
-    Lane("reporting", weight=3),
+    Lane("reporting", weight=3, in_flight=1),  # one work may take a thread for seconds
 )
 
 
