@@ -15,7 +15,7 @@ MOST_CANDIDATES = 1_000
 MOST_LOOKED_FOR = 100  # distinct keys of a batch: looking for one costs 0.1 ms among 8,000
 _ENDS = "\n._/-"  # what may follow a key or the beginning of one
 
-_EXPECTED = "the key of a factor in the active set, like naics:331110"
+_EXPECTED = "the key of a factor in the factor set, like naics:331110"
 
 
 def check_keys(batch: Activities, table: FactorTable) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ def test_a_code_without_its_source_or_its_end_has_candidates(text: str, meant: l
         (
             Row(factor="tin"),
             Reason.UNKNOWN_FACTOR,
-            "the key of a factor in the active set, like naics:331110",
+            "the key of a factor in the factor set, like naics:331110",
         ),
         (
             Row(factor="heat:district"),
