@@ -75,7 +75,7 @@ def test_sums_are_pythons_integers(lines: list[Line]) -> None:
     expected = np.full((3, 16), 0, object)
     for upload, row, kg, quality, cell in lines:
         [multipliers] = integers(cell_sums(rows_of([(upload, row, 1e-9, quality, 0)]), 1, draws))
-        expected[cell] += [int(np.rint(kg * 1e9)) * e for e in multipliers]
+        expected[cell] += np.array([int(np.rint(kg * 1e9)) * e for e in multipliers], object)  # else floats from 2^63
     assert integers(cell_sums(rows_of(lines), 3, draws)) == expected.tolist()
 
 
