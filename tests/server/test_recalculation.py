@@ -269,9 +269,19 @@ async def test_an_upload_abandoned_meanwhile_is_left_out(inventory: Inventory, e
     assert set(total.causes) == {Cause.FACTOR_VALUE, Cause.NOT_CALCULABLE}
 
 
-async def test_a_run_that_cannot_go_on_fails_and_says_so(inventory: Inventory, executor: Executor) -> None:
+@pytest.mark.parametrize(
+    ("altered", "code"),
+    [
+        ("quantity = substr(quantity, 9) || substr(quantity, 1, 8)", code_pb2.DATA_LOSS),  # readable, of other rows
+        ("units = '{}'", code_pb2.DATA_LOSS),
+        ("kg_co2e = ''", code_pb2.INTERNAL),  # a result: no input
+    ],
+)
+async def test_a_run_over_what_was_altered_fails_and_says_so(
+    inventory: Inventory, executor: Executor, altered: str, code: int
+) -> None:
     run = await inventory.begin()
-    last = "UPDATE emission_segments SET units = '{}' WHERE upload_id = $1 AND run_id = 0"  # altered beyond reading
+    last = f"UPDATE emission_segments SET {altered} WHERE upload_id = $1 AND run_id = 0"
     await settle(inventory.pool, executor, inventory.tenant_id, inventory.uploads[1])
     await inventory.pool.execute(last, inventory.uploads[1])
     async with at_work(inventory.pool, executor, 1):
@@ -283,5 +293,5 @@ async def test_a_run_that_cannot_go_on_fails_and_says_so(inventory: Inventory, e
         await until(is_swept, 60)
     assert end.state == "failed"
     assert end.error is not None
-    assert status_pb2.Status.FromString(end.error).code == code_pb2.INTERNAL
+    assert status_pb2.Status.FromString(end.error).code == code
     assert 0 < end.rows_done < end.rows_total

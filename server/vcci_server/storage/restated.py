@@ -6,6 +6,8 @@ from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
+from vcci_engine.errors import AlteredInputs
+from vcci_engine.input_hash import is_unaltered
 from vcci_engine.methods import VERSION
 from vcci_engine.restatement import RESTATED, Restatement, Tables, restate
 from vcci_engine.results import Basis, RowErrors
@@ -19,6 +21,7 @@ from vcci_server.storage.run_sums import BUCKET_BITS, OLD, UploadSums, of_ug
 from vcci_server.storage.sums import Countries, Keys, Sums, combine, grouped, regroup, sum_segments
 
 CPU_S_PER_ROW = 0.5e-6
+_ALTERED = "Activities of uploads/{} are not as they were stored: somebody has written to the database."
 
 ErrorColumns = tuple[list[int], list[int], list[str], list[str], list[str], list[str]]
 
@@ -54,7 +57,13 @@ class Restated:
 
 
 def restate_part(tables: Tables, countries: Countries, part: Sequence[Held], chosen: Filter, gwp_set: str) -> Restated:
-    """Calculate the rows of a filter anew, in segments of one basis."""
+    """Calculate the rows of a filter anew, in segments of one basis.
+
+    Raises AlteredInputs: the hash of a new segment would cover up what was altered in the old one.
+    """
+    for held in part:
+        if not is_unaltered(held.segment):
+            raise AlteredInputs(_ALTERED.format(held.position.upload_id))
     wanted = [_wanted(held, chosen) for held in part]
     kept = [held for held, mask in zip(part, wanted, strict=True) if mask.any()]
     if not kept:
