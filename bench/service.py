@@ -20,7 +20,10 @@ from bench.uploader import Job, Uploaded
 from tests.server_process import running_server
 from tests.waiting import until
 
-SETTLED = "SELECT NOT EXISTS (SELECT FROM uploads WHERE state = 'finalized' AND NOT merged)"
+SETTLED = """
+    SELECT NOT EXISTS (SELECT FROM uploads WHERE state = 'finalized' AND NOT merged)
+        AND NOT EXISTS (SELECT FROM supplier_figure_changes)
+"""
 SETTLE_S = 600.0
 
 
@@ -52,7 +55,7 @@ class Service:
         return uploaded
 
     def settle(self) -> float:
-        """Wait until everything uploaded is folded and merged; return the CPU seconds that it took."""
+        """Wait until everything uploaded is folded, merged and in the suppliers' figures; return the CPU seconds."""
         meter = CpuMeter({"server": self.process, "postgres": self.postgres})
         self.database.run(lambda connection: until(lambda: connection.fetchval(SETTLED), SETTLE_S))
         return sum(meter.read().values())
