@@ -124,12 +124,12 @@ def test_without_a_price_set_another_year_is_told_and_taken_as_it_is() -> None:
             Reason.NO_PRICE_INDEX,
             "price indices of USD for 1995 and 2022; the active price set has USD for 2021 to 2023",
         ),
-        (spend(unit="kg"), PRICES, Reason.INCOMPATIBLE_UNIT, "a unit of USD, like USD"),
+        (spend(unit="kg"), PRICES, Reason.INCOMPATIBLE_UNIT, "an amount of money, like USD"),
         (
             spend(unit="EUR", inputs={"days": 1.0}),
             PRICES,
             Reason.INCOMPATIBLE_UNIT,
-            "a unit of USD, like USD, together",
+            "an amount of money, like USD, together",
         ),
     ],
 )
