@@ -16,6 +16,7 @@ from vcci_server.storage.migrate import migrate
 from vcci_server.storage.pool import Pool, open_pool
 
 from tests.server_process import ServerProcess, running_server
+from tests.uploads import Uploads
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,19 @@ def server(state_folders: Path) -> Iterator[ServerProcess]:
     """The service as a process of its own, shared by the tests that only call it; each takes a tenant of its own."""
     with running_server(Path(tempfile.mkdtemp(dir=state_folders))) as process:
         yield process
+
+
+@pytest.fixture
+async def uploads(server: ServerProcess) -> AsyncIterator[Uploads]:
+    """The uploads of a server that tests share."""
+    async with server.channel() as channel:
+        yield Uploads(channel, server.metadata())
+
+
+@pytest.fixture
+async def name(uploads: Uploads) -> str:
+    """The name of an upload of the test's own."""
+    return await uploads.create()
 
 
 @pytest.fixture(scope="session")

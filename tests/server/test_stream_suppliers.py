@@ -1,6 +1,5 @@
 """Suppliers that a stream has for all its batches: sent once, counted by index, and whatever can be wrong with them."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -14,18 +13,6 @@ from vcci.v1.supplier_service_pb2_grpc import SupplierServiceStub
 
 from tests.server_process import ServerProcess
 from tests.uploads import Uploads, columns
-
-
-@pytest.fixture
-async def uploads(server: ServerProcess) -> AsyncIterator[Uploads]:
-    async with server.channel() as channel:
-        yield Uploads(channel, server.metadata())
-
-
-@pytest.fixture
-async def name(uploads: Uploads) -> str:
-    """The name of an upload of the test's own."""
-    return await uploads.create()
 
 
 def adding(first: int, *codes: str, **fields: Any) -> pb.AppendActivitiesRequest:

@@ -2,7 +2,6 @@
 stream goes on.
 """
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -17,18 +16,6 @@ from tests.server_process import ServerProcess
 from tests.uploads import STEEL, Uploads, batch, columns, line
 
 NAN, INFINITE = float("nan"), float("inf")
-
-
-@pytest.fixture
-async def uploads(server: ServerProcess) -> AsyncIterator[Uploads]:
-    async with server.channel() as channel:
-        yield Uploads(channel, server.metadata())
-
-
-@pytest.fixture
-async def name(uploads: Uploads) -> str:
-    """The name of an upload of the test's own."""
-    return await uploads.create()
 
 
 def reason_of(message: RowError | pb.BatchRefusal) -> str:

@@ -1,7 +1,6 @@
 """The upload protocol on a real server: sessions, epochs, offsets, marks, windows, checksums, several at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -21,18 +20,6 @@ from tests.uploads import STEEL, Uploads, batch, batch_of_lines, columns
 from tests.waiting import until
 
 STREAMS = 100  # that a server takes at once
-
-
-@pytest.fixture
-async def uploads(server: ServerProcess) -> AsyncIterator[Uploads]:
-    async with server.channel() as channel:
-        yield Uploads(channel, server.metadata())
-
-
-@pytest.fixture
-async def name(uploads: Uploads) -> str:
-    """The name of an upload of the test's own."""
-    return await uploads.create()
 
 
 async def holds_rows(uploads: Uploads, name: str, rows: int) -> bool:
