@@ -16,7 +16,7 @@ from vcci_engine.errors import VcciError
 
 from vcci_server import logs
 from vcci_server.app import Listening, database, run, secret_of
-from vcci_server.auth import make_token
+from vcci_server.auth import Role, make_token
 from vcci_server.doctor import examine
 from vcci_server.settings import Settings, SettingsError, from_environment
 from vcci_server.storage import tenants
@@ -104,10 +104,19 @@ async def _migrate(settings: Settings) -> list[str]:
 @commands.command()
 @click.option("--tenant", default=tenants.DEFAULT, show_default=True, help="Whose data it is for.")
 @click.option("--subject", default="developer", show_default=True, help="Who uses it; the log has it.")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice([str(role) for role in Role]),
+    multiple=True,
+    default=[Role.ADMIN],
+    show_default=True,
+    help="What they may do; may be given several times.",
+)
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30, show_default=True, help="Lifetime.")
-def token(tenant: str, subject: str, days: float) -> None:
+def token(tenant: str, subject: str, roles: tuple[Role, ...], days: float) -> None:
     """Print a bearer token for a service on this machine."""
-    click.echo(make_token(secret_of(from_environment(os.environ)), tenant, subject, days * DAY_S))
+    click.echo(make_token(secret_of(from_environment(os.environ)), tenant, subject, days * DAY_S, roles))
 
 
 @commands.command()

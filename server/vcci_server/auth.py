@@ -1,13 +1,14 @@
-"""Who calls: bearer tokens, HS256 JSON Web Tokens with the claims `sub`, `tenant` and `exp`."""
+"""Who calls: bearer tokens, HS256 JSON Web Tokens with the claims `sub`, `tenant`, `roles` and `exp`."""
 
 import os
 import secrets
 import stat
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,7 @@ from vcci_engine.errors import Unauthenticated, shown
 from vcci_server.settings import SettingsError
 
 ALGORITHM = "HS256"
-CLAIMS = ["exp", "sub", "tenant"]
+CLAIMS = ["exp", "sub", "tenant", "roles"]
 MOST_REMEMBERED = 4_096  # tokens, and tenants
 
 K = TypeVar("K")
@@ -26,24 +27,43 @@ V = TypeVar("V")
 TenantId = Callable[[str], Awaitable[int | None]]
 
 
+class Role(StrEnum):
+    """What somebody may do."""
+
+    READER = "reader"
+    UPLOADER = "uploader"
+    ANALYST = "analyst"
+    ADMIN = "admin"
+
+
+class Means(StrEnum):
+    """How somebody showed who they are."""
+
+    TOKEN = "token"  # noqa: S105  a word
+    CERTIFICATE = "certificate"
+
+
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """The subject of a verified token, and its tenant."""
+class Principal:
+    """Who makes a call, as verified: nothing in a request changes it."""
 
     tenant_id: int
     tenant: str
     subject: str
+    roles: frozenset[Role]
+    means: Means
+    expires_at: float  # seconds since 1970
 
 
-_caller: ContextVar[Caller] = ContextVar("caller")
+_caller: ContextVar[Principal] = ContextVar("caller")
 
 
-def caller() -> Caller:
+def caller() -> Principal:
     """Return who makes the current call."""
     return _caller.get()
 
 
-def set_caller(who: Caller) -> None:
+def set_caller(who: Principal) -> None:
     """Say who makes the current call; every call has a context of its own."""
     _caller.set(who)
 
@@ -55,15 +75,15 @@ class Authenticator:
         self._secret = secret
         self._load_tenant_id = tenant_id
         self._clock = clock
-        self._known: dict[bytes, tuple[Caller, float]] = {}
+        self._known: dict[bytes, Principal] = {}
         self._tenant_ids: dict[str, int] = {}
 
-    def remembered(self, token: str) -> Caller | None:
+    def remembered(self, token: str) -> Principal | None:
         """Return the caller of a token that was checked before and is still valid."""
         known = self._known.get(_digest(token))
-        return known[0] if known and known[1] > self._clock() else None
+        return known if known and known.expires_at > self._clock() else None
 
-    async def check(self, token: str) -> Caller:
+    async def check(self, token: str) -> Principal:
         """Return the caller of a token, or raise Unauthenticated."""
         try:
             claims = jwt.decode(token, self._secret, algorithms=[ALGORITHM], options={"require": CLAIMS})
@@ -74,8 +94,9 @@ class Authenticator:
         tenant = claims["tenant"]
         if not isinstance(tenant, str):
             raise Unauthenticated("the token's claim `tenant` is not a text")
-        who = Caller(await self._tenant_id(tenant), tenant, claims["sub"])
-        _remember(self._known, _digest(token), (who, float(claims["exp"])))
+        roles, expires_at = roles_of(claims["roles"]), float(claims["exp"])
+        who = Principal(await self._tenant_id(tenant), tenant, claims["sub"], roles, Means.TOKEN, expires_at)
+        _remember(self._known, _digest(token), who)
         return who
 
     async def _tenant_id(self, tenant: str) -> int:
@@ -97,9 +118,18 @@ def _remember(known: dict[K, V], key: K, value: V) -> None:
     known[key] = value
 
 
-def make_token(secret: str, tenant: str, subject: str, lifetime_s: float) -> str:
+def roles_of(claim: object) -> frozenset[Role]:
+    """Return the roles that a claim lists, or names with spaces between; those that are not ours are left out."""
+    names = claim.split() if isinstance(claim, str) else claim
+    if not isinstance(names, list):
+        raise Unauthenticated("the token's claim `roles` is neither a list nor a text")
+    return frozenset(role for role in Role if role in names)
+
+
+def make_token(secret: str, tenant: str, subject: str, lifetime_s: float, roles: Iterable[Role] = (Role.ADMIN,)) -> str:
     """Return a token that is valid from now on."""
-    return jwt.encode({"sub": subject, "tenant": tenant, "exp": time.time() + lifetime_s}, secret, ALGORITHM)
+    claims = {"sub": subject, "tenant": tenant, "roles": [*roles], "exp": time.time() + lifetime_s}
+    return jwt.encode(claims, secret, ALGORITHM)
 
 
 def load_secret(state_dir: Path) -> str:

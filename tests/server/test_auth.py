@@ -8,11 +8,12 @@ from pathlib import Path
 import jwt
 import pytest
 from vcci_engine.errors import Unauthenticated
-from vcci_server.auth import MOST_REMEMBERED, Authenticator, Caller, load_secret, make_token
+from vcci_server.auth import MOST_REMEMBERED, Authenticator, Means, Principal, Role, load_secret, make_token, roles_of
 from vcci_server.settings import SettingsError
 
 SECRET = "a secret of the tests, long enough"
 FAR = 4_102_444_800  # the year 2100
+RIGHT = {"sub": "ann", "tenant": "acme", "roles": ["admin"], "exp": FAR}
 
 
 class Clock:
@@ -41,10 +42,11 @@ def authenticator(clock: Clock) -> Authenticator:
 
 
 async def test_a_checked_token_is_remembered_until_it_expires(authenticator: Authenticator, clock: Clock) -> None:
-    token = jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, SECRET)
+    token = jwt.encode(RIGHT | {"roles": ["reader", "ours not", "analyst"]}, SECRET)
     assert authenticator.remembered(token) is None
     who = await authenticator.check(token)
-    assert who == Caller(7, "acme", "ann") == authenticator.remembered(token)
+    roles = frozenset({Role.READER, Role.ANALYST})
+    assert who == Principal(7, "acme", "ann", roles, Means.TOKEN, FAR) == authenticator.remembered(token)
     clock.now = FAR
     assert authenticator.remembered(token) is None
 
@@ -70,25 +72,33 @@ async def test_what_is_remembered_is_bounded(authenticator: Authenticator) -> No
     assert authenticator.remembered(first) is None
 
 
+def _without(claim: str) -> str:
+    return jwt.encode({name: value for name, value in RIGHT.items() if name != claim}, SECRET)
+
+
 @pytest.mark.parametrize(
     "token",
     [
         "",
         "a.b.c",
-        jwt.encode({"sub": "ann", "tenant": "acme"}, SECRET),
-        jwt.encode({"sub": "ann", "exp": FAR}, SECRET),
-        jwt.encode({"tenant": "acme", "exp": FAR}, SECRET),
-        jwt.encode({"sub": "ann", "tenant": 7, "exp": FAR}, SECRET),
-        jwt.encode({"sub": "ann", "tenant": "acme", "exp": 1}, SECRET),
-        jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, SECRET + "!"),
-        jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, SECRET * 2, algorithm="HS512"),
-        jwt.encode({"sub": "ann", "tenant": "acme", "exp": FAR}, "", algorithm="none"),
+        *(_without(claim) for claim in RIGHT),
+        jwt.encode(RIGHT | {"tenant": 7}, SECRET),
+        jwt.encode(RIGHT | {"roles": 7}, SECRET),
+        jwt.encode(RIGHT | {"exp": 1}, SECRET),
+        jwt.encode(RIGHT, SECRET + "!"),
+        jwt.encode(RIGHT, SECRET * 2, algorithm="HS512"),
+        jwt.encode(RIGHT, "", algorithm="none"),
     ],
-    ids=["empty", "no token", "no exp", "no tenant", "no sub", "tenant", "expired", "secret", "algorithm", "unsigned"],
+    ids=["empty", "no token", *(f"no {claim}" for claim in RIGHT), "tenant", "roles", "old", "key", "HS512", "none"],
 )
 async def test_a_token_that_is_not_right_is_refused(authenticator: Authenticator, token: str) -> None:
     with pytest.raises(Unauthenticated):
         await authenticator.check(token)
+
+
+@pytest.mark.parametrize("claim", ["reader uploader", ["uploader", "reader", "reader", 7]])
+def test_roles_are_a_list_or_words(claim: object) -> None:
+    assert roles_of(claim) == {Role.READER, Role.UPLOADER}
 
 
 def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:

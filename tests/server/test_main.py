@@ -26,9 +26,9 @@ def run(state_dir: Path, *args: str, **env: str) -> "subprocess.CompletedProcess
 
 
 def test_a_token_is_for_the_tenant_and_the_time_asked_for(state_dir: Path) -> None:
-    printed = run(state_dir, "token", "--tenant", "acme", "--subject", "ann", "--days", "2")
+    printed = run(state_dir, "token", "--tenant", "acme", "--subject", "ann", "--days", "2", "--role", "reader")
     claims = jwt.decode(printed.stdout.strip(), load_secret(state_dir), algorithms=["HS256"])
-    assert (claims["tenant"], claims["sub"]) == ("acme", "ann")
+    assert (claims["tenant"], claims["sub"], claims["roles"]) == ("acme", "ann", ["reader"])
 
 
 def test_a_token_of_a_given_secret_leaves_no_file(state_dir: Path) -> None:
