@@ -107,16 +107,16 @@ async def _migrate(settings: Settings) -> list[str]:
 @click.option(
     "--role",
     "roles",
-    type=click.Choice([str(role) for role in Role]),
+    type=click.Choice([role.value for role in Role]),
     multiple=True,
-    default=[Role.ADMIN],
+    default=[Role.ADMIN.value],
     show_default=True,
     help="What they may do; may be given several times.",
 )
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30, show_default=True, help="Lifetime.")
-def token(tenant: str, subject: str, roles: tuple[Role, ...], days: float) -> None:
+def token(tenant: str, subject: str, roles: tuple[str, ...], days: float) -> None:
     """Print a bearer token for a service on this machine."""
-    click.echo(make_token(secret_of(from_environment(os.environ)), tenant, subject, days * DAY_S, roles))
+    click.echo(make_token(secret_of(from_environment(os.environ)), tenant, subject, days * DAY_S, map(Role, roles)))
 
 
 @commands.command()
