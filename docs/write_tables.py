@@ -1,4 +1,4 @@
-"""Write the tables of methods.md and settings.md anew, from the code: `make docs`.
+"""Write the tables of methods.md, settings.md and security.md anew, from the code: `make docs`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; the text around it is written by hand.
 """
@@ -16,12 +16,14 @@ from vcci_engine.factors import build_table
 from vcci_engine.methods import BEST_FIRST, CATEGORIES, DEDUCTIONS, DOWNGRADES, INPUTS, METHODS, Input
 from vcci_engine.methods.method import Method
 from vcci_engine.quality import GSD2_OF_SCORE, SCORES
+from vcci_server.auth import Role
 from vcci_server.early import EarlyErrors
+from vcci_server.roles import TABLE
 from vcci_server.row_messages import decode
 from vcci_server.settings import Settings, variable
 
 FOLDER = Path(__file__).parent
-PAGES = (FOLDER / "methods.md", FOLDER / "settings.md")
+PAGES = (FOLDER / "methods.md", FOLDER / "settings.md", FOLDER / "security.md")
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Row = Sequence[object]
@@ -144,8 +146,20 @@ def settings() -> list[Row]:
     ]
 
 
+def roles() -> list[Row]:
+    """Which roles may call which method."""
+    return [
+        ("Service", "Method", *Role),
+        *(
+            (f"`{service.rpartition('.')[2]}`", f"`{method}`", *("yes" if role in allowed else "" for role in Role))
+            for service, methods in TABLE.items()
+            for method, allowed in methods.items()
+        ),
+    ]
+
+
 TABLES: Mapping[str, Callable[[], list[Row]]] = {
-    table.__name__: table for table in (methods, declared, downgrades, inputs, examples, scores, settings)
+    table.__name__: table for table in (methods, declared, downgrades, inputs, examples, scores, settings, roles)
 }
 
 

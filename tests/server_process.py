@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
-from vcci_server.auth import load_secret, make_token
+from vcci_server.auth import Role, load_secret, make_token
 
 STOP_S = 60.0
 SERVER = ("-m", "vcci_server")
@@ -37,9 +37,9 @@ class ServerProcess:
         assert self.process is not None
         return self.process.pid
 
-    def token(self, tenant: str = "default", subject: str = "test") -> str:
+    def token(self, tenant: str = "default", subject: str = "test", *, roles: Sequence[Role] = (Role.ADMIN,)) -> str:
         """A token that the server takes."""
-        return make_token(load_secret(self.state_dir), tenant, subject, 3_600)
+        return make_token(load_secret(self.state_dir), tenant, subject, 3_600, roles)
 
     def metadata(self, tenant: str = "default") -> list[tuple[str, str]]:
         """The metadata of a call."""

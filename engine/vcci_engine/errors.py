@@ -13,6 +13,7 @@ VcciError
 ├── WriterFenced              another writer took over: ABORTED
 ├── EtagMismatch              it was changed since it was read: ABORTED
 ├── Unauthenticated           who are you
+├── PermissionDenied          you may not
 ├── Overloaded                try again after a delay
 ├── TimeLimitExceeded         of vcci_cluster.errors: DEADLINE_EXCEEDED
 ├── AlteredInputs             of what is stored: DATA_LOSS
@@ -144,6 +145,12 @@ class Unauthenticated(VcciError):
     """Send a bearer token in the metadata `authorization`."""
 
     reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(VcciError):
+    """None of the caller's roles allows this."""
+
+    reason = "ROLE_REQUIRED"
 
 
 class Overloaded(VcciError):

@@ -17,9 +17,10 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from vcci_engine.errors import InvalidField, InvalidInput, Unauthenticated, VcciError
 
-from vcci_server.auth import Authenticator, set_caller
+from vcci_server.auth import Authenticator, Principal, set_caller
 from vcci_server.logs import request_id
 from vcci_server.metrics import CallMeter, Metrics
+from vcci_server.roles import check_role, roles_for
 from vcci_server.status import code_of, details_of, message_of
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
@@ -73,7 +74,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         make, kind, inner = _kind(handler)
         meter = CallMeter(self._metrics, kind, method)
         run = _run_stream if handler.response_streaming else _run_unary
-        open_to_all = method.startswith(OPEN_SERVICES)
+        allowed = None if method.startswith(OPEN_SERVICES) else roles_for(method)
 
         async def call(request: Any, context: Context) -> Any:
             started = perf_counter()
@@ -81,8 +82,9 @@ class Boundary(grpc.aio.ServerInterceptor):
             try:
                 metadata = context.invocation_metadata() or ()
                 self._identify(context, metadata)
-                if not open_to_all:
-                    await self._authenticate(metadata)
+                if allowed is not None:
+                    who = await self._authenticate(metadata)
+                    check_role(who, allowed, method)
                 _compress(context, metadata)
                 response = await run(inner, _readable(request, handler.request_streaming), context)
                 status = "OK"
@@ -124,11 +126,13 @@ class Boundary(grpc.aio.ServerInterceptor):
         if size > MAX_METADATA_BYTES:
             raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
 
-    async def _authenticate(self, metadata: Metadata) -> None:
+    async def _authenticate(self, metadata: Metadata) -> Principal:
         scheme, _, token = _value(metadata, "authorization").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated
-        set_caller(self._authenticator.remembered(token) or await self._authenticator.check(token))
+        who = self._authenticator.remembered(token) or await self._authenticator.check(token)
+        set_caller(who)
+        return who
 
 
 def _compress(context: Context, metadata: Metadata) -> None:

@@ -13,7 +13,8 @@ ClientError
     ├── WrongState        FAILED_PRECONDITION: right, but not now
     ├── WriterFenced      ABORTED: another writer took the upload over
     ├── EtagMismatch      ABORTED: it was changed since it was read
-    ├── Unauthenticated   UNAUTHENTICATED or PERMISSION_DENIED
+    ├── Unauthenticated   UNAUTHENTICATED: no credentials, or not valid ones, or expired ones
+    ├── PermissionDenied  PERMISSION_DENIED: the credentials lack the role
     ├── Overloaded        RESOURCE_EXHAUSTED: try again after `retry_after_s`
     └── Unavailable       UNAVAILABLE or DEADLINE_EXCEEDED: try again
 """
@@ -138,6 +139,10 @@ class Unauthenticated(ServerError):
     """The credentials are missing or not valid."""
 
 
+class PermissionDenied(ServerError):
+    """The credentials are right, but lack the role that this needs."""
+
+
 class Overloaded(ServerError):
     """Too much is under way."""
 
@@ -153,7 +158,7 @@ _CLASSES = {
     grpc.StatusCode.FAILED_PRECONDITION: WrongState,
     grpc.StatusCode.ABORTED: WriterFenced,
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
