@@ -58,8 +58,7 @@ def choose(batch: Activities, lookup: FactorLookup, units: Sequence[Unit | None]
     wanted = np.intp(0) if batch.method is None else batch.method.astype(np.intp)
     code = (wanted * USED.shape[1] + batch.category) * USED.shape[2] + data
     method = USED.take(code, mode="clip")
-    if batch.method is not None:
-        notices |= DOWNGRADE_BITS.take(wanted * DOWNGRADE_BITS.shape[1] + method, mode="clip")
+    notices |= DOWNGRADE_BITS.take(wanted * DOWNGRADE_BITS.shape[1] + method, mode="clip")
     if own is not None or reported is not None:
         taken = data & NEEDS.take(method)
         for better, last in ((Data.SUPPLIER_FACTOR, 2), (Data.REPORTED, 1)):
@@ -147,10 +146,11 @@ def _factors(batch: Activities, lookup: FactorLookup) -> Found:
 
 
 def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:
-    other = len(lookup.region)
-    region = [lookup.region.get(alpha_2(country) or "", other) for country in batch.suppliers.countries]
-    if all(number == other for number in region):
-        return np.full(len(batch), other, np.intp)
+    other, unknown = len(lookup.region), len(lookup.region) + 1
+    codes = map(alpha_2, batch.suppliers.countries)
+    region = [unknown if code == "" else lookup.region.get(code or "", other) for code in codes]
+    if len(set(region)) == 1:
+        return np.full(len(batch), region[0], np.intp)
     return np.array(region, np.intp).take(batch.suppliers.country.take(batch.supplier))
 
 

@@ -1,9 +1,9 @@
 """Finding each row's factor: two look-ups, (key, region) and (what was found, year), never a decision in Python.
 
-K keys, then one that stands for no key; R regions, then one that stands for any other country; G pairs of key and
-region, then one that stands for no factor; Y years that stand next to each other, the first and the last for all that
-are beyond; F factors, then one that stands for the supplier's own and one that stands for emissions as they are
-reported; T targets, then one for either of these.
+K keys, then one that stands for no key; R regions, then one that stands for any other country and one for a country
+that is not known; G pairs of key and region, then one that stands for no factor; Y years that stand next to each other,
+the first and the last for all that are beyond; F factors, then one that stands for the supplier's own and one that
+stands for emissions as they are reported; T targets, then one for either of these.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,8 +43,8 @@ class FactorLookup:
 
     key: Mapping[str, int]  # to K
     region: Mapping[str, int]  # countries to R
-    group: npt.NDArray[np.int32]  # [K + 1, R + 1] to G
-    group_notice: npt.NDArray[np.uint16]  # [K + 1, R + 1], bits
+    group: npt.NDArray[np.int32]  # [K + 1, R + 2] to G
+    group_notice: npt.NDArray[np.uint16]  # [K + 1, R + 2], bits
     factor: npt.NDArray[np.int32]  # [G + 1, Y] to F
     year_notice: npt.NDArray[np.uint16]  # [G + 1, Y], bits
     target: npt.NDArray[np.int32]  # [G + 1, Y] to T
@@ -145,8 +145,8 @@ def by_ids(lookup: FactorLookup) -> FactorLookup:
         lookup,
         key={str(number): factor for factor, number in enumerate(lookup.id[:count].tolist())},
         region={},
-        group=every[:, None],
-        group_notice=np.zeros((count + 1, 1), np.uint16),
+        group=np.stack([every, every], axis=1),
+        group_notice=np.zeros((count + 1, 2), np.uint16),
         factor=np.repeat(every[:, None], years, axis=1),
         year_notice=np.zeros((count + 1, years), np.uint16),
         target=(first[:, None] + column[:, None] * np.arange(years)).astype(np.int32),
@@ -203,7 +203,7 @@ def _region_tables(
     keys: Sequence[Mapping[str, Sequence[int]]], regions: Mapping[str, int]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
     count = sum(map(len, keys))
-    group = np.full((len(keys) + 1, len(regions) + 1), count, np.int32)
+    group = np.full((len(keys) + 1, len(regions) + 2), count, np.int32)
     notice = np.zeros(group.shape, np.uint16)
     next_group = 0
     for key, by_region in enumerate(keys):
@@ -211,9 +211,10 @@ def _region_tables(
         next_group += len(by_region)
         if len(of_region) == 1 or WORLD in of_region:
             group[key] = of_region.get(WORLD, next_group - 1)
-        if of_region.keys() - {WORLD}:
-            told = Notice.WORLD_FACTOR if WORLD in of_region else Notice.OTHER_REGION_FACTOR
-            notice[key] = (group[key] < count) * np.uint16(1 << told)
+        told = Notice.WORLD_FACTOR if WORLD in of_region else Notice.OTHER_REGION_FACTOR
+        notice[key] = (group[key] < count) * np.uint16(1 << told)
+        if of_region.keys() == {WORLD}:
+            notice[key, -1] = 0  # no country was asked for, and there is none to prefer
         for name in _widest_first(of_region):
             countries = [regions[country] for country in MEMBERS.get(name, (name,))]
             group[key, countries] = of_region[name]

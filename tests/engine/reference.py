@@ -55,13 +55,13 @@ def calculated(row: Row) -> Result | Reason:
     factor_unit = REGISTRY.Unit(found[4].replace("m3", "m**3"))
     if own.dimensionality != factor_unit.dimensionality:
         return Reason.INCOMPATIBLE_UNIT
-    if row.method and row.method < method:
+    if (row.method or 1) < method:
         downgrades = {
             (1, 2): Notice.AVERAGE_DATA_INSTEAD_OF_SUPPLIER_SPECIFIC,
             (1, 3): Notice.SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC,
             (2, 3): Notice.SPEND_BASED_INSTEAD_OF_AVERAGE_DATA,
         }
-        notices |= {downgrades[row.method, method]}
+        notices |= {downgrades[row.method or 1, method]}
     scale = own.to(factor_unit).magnitude
     return Result(found[0], method, notices, amount * scale * found[5], _sigma(row.quality, found[6]))
 
@@ -75,7 +75,9 @@ def _factor(
     region = country
     if len(regions) == 1:
         region = min(regions)
-        if region not in ("", country):
+        if country and not region:
+            notices.add(Notice.WORLD_FACTOR)
+        elif region != country:
             notices.add(Notice.OTHER_REGION_FACTOR)
     elif not country or country not in regions:
         if "" not in regions:

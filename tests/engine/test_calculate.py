@@ -203,6 +203,10 @@ def test_the_suppliers_own_factor_is_per_whatever_the_quantity_is_in() -> None:
     assert (emissions.kg_co2e.tolist(), emissions.method.tolist()) == ([30.0], [1])
 
 
+def grid(country: str, period: str) -> Row:
+    return Row(method=2, unit="kWh", factor="grid:electricity", country=country, period=period)
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
@@ -215,12 +219,24 @@ def test_the_suppliers_own_factor_is_per_whatever_the_quantity_is_in() -> None:
             Row(method=2, unit="USD", factor="naics:331110", period="2022-03-03"),
             {Notice.SPEND_BASED_INSTEAD_OF_AVERAGE_DATA, Notice.OTHER_REGION_FACTOR},
         ),
-        (Row(unit="kWh", factor="grid:electricity", country="DEU", period="2023-01-01"), set()),
-        (Row(unit="kWh", factor="grid:electricity", country="DE", period="2022-12-31"), {Notice.EARLIER_FACTOR_YEAR}),
-        (Row(unit="kWh", factor="grid:electricity", country="FR", period="2021-12-31"), {Notice.LATER_FACTOR_YEAR}),
-        (Row(unit="kWh", factor="grid:electricity", country="IT", period="2021-12-31"), {Notice.WORLD_FACTOR}),
-        (Row(unit="USD", factor="naics:331110", country="DE", period="2022-06-30"), {Notice.OTHER_REGION_FACTOR}),
-        (Row(unit="USD", factor="naics:331110", country="US", period="2022-06-30"), set()),
+        (grid("DEU", "2023-01-01"), set()),
+        (grid("DE", "2022-12-31"), {Notice.EARLIER_FACTOR_YEAR}),
+        (grid("FR", "2021-12-31"), {Notice.LATER_FACTOR_YEAR}),
+        (grid("IT", "2021-12-31"), {Notice.WORLD_FACTOR}),
+        (
+            Row(method=3, unit="USD", factor="naics:331110", country="DE", period="2022-06-30"),
+            {Notice.OTHER_REGION_FACTOR},
+        ),
+        (Row(method=3, unit="USD", factor="naics:331110", country="US", period="2022-06-30"), set()),
+        (Row(method=2, country="DE"), {Notice.WORLD_FACTOR}),
+        (Row(method=2), set()),
+        (Row(), {Notice.AVERAGE_DATA_INSTEAD_OF_SUPPLIER_SPECIFIC}),
+        (
+            Row(unit="USD", factor="naics:331110", country="US", period="2022-06-30"),
+            {Notice.SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC},
+        ),
+        (Row(inputs={"supplier_factor": 2.0}, country="DE"), set()),
+        (Row(unit="kg CO2e", factor="", country="DE"), set()),
     ],
 )
 def test_what_was_done_otherwise_than_asked_is_told(row: Row, told: set[Notice]) -> None:

@@ -24,7 +24,7 @@ def found(of: FactorTable, key: str, country: str, year: int) -> tuple[int, int]
     row = resolve(
         lookup,
         np.array([lookup.key.get(key, len(lookup.key))], np.intp),
-        np.array([lookup.region.get(country, len(lookup.region))], np.intp),
+        np.array([lookup.region.get(country, len(lookup.region) + (not country))], np.intp),
         day_index(np.array([day(f"{year}-07-01")], np.int32)),
     )
     return int(lookup.id[row.factor[0]]), int(row.notices[0])
@@ -35,8 +35,8 @@ def slowly(identities: list[tuple[str, str, int]], key: str, country: str, year:
     of_key = [(region, at, number) for number, (k, region, at) in enumerate(identities, 1) if k == key]
     regions = {region for region, _, _ in of_key}
     notices: set[Notice] = set()
-    if len(regions) == 1 and not regions & {"", country}:
-        notices.add(Notice.OTHER_REGION_FACTOR)
+    if len(regions) == 1 and country not in regions:
+        notices.add(Notice.WORLD_FACTOR if "" in regions else Notice.OTHER_REGION_FACTOR)
     if len(regions) > 1:
         wanted = country if country and country in regions else ""
         if wanted == "" and "" in regions:

@@ -42,6 +42,25 @@ def told(row: Row, factors: FactorTable = TABLE) -> list[Step]:
             ),
         ),
         (
+            Row(unit="USD", factor="naics:331110", country="US", period="2022-01-01"),
+            Step(
+                Notice.SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC,
+                "supplier_specific",
+                "the activity has no supplier_factor, and is no reported emissions; "
+                "the factor naics:331110 is per unit of money (USD)",
+                "spend_based",
+            ),
+        ),
+        (
+            Row(country="DE"),
+            Step(
+                Notice.WORLD_FACTOR,
+                "material:steel for DE",
+                "the set has it for the world",
+                "material:steel for the world",
+            ),
+        ),
+        (
             Row(unit="USD", factor="naics:331110", country="DE", period="2022-01-01"),
             Step(
                 Notice.OTHER_REGION_FACTOR,
@@ -162,7 +181,7 @@ def test_what_is_converted_says_what_to(row: Row, factors: FactorTable, expected
 
 
 def test_a_supplier_without_a_country_is_said_to_have_none() -> None:
-    [step] = told(Row(unit="USD", factor="naics:331110", period="2022-01-01"))
+    [step] = told(Row(method=3, unit="USD", factor="naics:331110", period="2022-01-01"))
     assert step.wanted == "naics:331110 for the country of the supplier"
     assert step.why_not == "the supplier's country is not known; the set has it for US"
 
@@ -178,6 +197,6 @@ def test_nothing_is_told_of_a_suppliers_own_factor() -> None:
 
 def test_of_many_years_some_are_named() -> None:
     many = table([(n, "a:b", "", 1990 + n, "kg", 1.0, 1.05) for n in range(1, 20)])
-    [step] = told(Row(factor="a:b", period="2023-01-01"), many)
+    [step] = told(Row(method=2, factor="a:b", period="2023-01-01"), many)
     assert step.why_not.endswith(f"1998 and {19 - MOST_NAMED} more")
     assert step.why_not.count(",") == MOST_NAMED - 1

@@ -34,7 +34,8 @@ def priced(prices: Prices = PRICES, price_year: int = 2022) -> FactorTable:
 
 
 def spend(**fields: Any) -> Row:
-    return Row(**({"quantity": 1000.0, "unit": "USD", "factor": "naics:331110", "period": "2023-07-01"} | fields))  # type: ignore[arg-type]
+    of_all = {"quantity": 1000.0, "unit": "USD", "factor": "naics:331110", "method": 3, "period": "2023-07-01"}
+    return Row(**(of_all | fields))  # type: ignore[arg-type]
 
 
 def only(row: Row, factors: FactorTable) -> tuple[float, set[Notice]]:
@@ -151,7 +152,7 @@ def test_the_price_set_is_named_in_the_result() -> None:
 
 
 def test_a_suppliers_own_factor_is_per_the_rows_own_money() -> None:
-    assert only(spend(unit="SEK", inputs={"supplier_factor": 2.0}), priced()) == (2000.0, set())
+    assert only(spend(method=1, unit="SEK", inputs={"supplier_factor": 2.0}), priced()) == (2000.0, set())
 
 
 def test_a_table_with_prices_is_pickled() -> None:

@@ -18,7 +18,7 @@ ID = {region: number for number, region in enumerate(REGIONS, 1)}
 def used(country: str, *without: str) -> tuple[str, set[Notice]]:
     """Return the region of the factor that a supplier's country gets, of those that are there, and the notices."""
     rows = [(ID[region], "grid:power", region, 2023, "kWh", 1.0, 1.05) for region in REGIONS if region not in without]
-    emissions = calculate(batch(Row(unit="kWh", factor="grid:power", country=country)), table(rows)).emissions
+    emissions = calculate(batch(Row(method=2, unit="kWh", factor="grid:power", country=country)), table(rows)).emissions
     return REGIONS[emissions.factor[0] - 1], {notice for notice in Notice if emissions.notices[0] >> notice & 1}
 
 
@@ -61,7 +61,8 @@ def test_the_narrowest_region_with_a_factor_is_taken(country: str, region: str, 
 def test_what_is_not_there_is_passed_over() -> None:
     assert used("DE", "DE") == ("155", {Notice.WIDER_REGION_FACTOR})
     assert used("DE", "DE", "155", "EU") == ("150", {Notice.WIDER_REGION_FACTOR})
-    assert used("DE", "DE", "155", "EU", "150") == ("", set())
+    assert used("DE", "DE", "155", "EU", "150") == ("", {Notice.WORLD_FACTOR})
+    assert used("", "DE", "155", "EU", "150") == ("", set()), "no country was named"
 
 
 def test_a_wider_region_stands_for_every_other_country_when_it_is_the_only_one() -> None:

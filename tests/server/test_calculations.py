@@ -100,8 +100,13 @@ async def test_an_activity_is_answered_with_its_emission_factor_and_interval(cal
     assert emission.method == activity_pb2.METHOD_SPEND_BASED
     assert (emission.factor_kg_co2e, emission.factor_unit) == (STEEL, "USD")
     assert emission.factor.startswith(f"{emission.factor_set}/factors/")
-    assert list(emission.notices) == []
+    assert list(emission.notices) == [emission_pb2.NOTICE_SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC]
     assert response.upload == ""
+
+
+async def test_who_wants_no_more_than_spend_based_is_told_of_no_downgrade(caller: Caller) -> None:
+    (emission,) = (await caller.calculate(steel(method=activity_pb2.METHOD_SPEND_BASED))).emissions
+    assert (emission.method, list(emission.notices)) == (activity_pb2.METHOD_SPEND_BASED, [])
 
 
 async def test_a_like_activity_is_answered_the_same_when_it_is_recalled(caller: Caller) -> None:

@@ -253,7 +253,9 @@ async def test_a_factor_for_a_wider_region_is_explained(served: ServerProcess, d
     async with AsyncClient(served.listening, served.token(tenant)) as client:
         await client.import_factor_set(FactorSetSpec(display_name="Regions", activate=True), factors)
         found = {
-            country: await explained(client, steel(country=country, unit="kWh", factor="grid:power", quantity=1.0))
+            country: await explained(
+                client, steel(country=country, unit="kWh", factor="grid:power", quantity=1.0, method=2)
+            )
             for country in ("DE", "PL", "US")
         }
     assert {country: of.estimate.kg_co2e for country, of in found.items()} == {"DE": 0.2, "PL": 0.25, "US": 0.5}
@@ -265,6 +267,24 @@ async def test_a_factor_for_a_wider_region_is_explained(served: ServerProcess, d
         "the set has it for the world, 155 (Western Europe), EU (European Union)",
         "grid:power for 155 (Western Europe)",
     )
+
+
+async def test_a_factor_for_the_world_only_is_a_step_for_a_supplier_with_a_country(
+    served: ServerProcess, database: str
+) -> None:
+    glass = Factor(source="material", code="glass", display_name="Glass", year=2022, unit="kg", source_note="made up")
+    async with AsyncClient(served.listening, served.token(await _tenant(database))) as client:
+        await client.import_factor_set(FactorSetSpec(display_name="World", activate=True), [glass])
+        of_glass = {"unit": "kg", "factor": "material:glass", "method": 2}
+        told = {code: (await explained(client, steel(country=code, **of_glass))).notices for code in ("DE", "")}
+    [step] = told["DE"]
+    assert (step.notice, step.wanted, step.why_not, step.used) == (
+        Notice.NOTICE_WORLD_FACTOR,
+        "material:glass for DE",
+        "the set has it for the world",
+        "material:glass for the world",
+    )
+    assert not told[""]
 
 
 @pytest.mark.parametrize(

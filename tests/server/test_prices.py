@@ -11,7 +11,7 @@ import pytest
 from google.type.date_pb2 import Date
 from vcci.v1 import factor_service_pb2 as factor_pb
 from vcci.v1 import price_service_pb2 as pb
-from vcci.v1.activity_pb2 import Activity
+from vcci.v1.activity_pb2 import METHOD_SPEND_BASED, Activity
 from vcci.v1.emission_pb2 import (
     NOTICE_CURRENCY_CONVERTED,
     NOTICE_DEFLATED,
@@ -75,6 +75,7 @@ async def calculated(client: AsyncClient, quantity: float, unit: str, year: int 
     activity = Activity(
         supplier_code="S1",
         category=1,  # type: ignore[arg-type]
+        method=METHOD_SPEND_BASED,
         quantity=quantity,
         unit=unit,
         factor="naics:331110",

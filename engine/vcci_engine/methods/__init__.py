@@ -72,7 +72,8 @@ INPUTS: Mapping[str, Input] = {known.name: known for known in _ALL_INPUTS}
 # results of a registry whose version is not below it are made by today's formula.
 VERSION = max(method.version for method in METHODS)
 
-# What is told when the method wanted (first) was not possible and another (second) was used.
+# What is told when the method wanted (first) was not possible and another (second) was used; with none wanted the best
+# is, which is supplier-specific.
 DOWNGRADES = {
     (1, 2): Notice.AVERAGE_DATA_INSTEAD_OF_SUPPLIER_SPECIFIC,
     (1, 3): Notice.SPEND_BASED_INSTEAD_OF_SUPPLIER_SPECIFIC,
@@ -100,10 +101,11 @@ def _notice_table() -> npt.NDArray[np.uint16]:
     notices = np.zeros((len(METHODS) + 1, len(METHODS) + 1), np.uint16)
     for pair, notice in DOWNGRADES.items():
         notices[pair] = 1 << notice
+    notices[0] = notices[BEST_FIRST[0].number]
     return notices
 
 
 USED = _used_table()  # number of the method by [method wanted, category, data]; 0: none is possible
-DOWNGRADE_BITS = _notice_table()  # by [method wanted, method used]
+DOWNGRADE_BITS = _notice_table()  # by [method wanted, 0 the best, method used]
 NEEDS = np.array([0, *(method.needs for method in METHODS)], np.uint8)  # by method used
 CONSTANT = np.array([1.0, *(method.constant for method in METHODS)])  # by method used
