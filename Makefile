@@ -4,11 +4,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help env demo serve test golden lint bench docs protos constraints clean
+.PHONY: help env demo serve test golden lint bench bench-full docs protos constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 env: .venv/stubs ## Make .venv: the pinned dependencies, VCCI itself (editable), the stubs
 
@@ -38,6 +38,9 @@ lint: env ## Check style, types, imports, protos and pins
 
 bench: env ## Measure; results go to bench/results
 	$(BIN)/python -m bench $(ARGS)
+
+bench-full: env ## Measure with ten million rows to read; some twenty minutes
+	$(BIN)/python -m bench --full $(ARGS)
 
 docs: env ## Write the tables of docs/methods.md and docs/settings.md and the picture of docs/uncertainty.md again
 	$(BIN)/python docs/write_tables.py

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from bench.sizes import QUICK, Sizes
+from bench.sizes import FULL, QUICK, Sizes
 
 FOLDER = Path(__file__).parent
 TIMEOUT_S = 1_800  # of one benchmark
@@ -32,13 +32,15 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of seconds, which judges nothing")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a smoke run of seconds, which judges nothing")
+    size.add_argument("--full", action="store_true", help="with ten million rows to read")
     parser.add_argument("--only", default="", metavar="NAME", help="the benchmarks whose names contain this")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="default: bench/results; of --quick: out/bench")
     parser.add_argument("changes", nargs="*", metavar="NAME=VALUE", help="a size of bench/sizes.py: rounds=3")
     arguments = parser.parse_args()
     try:
-        arguments.sizes = (QUICK if arguments.quick else Sizes()).changed(arguments.changes)
+        arguments.sizes = (QUICK if arguments.quick else FULL if arguments.full else Sizes()).changed(arguments.changes)
     except ValueError as error:
         parser.error(str(error))
     if arguments.results is None:

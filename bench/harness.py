@@ -51,16 +51,20 @@ class Harness:
             measured = figures[name][warmup_rounds:]
             self._info["contenders"][name] = {key: [turn[key] for turn in measured] for key in measured[0]}
 
-    def ratio(self, figure: str, contender: str, peer: str, *, at_least: float | None = None) -> None:
+    def ratio(
+        self, figure: str, contender: str, peer: str, *, at_least: float | None = None, at_most: float | None = None
+    ) -> None:
         """Compare two contenders round by round, so that a slow moment of the machine counts for both."""
         ours, theirs = (self._info["contenders"][name][figure] for name in (contender, peer))
         values = [one / other for one, other in zip(ours, theirs, strict=True)]
-        self.result(f"{figure}: {contender} / {peer}", values, at_least=at_least)
+        self.result(f"{figure}: {contender} / {peer}", values, at_least=at_least, at_most=at_most)
 
-    def bound(self, figure: str, contender: str, *, at_least: float) -> None:
+    def bound(
+        self, figure: str, contender: str, *, at_least: float | None = None, at_most: float | None = None
+    ) -> None:
         """Note what a contender's figure has to be."""
         values = self._info["contenders"][contender][figure]
-        self.result(f"{figure}: {contender}", values, at_least=at_least)
+        self.result(f"{figure}: {contender}", values, at_least=at_least, at_most=at_most)
 
     def result(
         self, name: str, values: Sequence[float], *, at_least: float | None = None, at_most: float | None = None

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+from vcci_client import AsyncClient
 
 from bench.database import Database
 from bench.dataset import Order
@@ -41,6 +42,10 @@ class Service:
     def metadata(self) -> Metadata:
         """The metadata of a call."""
         return (("authorization", f"Bearer {self.token}"),)
+
+    def client(self) -> AsyncClient:
+        """Return a client, to be entered."""
+        return AsyncClient(self.address, self.token)
 
     def upload(self, sizes: Sizes, batches_per_stream: int, streams: int = 1, order: Order = Order.NONE) -> Uploaded:
         """Let a client in another process upload; raise when a row was lost or rejected."""

@@ -25,6 +25,10 @@ class Sizes:
     connections: int = 1
     rate: float = 400.0  # calls per second of the open loop
     call_s: float = 2.0  # each turn
+    read_rows: int = 1_000_000  # in the store that is read from
+    read_upload_rows: int = 2_000_000  # of each upload that brought them
+    read_calls: int = 200  # each turn
+    read_folds: int = 3  # each turn
 
     @property
     def batches_per_stream(self) -> int:
@@ -55,6 +59,7 @@ class Sizes:
         return replace(self, **changes)
 
 
+FULL = Sizes(read_rows=10_000_000)
 QUICK = Sizes(
     warmup_rounds=0,
     rounds=1,
@@ -69,4 +74,7 @@ QUICK = Sizes(
     callers=5,
     rate=100.0,
     call_s=0.2,
+    read_rows=50_000,
+    read_calls=5,
+    read_folds=1,
 )
