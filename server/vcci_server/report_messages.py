@@ -1,15 +1,19 @@
 """Requests for reports, checked, and reports as the contract has them."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from vcci.v1 import emission_pb2, emission_service_pb2
 from vcci.v1 import report_service_pb2 as pb
+from vcci_engine.dates import FIRST_YEAR, LAST_YEAR
+from vcci_engine.errors import InvalidField
 
 from vcci_server.dashboards import Period, asked_for
 from vcci_server.gas_messages import check_gwp_set
+from vcci_server.report.facts import Facts
 from vcci_server.report.formats import FORMATS
+from vcci_server.statement_messages import check_statements, statements
 from vcci_server.storage.reports import ReportRecord
 from vcci_server.validation import MAX_STRING_BYTES, Problems
 
@@ -34,12 +38,31 @@ def check_generate(request: pb.GenerateReportRequest) -> Period | None:
     problems.text("organization", request.organization, MAX_STRING_BYTES)
     if request.supplier_limit < 0:
         problems.add("supplier_limit", request.supplier_limit, "0 or more", "OUT_OF_RANGE")
+    if request.base_year and not FIRST_YEAR <= request.base_year <= LAST_YEAR:
+        problems.add("base_year", request.base_year, f"a year from {FIRST_YEAR} to {LAST_YEAR}", "OUT_OF_RANGE")
+    check_statements(problems, "statements", request.statements)
     problems.check()
     dashboard = emission_service_pb2.GetDashboardRequest()
     for name in ("period_start", "period_end"):
         if request.HasField(name):
             getattr(dashboard, name).CopyFrom(getattr(request, name))
     return asked_for(dashboard)[0]
+
+
+def facts_of(request: pb.GenerateReportRequest, period: Period, created: datetime) -> Facts:
+    """Return the facts that are known before the store is read; raise InvalidField when the base year is not before."""
+    if request.base_year >= period.start.year:
+        expected = f"a year before {period.start.year}, in which the period begins"
+        raise InvalidField("base_year", request.base_year, expected, reason="OUT_OF_RANGE")
+    return Facts(
+        organization=request.organization,
+        period=period,
+        as_of=request.as_of,
+        gwp_set=request.gwp_set,
+        created=created,
+        base_year=request.base_year,
+        statements=statements(request.statements),
+    )
 
 
 def supplier_limit(request: pb.GenerateReportRequest) -> int:

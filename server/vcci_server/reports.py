@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from hashlib import sha256
 
+from google.protobuf.empty_pb2 import Empty
 from vcci.v1 import report_service_pb2 as pb
 from vcci.v1 import report_service_pb2_grpc
 from vcci_cluster import Executor, Work
@@ -18,6 +19,7 @@ from vcci_server.report.reading import STEPS, Question, read_facts
 from vcci_server.report_messages import (
     REPORTS,
     check_generate,
+    facts_of,
     filter_of,
     format_name,
     kind_name,
@@ -68,7 +70,7 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
                 async with snapshot(self._pool) as db:
                     period = asked or await last_year(db, tenant_id, await not_folded(db, self._run, tenant_id))
                     created = await db.fetchval(QUERIES["now"])
-                    facts = Facts(request.organization, period, request.as_of, request.gwp_set, created)
+                    facts = facts_of(request, period, created)
                     async with aclosing(self._read(db, tenant_id, request, facts)) as steps:
                         async for done, step in steps:
                             yield _progress(step, done)
@@ -101,6 +103,11 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
             async for chunk in chunks:
                 yield pb.DownloadReportResponse(chunk=chunk)
+
+    async def DeleteReport(self, request: pb.DeleteReportRequest, context: object) -> Empty:
+        """Delete a report with its file."""
+        await reports.delete(self._pool, caller().tenant_id, resource_id(request.name, REPORTS))
+        return Empty()
 
     async def _read(
         self, db: Connection, tenant_id: int, request: pb.GenerateReportRequest, facts: Facts

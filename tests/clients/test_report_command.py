@@ -97,6 +97,13 @@ def test_a_finished_report_is_fetched_again(commands: Commands, tmp_path: Path, 
     assert made["filename"] in commands.run("reports", "list").stdout
 
 
+def test_a_report_is_deleted(commands: Commands, tmp_path: Path) -> None:
+    (made,) = commands.lines("report", "-o", str(tmp_path / "report.csv"))
+    assert f"{made['name']} is deleted" in commands.run("reports", "delete", made["name"].rpartition("/")[2]).stdout
+    assert made not in commands.lines("reports", "list")
+    assert "There is no such report" in commands.run("reports", "delete", made["name"], status=1).output
+
+
 def test_texts_of_suppliers_are_texts_in_every_format(commands: Commands, tmp_path: Path) -> None:
     for ending in ("html", "csv"):
         commands.run("report", "--period", "2023", "-o", str(tmp_path / f"report.{ending}"))

@@ -46,6 +46,12 @@ class Made:
         blocks = [block for section in json.loads(self.file)["sections"] for block in section["blocks"]]
         return {block["table"]["name"]: block["table"] for block in blocks if "table" in block}
 
+    @property
+    def cover(self) -> dict[str, str]:
+        """What the first page of a JSON file says."""
+        found: dict[str, str] = json.loads(self.file)["facts"]
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -185,6 +185,33 @@ async def test_reports_are_listed_newest_first_in_pages(caller: Caller) -> None:
     assert found == made[::-1]
 
 
+async def test_a_deleted_report_is_gone_and_its_request_makes_another(caller: Caller) -> None:
+    request_id = uuid4().hex
+    made, kept = [await caller.generate(request_id=one) for one in (request_id, uuid4().hex)]
+    request = pb.DeleteReportRequest(name=made.report.name)
+    await caller.stub.DeleteReport(request, metadata=caller.metadata())
+    assert await refusal(caller.stub.DeleteReport(request, metadata=caller.metadata())) == ("NOT_FOUND", "NOT_FOUND")
+    assert await refusal(caller.download(made.report.name)) == ("NOT_FOUND", "NOT_FOUND")
+    page = await caller.stub.ListReports(pb.ListReportsRequest(), metadata=caller.metadata())
+    assert [*page.reports] == [kept.report]
+    again = await caller.generate(request_id=request_id)
+    assert again.report.name not in {made.report.name, kept.report.name}
+    assert again.tables == made.tables
+
+
+async def test_a_report_of_another_tenant_is_not_deleted(caller: Caller, pool: Pool) -> None:
+    made = await caller.generate()
+    other = (await StoredEmissions.of_new_tenant(pool)).tenant
+    request = pb.DeleteReportRequest(name=made.report.name)
+    call = caller.stub.DeleteReport(request, metadata=caller.metadata(other))
+    assert await refusal(call) == ("NOT_FOUND", "NOT_FOUND")
+    assert await caller.download(made.report.name) == made.file
+    assert await problem(caller.stub.DeleteReport(pb.DeleteReportRequest(name="3"), metadata=caller.metadata())) == (
+        "name",
+        "MALFORMED_VALUE",
+    )
+
+
 async def test_the_same_request_gives_the_same_report_and_another_one_is_refused(caller: Caller) -> None:
     request_id = uuid4().hex
     made, again = [await caller.generate(request_id=request_id) for _ in range(2)]

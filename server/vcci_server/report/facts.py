@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from vcci_server.dashboards import Period
 from vcci_server.emission_sums import Group
+from vcci_server.report.statements import Statements
 
 KG = 1000.0  # of a tonne
 
@@ -108,6 +109,19 @@ class Coverage:
     with_primary_data: int
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A period to compare with, that has emissions."""
+
+    period: Period
+    total: Amount
+    categories: tuple[Amount, ...]  # by category
+    biogenic_tonnes: float  # CO2, outside of the total
+
+
+NO_AMOUNT = Amount((), 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
 @dataclass(slots=True)
 class Facts:
     """All of it; filled step by step."""
@@ -117,8 +131,11 @@ class Facts:
     as_of: str
     gwp_set: str
     created: datetime
-    total: Amount = field(default=Amount((), 0, 0.0, 0.0, 0.0, 0.0, 0.0))
-    previous: Amount = field(default=Amount((), 0, 0.0, 0.0, 0.0, 0.0, 0.0))
+    base_year: int = 0  # that the base period begins in; 0: none
+    statements: Statements = field(default=Statements())
+    total: Amount = field(default=NO_AMOUNT)
+    previous: Earlier | None = None  # the period of the same length before; None: nothing is stored of it
+    base: Earlier | None = None  # the base period; None: none is wanted, or nothing is stored of it
     categories: list[Amount] = field(default_factory=list)  # by category
     tiers: list[Amount] = field(default_factory=list)  # by method tier
     category_tiers: list[Amount] = field(default_factory=list)  # by category and method tier
@@ -143,6 +160,19 @@ class Facts:
     def last_day(self) -> date:
         """The last day of the period."""
         return date.fromordinal(self.period.end.toordinal() - 1)
+
+    @property
+    def previous_tonnes(self) -> float | None:
+        """The total of the period before; None: nothing is stored of it."""
+        return None if self.previous is None else self.previous.total.tonnes
+
+    @property
+    def base_period(self) -> Period | None:
+        """The months of the period in the base year."""
+        if not self.base_year:
+            return None
+        start, end = self.period.start, self.period.end
+        return Period(start.replace(year=self.base_year), end.replace(year=self.base_year + end.year - start.year))
 
     @property
     def is_restated(self) -> bool:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from vcci_server.report import write_csv, write_html, write_json, write_pdf, write_xlsx
+from vcci_server.report import cdp, esrs, ifrs, inventory, write_csv, write_html, write_json, write_pdf, write_xlsx
 from vcci_server.report.facts import Facts
-from vcci_server.report.inventory import KIND, inventory
 from vcci_server.report.model import Report
 
 
@@ -23,7 +22,12 @@ FORMATS: Mapping[str, Format] = {
     "xlsx": Format(write_xlsx.write, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "pdf": Format(write_pdf.write, "application/pdf"),
 }
-KINDS: Mapping[str, Callable[[Facts], Report]] = {KIND: inventory}
+KINDS: Mapping[str, Callable[[Facts], Report]] = {
+    inventory.KIND: inventory.inventory,
+    esrs.KIND: esrs.esrs,
+    cdp.KIND: cdp.cdp,
+    ifrs.KIND: ifrs.ifrs,
+}
 
 
 def make(facts: Facts, kind: str, file_format: str) -> bytes:

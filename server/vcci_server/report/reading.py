@@ -9,9 +9,9 @@ from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.totals import ug_ints
 
-from vcci_server.dashboards import SuppliersOf, coverage_of, grades_of
+from vcci_server.dashboards import Period, SuppliersOf, coverage_of, grades_of
 from vcci_server.emission_sums import Summation, Totals
-from vcci_server.report.facts import KG, Amount, Coverage, DataSet, Factor, Facts, Gas, Restatement, Supplier
+from vcci_server.report.facts import KG, Amount, Coverage, DataSet, Earlier, Factor, Facts, Gas, Restatement, Supplier
 from vcci_server.run_messages import request_of
 from vcci_server.storage.aggregate import sums_by
 from vcci_server.storage.labels import Labels
@@ -51,11 +51,10 @@ class Question:
         """Return the sums by year, of all that is before the end of the period."""
         return await self._of(replace(self.chosen, start=None), gases=False).totals([pb.DIMENSION_YEAR], MOST_GROUPS)
 
-    async def before(self, facts: Facts) -> Totals:
-        """Return the sum of as many quarters before."""
-        period = facts.period.before
+    async def in_period(self, period: Period, *dimensions: int, gases: bool) -> Totals:
+        """Return the sums of another period by dimensions."""
         chosen = replace(self.chosen, start=period.start, end=period.end)
-        return await self._of(chosen, gases=False).totals([], 1)
+        return await self._of(chosen, gases).totals(dimensions, MOST_GROUPS)
 
     def _of(self, chosen: Filter, gases: bool) -> Summation:
         where = (self.db, self.run, self.labels, self.tenant_id, chosen)
@@ -76,8 +75,19 @@ async def read_facts(of: Question, facts: Facts) -> AsyncGenerator[str]:
 async def _totals(of: Question, facts: Facts) -> None:
     found = await of.totals(pb.DIMENSION_METHOD_TIER, gases=not of.chosen.gwp_set)
     facts.total, facts.tiers = Amount.of(found.total), _amounts(found)
-    facts.previous = Amount.of((await of.before(facts)).total)
     _compose(found.total.composition, facts)
+    facts.previous = await _earlier(of, facts.period.before)
+    facts.base = await _earlier(of, facts.base_period)
+
+
+async def _earlier(of: Question, period: Period | None) -> Earlier | None:
+    if period is None:
+        return None
+    total = (await of.in_period(period, gases=not of.chosen.gwp_set)).total
+    if not total.rows:
+        return None
+    found = _amounts(await of.in_period(period, pb.DIMENSION_CATEGORY, gases=False))
+    return Earlier(period, Amount.of(total), tuple(found), total.composition.kg_co2_biogenic / KG)
 
 
 def _compose(of: emission_pb2.Composition, facts: Facts) -> None:

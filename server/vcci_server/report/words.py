@@ -44,6 +44,11 @@ NOT_HERE = (
     "the activity data."
 )
 
+COMPARED = (
+    "Earlier periods have what is stored of them now, on the same basis as the period: a dash stands for nothing. "
+    "Recalculations are listed under Restatements."
+)
+
 
 def category_name(number: int) -> str:
     """Return the name of a Scope 3 category."""

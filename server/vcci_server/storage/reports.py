@@ -77,8 +77,15 @@ async def get(pool: Pool, tenant_id: int, report_id: int) -> ReportRecord:
     async with connection(pool) as db:
         row = await db.fetchrow(QUERIES["select_report"], tenant_id, report_id)
     if row is None:
-        raise NotFound("There is no such report.", metadata={"name": f"reports/{report_id}"})
+        raise _not_found(report_id)
     return _record(row)
+
+
+async def delete(pool: Pool, tenant_id: int, report_id: int) -> None:
+    """Delete a report with its file, or raise NotFound."""
+    async with connection(pool) as db:
+        if await db.fetchval(QUERIES["delete_report"], tenant_id, report_id) is None:
+            raise _not_found(report_id)
 
 
 async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[ReportRecord]:
@@ -88,13 +95,19 @@ async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAS
 
 
 async def chunks(pool: Pool, tenant_id: int, report: ReportRecord) -> AsyncGenerator[bytes]:
-    """Yield the file; no connection is held between chunks."""
+    """Yield the file, or raise NotFound when it is deleted meanwhile; no connection is held between chunks."""
     for start in range(0, report.size_bytes, CHUNK_BYTES):
         async with connection(pool) as db:
-            chunk: bytes = await db.fetchval(
+            chunk: bytes | None = await db.fetchval(
                 QUERIES["report_chunk"], tenant_id, report.report_id, start + 1, CHUNK_BYTES
             )
+        if chunk is None:
+            raise _not_found(report.report_id)
         yield chunk
+
+
+def _not_found(report_id: int) -> NotFound:
+    return NotFound("There is no such report.", metadata={"name": f"reports/{report_id}"})
 
 
 def _record(row: asyncpg.Record) -> ReportRecord:

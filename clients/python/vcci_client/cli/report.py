@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vcci_client.client import AsyncClient
 
-KINDS = ("ghg-protocol-scope-3",)
+KINDS = ("ghg-protocol-scope-3", "esrs-e1-6", "cdp-c6", "ifrs-s2")
 FORMATS = ("pdf", "xlsx", "html", "csv", "json")
 
 out_option = click.option(
@@ -33,6 +33,14 @@ out_option = click.option(
 @click.option("--as-of", default="", help="With the results of this run, `runs/3` or `3`; else as ingested.")
 @gwp_set_option
 @click.option("--suppliers", type=click.IntRange(1, 10_000), default=50, show_default=True, help="To list.")
+@click.option("--base-year", type=int, default=0, help="To compare with; the same months as the period.")
+@click.option("--revenue", type=(click.FloatRange(0), str), metavar="AMOUNT CURRENCY", help="Net revenue: 1.2e9 EUR.")
+@click.option(
+    "--statements",
+    "statement_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file of what only the organization knows; docs/reports.md has an example.",
+)
 @json_option
 @with_client
 async def report(
@@ -44,6 +52,8 @@ async def report(
     period: tuple[date, date] | None,
     as_of: str,
     suppliers: int,
+    revenue: tuple[float, str] | None,
+    statement_file: Path | None,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -58,6 +68,7 @@ async def report(
         period=period,
         as_of=resource("runs", as_of) if as_of else "",
         supplier_limit=suppliers,
+        statements=_statements(statement_file, revenue),
         on_progress=_show_progress,
         **wanted,
     )
@@ -66,7 +77,7 @@ async def report(
 
 @click.group()
 def reports() -> None:
-    """Finished reports: list them, and get their files again."""
+    """Finished reports: list them, get their files again, delete them."""
 
 
 @reports.command("list")
@@ -96,6 +107,27 @@ async def download(client: "AsyncClient", name: str, path: Path | None, as_json:
     """Get the file of the report NAME, `reports/3` or `3`, again."""
     found = await client.download_report(resource("reports", name))
     _write(found.report, found.file, path, as_json)
+
+
+@reports.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@with_client
+async def delete(client: "AsyncClient", names: tuple[str, ...]) -> None:
+    """Delete the reports NAME, `reports/3` or `3`, and their files, for good."""
+    for name in names:
+        await client.delete_report(resource("reports", name))
+        click.echo(f"{resource('reports', name)} is deleted")
+
+
+def _statements(path: Path | None, revenue: tuple[float, str] | None) -> "pb.OrganizationStatements":
+    from vcci.v1.report_service_pb2 import OrganizationStatements
+
+    from vcci_client.statement_file import load_statements
+
+    stated = load_statements(path) if path else OrganizationStatements()
+    if revenue:
+        stated.net_revenue, stated.currency = revenue
+    return stated
 
 
 def _told(of: "pb.Report") -> tuple[str, str, str]:

@@ -41,10 +41,15 @@ class Reports(Service):
         as_of: str = "",
         gwp_set: str = "",
         supplier_limit: int = 0,
+        base_year: int = 0,
+        statements: pb.OrganizationStatements | None = None,
         request_id: str = "",
         on_progress: Callable[[pb.ReportProgress], None] = ignore,
     ) -> ReportFile:
-        """Make a report, once per request id; `period` is [first day, day after the last), in whole quarters."""
+        """Make a report, once per request id; `period` is [first day, day after the last), in whole quarters.
+
+        `statements` are what only the organization knows; a report shows the rest as not provided.
+        """
         request = pb.GenerateReportRequest(
             request_id=request_id or uuid.uuid4().hex,
             kind=kind,
@@ -55,6 +60,8 @@ class Reports(Service):
             as_of=as_of,
             gwp_set=gwp_set,
             supplier_limit=supplier_limit,
+            base_year=base_year,
+            statements=statements,
         )
         report, chunks = pb.Report(), []
         call = self.connection.reports.GenerateReport(request, metadata=self.connection.metadata)
@@ -96,6 +103,10 @@ class Reports(Service):
         finally:
             call.cancel()
         return _whole(report, chunks)
+
+    async def delete_report(self, name: str) -> None:
+        """Delete a finished report and its file for good."""
+        await self.connection.call(self.connection.reports.DeleteReport, pb.DeleteReportRequest(name=name))
 
 
 def _whole(report: pb.Report, chunks: list[bytes]) -> ReportFile:

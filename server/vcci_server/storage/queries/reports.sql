@@ -28,6 +28,10 @@ FROM reports WHERE tenant_id = $1 AND report_id < $2 ORDER BY report_id DESC LIM
 -- Part of a file, from byte $3 (from 1); without reading the rest. Index: reports_pkey.
 SELECT substr(file, $3, $4) FROM reports WHERE tenant_id = $1 AND report_id = $2;
 
+-- name: delete_report
+-- Index: reports_pkey.
+DELETE FROM reports WHERE tenant_id = $1 AND report_id = $2 RETURNING report_id;
+
 -- name: now
 SELECT now();
 
