@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vcci_engine.errors import Overloaded
 
 LEAST_COST_S = 1e-4  # a work that calls itself free still takes its turn
+LONG_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class Lane:
     weight: int  # its share of the places while other lanes wait too
     waiting: int = 1024  # works that may wait; one more is refused
     in_flight: int | None = None  # works that may run at once in each place
+    time_limit_s: float = 120.0  # of a work from when it starts: it is interrupted; a Ray worker is killed later
     ray_resource: str | None = None  # a custom resource that its tasks ask one unit of, to give it nodes of its own
+    apart: bool = False  # has as many threads as all others share, so that it never waits for those
 
 
 LANES = (
@@ -26,7 +29,9 @@ LANES = (
     Lane("calculator", weight=9),
     Lane("hotspot", weight=7),
     Lane("simulation", weight=4),
-    Lane("reporting", weight=3, in_flight=1),  # one work may take a thread for seconds
+    Lane("upkeep", weight=4),  # folding and merging
+    Lane("reporting", weight=3, in_flight=1),
+    Lane("reading", weight=10, apart=True),  # the operating system shares the cores between it and the others
 )
 
 
@@ -34,11 +39,13 @@ class FairSlots:
     """A number of slots, handed to lanes by start-time fair queueing (Goyal, Vin, Cheng 1996).
 
     While several lanes wait, each gets slot time (the sum of `cost_s`) in proportion to its weight; within a lane the
-    first come are the first served. For one event loop.
+    first come are the first served. Works of more than LONG_S leave `spared` slots free, if there are more, so that
+    what is short need not wait for their end. For one event loop.
     """
 
-    def __init__(self, slots: int, lanes: Sequence[Lane]) -> None:
+    def __init__(self, slots: int, lanes: Sequence[Lane], *, spared: int = 0) -> None:
         self._free = slots
+        self._free_for_long = max(slots - spared, 1)
         self._now = 0.0
         self._queues = {lane.name: _Queue(lane) for lane in lanes}
 
@@ -54,12 +61,13 @@ class FairSlots:
         try:
             await ticket
         except asyncio.CancelledError:
-            self._give_up(lane, ticket)
+            self._give_up(lane, ticket, cost_s)
             raise
 
-    def release(self, lane: str) -> None:
-        """Give a slot back."""
+    def release(self, lane: str, cost_s: float) -> None:
+        """Give a slot back that was acquired at the same cost."""
         self._free += 1
+        self._free_for_long += cost_s > LONG_S
         self._queues[lane].running -= 1
         self._grant()
 
@@ -67,8 +75,12 @@ class FairSlots:
         """Return how many works wait in a lane."""
         return len(self._queues[lane].tickets)
 
+    def running(self, lane: str) -> int:
+        """Return how many works of a lane have slots."""
+        return self._queues[lane].running
+
     def _grant(self) -> None:
-        while self._free and (ready := [queue for queue in self._queues.values() if queue.ready]):
+        while self._free and (ready := [queue for queue in self._queues.values() if self._is_ready(queue)]):
             queue = min(ready, key=lambda queue: queue.start)
             ticket, cost_s = queue.tickets.popleft()
             if ticket.cancelled():
@@ -77,13 +89,17 @@ class FairSlots:
             queue.start += cost_s / queue.lane.weight
             queue.running += 1
             self._free -= 1
+            self._free_for_long -= cost_s > LONG_S
             ticket.set_result(None)
 
-    def _give_up(self, lane: str, ticket: asyncio.Future[None]) -> None:
+    def _is_ready(self, queue: "_Queue") -> bool:
+        return queue.ready and (self._free_for_long > 0 or queue.tickets[0][1] <= LONG_S)
+
+    def _give_up(self, lane: str, ticket: asyncio.Future[None], cost_s: float) -> None:
         if ticket.cancelled():
             self._queues[lane].forget(ticket)
         else:  # granted in the moment of the cancellation
-            self.release(lane)
+            self.release(lane, cost_s)
 
 
 class _Queue:

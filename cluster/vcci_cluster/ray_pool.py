@@ -29,7 +29,7 @@ class RayPool:
         self._link = link
         self._reopen = reopen
         self._retries = options.retries
-        self._resources = {lane.name: lane.ray_resource for lane in lanes}
+        self._lanes = {lane.name: lane for lane in lanes}
         self._observe = observe
         self._losing = False  # told already; one warning until a work succeeds
         self._keeper = asyncio.create_task(self._keep())
@@ -60,14 +60,14 @@ class RayPool:
             self._losing = True
             raise
         finally:
-            self.slots.release(work.lane)
+            self.slots.release(work.lane, work.estimated_s)
 
     async def _run(self, work: Work[R]) -> R:
-        attempts = 1 + self._retries
+        attempts, lane = 1 + self._retries, self._lanes[work.lane]
         while True:
             try:
-                async with attempt(work, Place.RAY, self._observe):
-                    return await self._link.call(work, self._resources[work.lane])
+                async with attempt(work, Place.RAY, lane.time_limit_s, self._observe):
+                    return await self._link.call(work, lane.ray_resource)
             except RayLost:
                 attempts -= 1
                 if not attempts or not self.up:

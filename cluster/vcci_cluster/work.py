@@ -34,7 +34,6 @@ class Work(Generic[R]):
     rows: int  # rows that would travel to Ray and back
     lane: str = "calculator"
     shared: tuple[object, ...] = ()  # large, immutable, used by many works: sent to Ray once per object
-    time_limit_s: float | None = None  # from when it starts to run; each attempt has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,10 @@ def unobserved(name: str, place: Place, status: str, seconds: float) -> None:
 
 
 @asynccontextmanager
-async def attempt(work: Work[R], place: Place, observe: Observe) -> AsyncIterator[None]:
-    """Run the body as one attempt of `work`, within its time limit, and tell how it ended."""
+async def attempt(work: Work[R], place: Place, limit_s: float, observe: Observe) -> AsyncIterator[None]:
+    """Run the body as one attempt of `work`, within a time limit, and tell how it ended."""
     started, status = perf_counter(), "failure"
-    limit = asyncio.timeout(work.time_limit_s)
+    limit = asyncio.timeout(limit_s)
     try:
         async with limit:
             yield
@@ -70,7 +69,7 @@ async def attempt(work: Work[R], place: Place, observe: Observe) -> AsyncIterato
         if not limit.expired():
             raise
         status = "time_limit"
-        raise TimeLimitExceeded(f"{work.name} took longer than {work.time_limit_s} s") from error
+        raise TimeLimitExceeded(f"{work.name} took longer than {limit_s:g} s") from error
     except asyncio.CancelledError:
         status = "cancelled"
         raise

@@ -35,7 +35,7 @@ from vcci.v1 import (
     upload_service_pb2,
     upload_service_pb2_grpc,
 )
-from vcci_cluster import LANES, Executor, open_executor
+from vcci_cluster import Executor, open_executor
 
 from vcci_server.admission import Admission
 from vcci_server.auth import Authenticator, load_secret
@@ -235,7 +235,7 @@ class Service:
         run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
         operations = OperationsServicer(parts.pool, self._runs)
         operations_pb2_grpc.add_OperationsServicer_to_server(operations, server)  # type: ignore[no-untyped-call]
-        reader = SupplierReader(parts.pool, on_executor(parts.executor))
+        reader = SupplierReader(parts.pool, on_executor(parts.executor, "reading"))
         supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
             SupplierServicer(parts.suppliers, reader), server
         )
@@ -309,10 +309,13 @@ async def _executor(settings: Settings, metrics: Metrics) -> AsyncIterator[Execu
         ray_threshold_s=settings.ray_threshold_s,
         ray_token=settings.ray_token or None,
         ray=settings.ray_options,
+        lanes=settings.work_lanes,
         observe=metrics.observe_work,
     ) as executor:
-        for lane in LANES:
+        for lane in settings.work_lanes:
             metrics.queue_depth.labels(lane.name).set_function(partial(executor.waiting, lane.name))
+            metrics.queue_limit.labels(lane.name).set(lane.waiting)
+            metrics.in_flight.labels(lane.name).set_function(partial(executor.running, lane.name))
         yield executor
 
 

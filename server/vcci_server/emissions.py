@@ -35,7 +35,7 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
         self._pool = pool
         self._executor = executor
         self._simulations = 0
-        self._run = on_executor(executor)
+        self._run = on_executor(executor, "reading")
         self._labels = Labels()
         self._dashboards = Dashboards(pool, self._run, self._labels)
 

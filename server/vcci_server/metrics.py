@@ -57,6 +57,10 @@ class Metrics:
             registry=registry,
         )
         self.queue_depth = Gauge("worker_queue_depth", "Works that wait.", ("queue",), registry=registry)
+        self.queue_limit = Gauge(
+            "worker_queue_limit", "Works that may wait; more are refused.", ("queue",), registry=registry
+        )
+        self.in_flight = Gauge("worker_in_flight", "Works that run.", ("queue",), registry=registry)
         self.cache_hits = Counter("cache_hits_total", "Factor tables found.", ("tier",), registry=registry)
         self.cache_misses = Counter("cache_misses_total", "Factor tables not found.", ("tier",), registry=registry)
         self.rows = Counter("vcci_ingest_rows_total", "Rows of uploads.", ("result",), registry=registry)

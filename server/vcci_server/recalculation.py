@@ -162,7 +162,7 @@ class _Work:
         return await self._executor.run(work)
 
     async def _store(self, part: Part, restated: Restated) -> bool:
-        on = on_executor(self._executor)
+        on = on_executor(self._executor, "calculator")
         if not await store_part(self._pool, on, self._run, self._done, part, restated):
             return False
         self._done = part.end

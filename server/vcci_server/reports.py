@@ -42,7 +42,6 @@ LANE = "reporting"
 MOST_AT_ONCE = 2  # each holds a connection to the database while it reads, and some ten megabytes
 RETRY_S = 2.0
 MOST_BYTES = 64 << 20  # of a file
-TIME_LIMIT_S = 120.0  # of rendering
 S_PER_REPORT, S_PER_SUPPLIER = 0.2, 0.5e-3  # CPU of rendering PDF, the slowest
 
 
@@ -129,7 +128,7 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         args = (facts, kind_name(request.kind), format_name(request.format))
         rows = len(facts.suppliers)
         estimated_s = S_PER_REPORT + S_PER_SUPPLIER * rows
-        work = Work("report", make, args, estimated_s, rows, lane=LANE, time_limit_s=TIME_LIMIT_S)
+        work = Work("report", make, args, estimated_s, rows, lane=LANE)
         file = await self._executor.run(work)
         if len(file) > MOST_BYTES:
             expected = f"fewer suppliers: the file has {len(file)} bytes, {MOST_BYTES} is the most"

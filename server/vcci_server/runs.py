@@ -33,7 +33,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 
     def __init__(self, pool: Pool, executor: Executor) -> None:
         self._pool = pool
-        self._run = on_executor(executor)
+        self._run = on_executor(executor, "reading")
         self._labels = Labels()
         self._draining = asyncio.Event()
 

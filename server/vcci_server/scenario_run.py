@@ -19,7 +19,8 @@ from vcci_server.scenario_cells import Scopes, read_cells
 from vcci_server.scenario_levers import factor_of, resolve
 from vcci_server.storage.queries import QUERIES
 
-LANE = "hotspot"
+LANE = "hotspot"  # of reading
+COMPUTE_LANE = "simulation"  # may take seconds, and what waits in the other lane is short
 S_PER_CELL = 4e-6  # of one lever
 
 R = TypeVar("R")
@@ -76,7 +77,7 @@ async def compute(executor: Executor, read: Read) -> Computed:
         (read.cells, read.levers, read.factors),
         estimated_s=len(read.cells) * _turns(read.levers) * S_PER_CELL,
         rows=len(read.cells),
-        lane=LANE,
+        lane=COMPUTE_LANE,
     )
     outcome = await executor.run(work)
     sets = [await asyncio.to_thread(_composition, read.parts, ug) for ug in (outcome.baseline_ug, outcome.scenario_ug)]

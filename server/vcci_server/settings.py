@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from vcci_cluster import DEFAULT_RAY_THRESHOLD_S, RayOptions
+from vcci_cluster import DEFAULT_RAY_THRESHOLD_S, Lane, RayOptions
 
+from vcci_server.lane_settings import lanes_of
 from vcci_server.validation import BatchLimits
 
 PREFIX = "VCCI_"
@@ -63,6 +64,11 @@ class Settings:
         DEFAULT_RAY_THRESHOLD_S, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms"
     )
     compute_threads: int = _setting(os.cpu_count, "threads", "one per core: NumPy lets go of the interpreter lock")
+    lanes: str = _setting(
+        "",
+        "LANE: FIELD=VALUE, …; …",
+        "other limits of lanes: `simulation: in_flight=1, time_limit_s=60` (cluster.md)",
+    )
     token_secret: str = _setting(
         "", "text", "HS256 key of the tokens, 32 bytes or more; empty: made once in the state folder", secret=True
     )
@@ -79,6 +85,11 @@ class Settings:
     def batch_limits(self) -> BatchLimits:
         """What one batch may hold."""
         return BatchLimits(max_message_bytes=self.max_message_bytes, max_rows=self.max_batch_rows)
+
+    @property
+    def work_lanes(self) -> tuple[Lane, ...]:
+        """The lanes that works wait in."""
+        return lanes_of(self.lanes)
 
     @property
     def ray_options(self) -> RayOptions:
@@ -142,6 +153,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError("VCCI_TOKEN_SECRET: too short, expected 32 bytes or more (RFC 7518, section 3.2)")
     if settings.redis_url and urlsplit(settings.redis_url).scheme not in REDIS_SCHEMES:
         raise SettingsError(f"VCCI_REDIS_URL: expected a URL that begins with {', '.join(REDIS_SCHEMES)}")
+    try:
+        lanes_of(settings.lanes)
+    except ValueError as error:
+        raise SettingsError(f"VCCI_LANES: {error}") from error
     _check_choice("log_format", settings.log_format, ("auto", "json", "console"))
     _check_choice("log_level", settings.log_level, ("debug", "info", "warning", "error"))
 

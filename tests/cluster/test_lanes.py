@@ -28,7 +28,7 @@ async def pass_on(slots: FairSlots, order: list[str], held: str, times: int) -> 
     seen = []
     for _ in range(times):
         order.clear()
-        slots.release(held)
+        slots.release(held, 1.0)
         held = (await until(order.copy))[0]
         seen.append(held)
     return seen
@@ -36,7 +36,7 @@ async def pass_on(slots: FairSlots, order: list[str], held: str, times: int) -> 
 
 async def first_of(slots: FairSlots, heavy_cost_s: float, light_cost_s: float, count: int) -> Counter[str]:
     order: list[str] = []
-    await slots.acquire("light", 1.0)
+    await slots.acquire("light", light_cost_s)
     await queue(slots, order, "light", light_cost_s, 30)
     await queue(slots, order, "heavy", heavy_cost_s, 30)
     return Counter(await pass_on(slots, order, "light", count))
@@ -48,7 +48,7 @@ async def test_lanes_get_turns_by_weight_while_both_wait() -> None:
 
 
 async def test_shares_are_of_time_not_of_turns() -> None:
-    turns = await first_of(FairSlots(1, [HEAVY, LIGHT]), 3.0, 1.0, 24)
+    turns = await first_of(FairSlots(1, [HEAVY, LIGHT]), 0.3, 0.1, 24)
     assert 11 <= turns["heavy"] <= 13
 
 
@@ -56,7 +56,7 @@ async def test_an_idle_lane_saves_up_no_share() -> None:
     slots, order = FairSlots(1, [HEAVY, LIGHT]), list[str]()
     for _ in range(50):
         await slots.acquire("light", 1.0)
-        slots.release("light")
+        slots.release("light", 1.0)
     await slots.acquire("light", 1.0)
     await queue(slots, order, "heavy", 1.0, 6)
     await queue(slots, order, "light", 1.0, 2)
@@ -77,8 +77,26 @@ async def test_a_lane_keeps_to_its_limit_of_works_in_flight() -> None:
     await queue(slots, order, "heavy", 1.0, 1)
     await slots.acquire("light", 1.0)
     assert order == []
-    slots.release("heavy")
+    slots.release("heavy", 1.0)
     await until(lambda: order == ["heavy"])
+
+
+async def test_long_works_leave_a_slot_to_short_ones() -> None:
+    slots, order = FairSlots(3, [HEAVY, LIGHT], spared=1), list[str]()
+    await slots.acquire("heavy", 60.0)
+    await slots.acquire("heavy", 60.0)
+    await queue(slots, order, "heavy", 60.0, 1)
+    await slots.acquire("light", 0.1)
+    slots.release("light", 0.1)
+    assert order == []
+    slots.release("heavy", 60.0)
+    await until(lambda: order == ["heavy"])
+
+
+async def test_the_only_slot_serves_long_works_too() -> None:
+    slots = FairSlots(1, [HEAVY, LIGHT], spared=1)
+    await slots.acquire("heavy", 60.0)
+    assert slots.running("heavy") == 1
 
 
 async def test_a_full_lane_refuses_the_next_work_and_only_that() -> None:
@@ -98,7 +116,7 @@ async def test_a_cancelled_waiter_leaves_its_lane() -> None:
     first.cancel()
     await asyncio.wait([first])
     assert slots.waiting("heavy") == 1
-    slots.release("heavy")
+    slots.release("heavy", 1.0)
     await second
 
 
@@ -106,7 +124,7 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_grant_gives_the_slot_back
     slots, order = FairSlots(1, [HEAVY, LIGHT]), list[str]()
     await slots.acquire("heavy", 1.0)
     (task,) = await queue(slots, order, "heavy", 1.0, 1)
-    slots.release("heavy")
+    slots.release("heavy", 1.0)
     task.cancel()
     await asyncio.wait([task])
     assert order == []

@@ -24,13 +24,17 @@ async def executor(observed: Observed) -> AsyncIterator[Executor]:
     def observe(name: str, place: Place, status: str, seconds: float) -> None:
         observed.append((name, place, status))
 
-    lanes = (Lane("calculator", weight=9, waiting=1),)
+    lanes = (
+        Lane("calculator", weight=9, waiting=1),
+        Lane("hasty", weight=1, time_limit_s=0.05),
+        Lane("reading", weight=1, apart=True),
+    )
     async with open_executor(None, threads=1, lanes=lanes, observe=observe) as executor:
         yield executor
 
 
-def work(function: Callable[..., object], *args: object, time_limit_s: float | None = None) -> Work[object]:
-    return Work("task", function, args, estimated_s=1.0, rows=1, time_limit_s=time_limit_s)
+def work(function: Callable[..., object], *args: object, lane: str = "calculator") -> Work[object]:
+    return Work("task", function, args, estimated_s=1.0, rows=1, lane=lane)
 
 
 def tell_and_wait(started: threading.Event, go: threading.Event) -> bool:
@@ -60,7 +64,7 @@ async def test_a_timeout_raised_by_the_work_is_not_taken_for_the_time_limit(exec
         raise TimeoutError("of the work")
 
     with pytest.raises(TimeoutError, match="of the work"):
-        await executor.run(work(fail, time_limit_s=60.0))
+        await executor.run(work(fail))
 
 
 async def test_a_cancelled_caller_returns_while_its_thread_keeps_the_slot(
@@ -81,9 +85,46 @@ async def test_a_cancelled_caller_returns_while_its_thread_keeps_the_slot(
 async def test_a_work_over_its_time_limit_fails_its_caller(executor: Executor, observed: Observed) -> None:
     go = threading.Event()
     with pytest.raises(TimeLimitExceeded, match=r"task took longer than 0\.05 s"):
-        await executor.run(work(go.wait, time_limit_s=0.05))
+        await executor.run(work(go.wait, lane="hasty"))
     go.set()
     assert observed == [("task", Place.IN_PROCESS, "time_limit")]
+
+
+async def test_a_work_over_its_time_limit_is_interrupted(executor: Executor) -> None:
+    ended: list[str] = []
+    with pytest.raises(TimeLimitExceeded):
+        await executor.run(work(spin, ended, lane="hasty"))
+    await until(lambda: ended == ["running", "interrupted"])
+    assert await executor.run(work(abs, -3)) == 3
+
+
+async def test_a_work_whose_caller_is_cancelled_is_interrupted(executor: Executor) -> None:
+    ended: list[str] = []
+    caller = asyncio.create_task(executor.run(work(spin, ended)))
+    await until(lambda: ended == ["running"])
+    caller.cancel()
+    await until(lambda: ended == ["running", "interrupted"])
+
+
+def spin(told: list[str]) -> None:
+    """Compute until interrupted."""
+    told.append("running")
+    try:
+        while True:
+            pass
+    except BaseException:
+        told.append("interrupted")
+        raise
+
+
+async def test_a_lane_apart_does_not_wait_for_the_others(executor: Executor) -> None:
+    go = threading.Event()
+    bulk = asyncio.create_task(executor.run(work(go.wait)))
+    await until(lambda: executor.running("calculator") == 1)
+    assert await executor.run(work(abs, -3, lane="reading")) == 3
+    assert executor.running("calculator") == 1
+    go.set()
+    await bulk
 
 
 async def test_a_full_lane_refuses_works(executor: Executor) -> None:

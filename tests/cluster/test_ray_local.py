@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 import pytest_asyncio
-from vcci_cluster import Executor, Place, RayOptions, TimeLimitExceeded, Work, open_executor
+from vcci_cluster import LANES, Executor, Lane, Place, RayOptions, TimeLimitExceeded, Work, open_executor
 from vcci_engine.scenarios import run
 
 from tests.cluster import works
@@ -23,6 +23,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 R = TypeVar("R")
 OPTIONS = RayOptions(cpus=2, retries=2, kill_after_s=0.5, object_store_bytes=100 << 20)
+HASTY = Lane("hasty", weight=1, time_limit_s=0.1)
 observed: list[tuple[str, Place, str]] = []
 
 
@@ -33,7 +34,7 @@ def observe(name: str, place: Place, status: str, seconds: float) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_executor() -> AsyncIterator[Executor]:
     before = set(children(os.getpid()))
-    async with open_executor("local", threads=1, ray=OPTIONS, observe=observe) as executor:
+    async with open_executor("local", threads=1, ray=OPTIONS, lanes=(*LANES, HASTY), observe=observe) as executor:
         yield executor
     await until(lambda: set(children(os.getpid())) <= before)
 
@@ -44,9 +45,9 @@ def executor(shared_executor: Executor) -> Executor:
     return shared_executor
 
 
-def work(function: Callable[..., R], *args: object, time_limit_s: float | None = None) -> Work[R]:
+def work(function: Callable[..., R], *args: object, lane: str = "calculator") -> Work[R]:
     """Return a work that is worth sending."""
-    return Work("task", function, args, estimated_s=60.0, rows=1, time_limit_s=time_limit_s)
+    return Work("task", function, args, estimated_s=60.0, rows=1, lane=lane)
 
 
 async def process_in(marker: Path) -> int:
@@ -156,7 +157,7 @@ async def test_a_cancelled_work_that_does_not_stop_loses_its_worker(executor: Ex
 
 async def test_a_work_over_its_time_limit_fails_its_caller(executor: Executor, tmp_path: Path) -> None:
     with pytest.raises(TimeLimitExceeded):
-        await executor.run(work(works.hang_once, tmp_path / "pid", 42, time_limit_s=0.1))
+        await executor.run(work(works.hang_once, tmp_path / "pid", 42, lane="hasty"))
     assert observed == [("task", Place.RAY, "time_limit")]
 
 

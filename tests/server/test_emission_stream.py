@@ -157,7 +157,7 @@ async def test_tokens_of_another_request_or_tenant_and_damaged_ones_are_refused(
 
 
 def _pages(reader: Reader) -> AsyncGenerator[Page]:
-    run = on_executor(reader.stages.executor)
+    run = on_executor(reader.stages.executor, "reading")
     pages = EmissionReader(reader.store.pool, run, Labels(), reader.store.tenant_id, ALL, "")
     return pages.pages(emission_pb2.EmissionFilter(), Place())
 

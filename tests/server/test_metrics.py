@@ -12,6 +12,8 @@ NAMES = (
     "worker_tasks_total",
     "worker_task_duration_seconds",
     "worker_queue_depth",
+    "worker_queue_limit",
+    "worker_in_flight",
     "cache_hits_total",
     "cache_misses_total",
     "vcci_ingest_rows_total",

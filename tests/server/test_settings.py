@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from vcci_cluster import RayOptions
+from vcci_cluster import LANES, RayOptions
 from vcci_server.settings import (
     Settings,
     SettingsError,
@@ -43,6 +43,15 @@ def test_a_local_ray_has_all_cpus_unless_told_otherwise() -> None:
     assert told.ray_options == RayOptions(cpus=3, retries=0)
 
 
+def test_lanes_are_changed_field_by_field() -> None:
+    text = "simulation: in_flight=1, time_limit_s=0.5; reporting: ray_resource=reports, waiting=0;"
+    lanes = {lane.name: lane for lane in from_environment({"VCCI_LANES": text}).work_lanes}
+    assert (lanes["simulation"].in_flight, lanes["simulation"].time_limit_s) == (1, 0.5)
+    assert (lanes["reporting"].ray_resource, lanes["reporting"].waiting) == ("reports", 0)
+    assert [lanes[lane.name] for lane in LANES if lane.name in ("intake", "hotspot")] == [LANES[0], LANES[2]]
+    assert from_environment({}).work_lanes == LANES
+
+
 def test_a_flag_goes_before_its_variable() -> None:
     environment = {"VCCI_LISTEN": "127.0.0.1:1", "VCCI_METRICS_LISTEN": "127.0.0.1:2"}
     settings = from_environment(environment, {"listen": "127.0.0.1:3", "metrics_listen": None})
@@ -66,6 +75,12 @@ def test_an_unknown_variable_suggests_the_nearest() -> None:
         ("VCCI_LISTEN", "50051", "expected host:port"),
         ("VCCI_LISTEN", "127.0.0.1:70000", "expected host:port"),
         ("VCCI_REDIS_URL", "localhost:6379", "a URL that begins with redis"),
+        ("VCCI_LANES", "express: waiting=1", "there is no lane 'express', expected one of intake, calculator"),
+        ("VCCI_LANES", "hotspot: speed=1", "a lane has no 'speed', expected one of weight, waiting"),
+        ("VCCI_LANES", "hotspot: waiting=many", "waiting: found 'many', expected a number"),
+        ("VCCI_LANES", "hotspot: weight=0", "weight: found '0', expected more than 0"),
+        ("VCCI_LANES", "hotspot: time_limit_s=nan", "time_limit_s: found 'nan', expected more than 0"),
+        ("VCCI_LANES", "hotspot", "a lane has no '', expected one of weight"),
         ("VCCI_TOKEN_SECRET", "short", "expected 32 bytes or more"),
     ],
 )

@@ -51,7 +51,7 @@ async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *
 
     The rows are read and summed before the transaction, which so holds the upload's row for milliseconds only.
     """
-    run = on_executor(executor)
+    run = on_executor(executor, "upkeep")
     async with snapshot(pool) as db:
         upload = await db.fetchrow(QUERIES["rows_to_fold"], tenant_id, upload_id)
         if upload is None:

@@ -79,8 +79,8 @@ async def _records(db: Connection, like: Sequence[object], rows: int) -> AsyncIt
 async def _merged(executor: Executor, old: list[asyncpg.Record]) -> list[Segment] | None:
     rows = sum(record["n"] for record in old)
     segments = [stored_segment(record) for record in old]
-    work = Work("sort_segments", merge_unaltered, (segments,), estimated_s=rows * CPU_S_PER_ROW, rows=rows)
-    return await executor.run(work)
+    estimated_s = rows * CPU_S_PER_ROW
+    return await executor.run(Work("sort_segments", merge_unaltered, (segments,), estimated_s, rows, lane="upkeep"))
 
 
 def merge_unaltered(segments: list[Segment]) -> list[Segment] | None:

@@ -24,7 +24,7 @@ class Run(Protocol):
         """Return what the function returns."""
 
 
-def on_executor(executor: Executor, lane: str = "calculator") -> Run:
+def on_executor(executor: Executor, lane: str) -> Run:
     """Return how to run a chunk's work on the executor."""
 
     def run(function: Callable[..., R], /, *args: object) -> Awaitable[R]:

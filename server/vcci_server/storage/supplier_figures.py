@@ -55,7 +55,7 @@ async def due(pool: Pool, *, wait: timedelta = LONGEST_WAIT) -> list[int]:
 
 async def count_figures(pool: Pool, executor: Executor, tenant_id: int) -> bool:
     """Write the oldest noted changes of a tenant; return whether there were any, and nobody else writes them."""
-    run = on_executor(executor)
+    run = on_executor(executor, "upkeep")
     async with transaction(pool) as db:
         if not await db.fetchval(QUERIES["try_to_count_figures"], LOCK, tenant_id):
             return False

@@ -51,14 +51,16 @@ async def _check(
 ) -> None:
     async with snapshot(store.pool) as db:
         countries = await read_countries(db, store.tenant_id)
-        (sums,) = await sums_by(db, on_executor(executor), store.tenant_id, chosen, [by], {"country": countries})
+        (sums,) = await sums_by(
+            db, on_executor(executor, "reading"), store.tenant_id, chosen, [by], {"country": countries}
+        )
     keys = _keys(store, countries.names)
     assert _exact(sums) == sums_of(rows, lambda row: tuple(keys[name](row) for name in by))
 
 
 async def _check_suppliers(store: StoredEmissions, executor: Executor) -> None:
     async with snapshot(store.pool) as db:
-        sums = await sums_by_supplier(db, on_executor(executor), store.tenant_id, Filter())
+        sums = await sums_by_supplier(db, on_executor(executor, "reading"), store.tenant_id, Filter())
     supplier = _keys(store, ())["supplier"]
     expected = sums_of(store.visible, lambda row: (supplier(row),))
     assert {key: value[:2] for key, value in _exact(sums).items()} == {key: v[:2] for key, v in expected.items()}
@@ -122,7 +124,7 @@ async def test_a_filter_by_upload_or_supplier_reads_segments(mixed: Stages) -> N
 async def test_another_tenant_sees_nothing(mixed: Stages, pool: Pool, tenant_id: int) -> None:
     async with snapshot(pool) as db:
         for chosen in (Filter(), Filter(upload_id=mixed.uploads[0])):
-            (sums,) = await sums_by(db, on_executor(mixed.executor), tenant_id, chosen, [["factor"]])
+            (sums,) = await sums_by(db, on_executor(mixed.executor, "reading"), tenant_id, chosen, [["factor"]])
             assert not len(sums)
 
 
