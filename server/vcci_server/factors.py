@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc
 
+from vcci_server.acting import acting
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
 from vcci_server.factor_changes import changed_records, check_batch, check_name, factor_ids
@@ -18,10 +19,9 @@ from vcci_server.factor_messages import (
     set_message,
 )
 from vcci_server.factor_search import FactorSearch, check_search, scope
-from vcci_server.logs import request_id
 from vcci_server.prices import import_starter
 from vcci_server.storage import activations, factor_changes, factor_differences, factors
-from vcci_server.storage.activations import LAST, THE_SERVER, Actor
+from vcci_server.storage.activations import LAST, THE_SERVER
 from vcci_server.storage.factors import FIRST, FactorSetRecord, StoredFactor
 from vcci_server.storage.pool import Pool
 from vcci_server.tokens import read_token, write_token
@@ -86,7 +86,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
             made = await factors.import_set(
                 *(self._pool, tenant_id, received.spec.display_name, records),
                 base_id=base_id,
-                activate_by=_actor() if received.spec.activate else None,
+                activate_by=acting() if received.spec.activate else None,
             )
         if received.spec.activate:
             await self._cache.activated(tenant_id)
@@ -145,7 +145,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
         set_id = resource_id(request.name, COLLECTION)
-        activated = await factors.activate(self._pool, tenant_id, set_id, _actor())
+        activated = await factors.activate(self._pool, tenant_id, set_id, acting())
         await self._cache.activated(tenant_id)
         return set_message(activated)
 
@@ -181,7 +181,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
             made = await factor_changes.make_version(
                 *(self._pool, tenant_id, set_id, changed),
                 display_name=display_name,
-                activate_by=_actor() if activate else None,
+                activate_by=acting() if activate else None,
             )
         if activate:
             await self._cache.activated(tenant_id)
@@ -195,7 +195,3 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
 
     async def _set(self, tenant_id: int, name: str, field: str) -> FactorSetRecord:
         return await factors.get_set(self._pool, tenant_id, resource_id(name, COLLECTION, field))
-
-
-def _actor() -> Actor:
-    return Actor(caller().subject, request_id.get())

@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from vcci.v1 import price_service_pb2 as pb
 from vcci.v1 import price_service_pb2_grpc
 
+from vcci_server.acting import acting
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
 from vcci_server.importers import prices_csv, starter_prices
 from vcci_server.price_import import receive
-from vcci_server.price_messages import COLLECTION, price_message, set_message
-from vcci_server.storage import prices
+from vcci_server.price_messages import COLLECTION, activation_message, price_message, set_message
+from vcci_server.storage import price_activations, prices
+from vcci_server.storage.activations import LAST, THE_SERVER
 from vcci_server.storage.pool import Pool
-from vcci_server.storage.prices import FIRST, LAST
+from vcci_server.storage.prices import FIRST
 from vcci_server.tokens import read_token, write_token
 from vcci_server.validation import MAX_STRING_BYTES, Problems, page_size, resource_id
 
@@ -24,7 +26,7 @@ STARTER_NAME = "Starter prices"
 async def import_starter(pool: Pool, tenant_id: int) -> None:
     """Import the starter set and activate it."""
     records = await asyncio.to_thread(lambda: prices_csv.read(starter_prices()))
-    await prices.import_set(pool, tenant_id, STARTER_NAME, records, activate=True)
+    await prices.import_set(pool, tenant_id, STARTER_NAME, records, activate_by=THE_SERVER)
 
 
 class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
@@ -62,9 +64,10 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
             base_id = received.base_set_id
             base = [] if base_id is None else await prices.read_set(self._pool, tenant_id, base_id)
             records = await asyncio.to_thread(received.records, base)
-            name, activate = received.spec.display_name, received.spec.activate
-            made = await prices.import_set(self._pool, tenant_id, name, records, activate=activate)
-        if activate:
+            activate_by = acting() if received.spec.activate else None
+            name = received.spec.display_name
+            made = await prices.import_set(self._pool, tenant_id, name, records, activate_by=activate_by)
+        if activate_by is not None:
             await self._cache.activated(tenant_id)
         return set_message(made)
 
@@ -83,16 +86,31 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
     async def ActivatePriceSet(self, request: pb.ActivatePriceSetRequest, context: object) -> pb.PriceSet:
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
-        activated = await prices.activate(self._pool, tenant_id, resource_id(request.name, COLLECTION))
+        activated = await prices.activate(self._pool, tenant_id, resource_id(request.name, COLLECTION), acting())
         await self._cache.activated(tenant_id)
         return set_message(activated)
 
     async def DeactivatePriceSet(self, request: pb.DeactivatePriceSetRequest, context: object) -> pb.PriceSet:
         """Leave the tenant without an active set, if it is this one; in this process at once."""
         tenant_id = caller().tenant_id
-        deactivated = await prices.deactivate(self._pool, tenant_id, resource_id(request.name, COLLECTION))
+        set_id = resource_id(request.name, COLLECTION)
+        deactivated = await prices.deactivate(self._pool, tenant_id, set_id, acting())
         await self._cache.activated(tenant_id)
         return set_message(deactivated)
+
+    async def ListPriceSetActivations(
+        self, request: pb.ListPriceSetActivationsRequest, context: object
+    ) -> pb.ListPriceSetActivationsResponse:
+        """List who activated what, newest first."""
+        tenant_id = caller().tenant_id
+        size = page_size(request.page_size, 50, 1_000)
+        before = read_token(request.page_token, "price activations", tenant_id, default=LAST)
+        found = await price_activations.list_activations(self._pool, tenant_id, limit=size + 1, before=before)
+        more = len(found) > size
+        token = write_token("price activations", tenant_id, found[size - 1].activation_id) if more else ""
+        return pb.ListPriceSetActivationsResponse(
+            activations=map(activation_message, found[:size]), next_page_token=token
+        )
 
     async def _set_id(self, tenant_id: int, name: str) -> int:
         """Return the id of a set that exists, of the active one when there is no name."""

@@ -55,6 +55,7 @@ TABLE: Mapping[str, Mapping[str, Roles]] = {
         "ListPriceSets": ALL,
         "ActivatePriceSet": ADMINISTERING,
         "DeactivatePriceSet": ADMINISTERING,
+        "ListPriceSetActivations": READING,
     },
     "vcci.v1.EmissionService": {
         "StreamEmissions": READING,

@@ -214,6 +214,10 @@ def test_prices_are_imported_listed_and_activated(on_server: Run, tmp_path: Path
         assert "amount         1,008.608 USD" in converted  # 1,000 EUR x 1.0811 x 292.655 / 313.689
     finally:
         assert on_server("prices", "activate", starter["name"]).exit_code == 0
+    back, there = on_server("prices", "history", "--limit", 2, "--json").stdout.splitlines()[:2]
+    assert (json.loads(back)["price_set"], json.loads(back)["previous_price_set"]) == (starter["name"], made["name"])
+    assert json.loads(there)["price_set"] == made["name"]
+    assert f"{made['name']}  {starter['name']}" in on_server("prices", "history").stdout
     assert "a rate of XOF to USD for 2024" in on_server(*spend, "--quantity", 1).stderr
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
 from uuid import uuid4
 
+import asyncpg
 import grpc
 import pytest
 from google.type.date_pb2 import Date
@@ -267,6 +268,38 @@ async def test_a_new_tenant_has_the_starter_prices_active(server: ServerProcess)
 # What is wrong
 
 
+async def test_the_history_tells_who_activated_and_deactivated_what(
+    server: ServerProcess, client: AsyncClient, tenant: str, pool: Pool
+) -> None:
+    first, second = await imported(client, *LINES), await imported(client, LINES[0], activate=False)
+    await client.activate_price_set(first.name)  # it is already
+    await client.deactivate_price_set(second.name)  # it is not
+    async with AsyncClient(server.listening, server.token(tenant, subject="auditor")) as auditor:
+        await auditor.activate_price_set(second.name)
+        await auditor.deactivate_price_set(second.name)
+    history = [item async for item in client.list_price_set_activations()]
+    assert [(item.price_set, item.previous_price_set, item.subject == "auditor") for item in history] == [
+        ("", second.name, True),
+        (second.name, first.name, True),
+        (first.name, "", False),
+    ]
+    assert len({item.request_id for item in history}) == 3
+    for change in ("UPDATE price_set_activations SET subject = ''", "DELETE FROM price_set_activations"):
+        with pytest.raises(asyncpg.RestrictViolationError, match="only ever added"):
+            await pool.execute(change)
+
+
+async def test_pages_of_the_history_follow_each_other(client: AsyncClient) -> None:
+    made = [await imported(client, rate("USD", 2023, 1.0 + number)) for number in range(3)]
+    call = client.connection.prices.ListPriceSetActivations
+    first = await client.connection.call(call, pb.ListPriceSetActivationsRequest(page_size=2))
+    second = await client.connection.call(
+        call, pb.ListPriceSetActivationsRequest(page_size=2, page_token=first.next_page_token)
+    )
+    assert [item.price_set for item in (*first.activations, *second.activations)] == [each.name for each in made[::-1]]
+    assert not second.next_page_token
+
+
 @pytest.mark.parametrize(
     ("lines", "field"),
     [
@@ -346,4 +379,5 @@ def test_the_tests_call_every_rpc_of_the_contract() -> None:
     service = pb.DESCRIPTOR.services_by_name["PriceService"]
     assert [method.name for method in service.methods] == [
         *("ListPrices", "ImportPriceSet", "ListPriceSets", "ActivatePriceSet", "DeactivatePriceSet"),
+        "ListPriceSetActivations",
     ]

@@ -168,6 +168,7 @@ class Client:
     list_price_sets = _iterating(AsyncClient.list_price_sets)
     activate_price_set = _waiting(AsyncClient.activate_price_set)
     deactivate_price_set = _waiting(AsyncClient.deactivate_price_set)
+    list_price_set_activations = _iterating(AsyncClient.list_price_set_activations)
 
     stream_emissions = _iterating(AsyncClient.stream_emissions)
     get_dashboard = _waiting(AsyncClient.get_dashboard)

@@ -8,15 +8,16 @@ from hashlib import sha256
 from operator import attrgetter
 
 import asyncpg
-from vcci_engine.errors import NotFound, WrongState
+from vcci_engine.errors import WrongState
 from vcci_engine.prices import NO_PRICES, Prices, build_prices
 
 from vcci_server.importers.price_record import INDEX, RATE, PriceKey, PriceRecord
 from vcci_server.importers.prices_csv import write_csv
+from vcci_server.storage import price_activations
+from vcci_server.storage.activations import LAST, Actor
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
-LAST = 2**63 - 1  # a set id above all others
 FIRST: PriceKey = (0, "", 0, 0)  # a key before all others
 _COLUMNS = ("kind", "currency", "year", "month", "value", "source_note")
 _key = attrgetter("key")
@@ -37,7 +38,7 @@ class PriceSetRecord:
 
 
 async def import_set(
-    pool: Pool, tenant_id: int, display_name: str, records: Sequence[PriceRecord], *, activate: bool = False
+    pool: Pool, tenant_id: int, display_name: str, records: Sequence[PriceRecord], *, activate_by: Actor | None = None
 ) -> PriceSetRecord:
     """Store a set, each key once, or return the one with the same contents, all or nothing."""
     ordered, content_hash = await asyncio.to_thread(_canonical, records)
@@ -50,8 +51,8 @@ async def import_set(
             set_id = await db.fetchval(QUERIES["select_price_set_by_hash"], tenant_id, content_hash)
         else:
             await _copy(db, tenant_id, set_id, ordered)
-        if activate:
-            await _activate(db, tenant_id, set_id)
+        if activate_by is not None:
+            await price_activations.activate(db, tenant_id, set_id, activate_by)
         return await _set(db, tenant_id, set_id)
 
 
@@ -60,17 +61,17 @@ def union(base: Iterable[PriceRecord], records: Iterable[PriceRecord]) -> list[P
     return list({record.key: record for record in (*base, *records)}.values())
 
 
-async def activate(pool: Pool, tenant_id: int, set_id: int) -> PriceSetRecord:
+async def activate(pool: Pool, tenant_id: int, set_id: int, by: Actor) -> PriceSetRecord:
     """Make a set the active one, and tell every process that listens."""
     async with transaction(pool) as db:
-        await _activate(db, tenant_id, set_id)
+        await price_activations.activate(db, tenant_id, set_id, by)
         return await _set(db, tenant_id, set_id)
 
 
-async def deactivate(pool: Pool, tenant_id: int, set_id: int) -> PriceSetRecord:
+async def deactivate(pool: Pool, tenant_id: int, set_id: int, by: Actor) -> PriceSetRecord:
     """Leave the tenant without an active set, if it is this one, and tell every process that listens."""
     async with transaction(pool) as db:
-        await db.execute(QUERIES["deactivate_price_set"], tenant_id, set_id)
+        await price_activations.deactivate(db, tenant_id, set_id, by)
         return await _set(db, tenant_id, set_id)
 
 
@@ -160,20 +161,11 @@ async def _copy(db: Connection, tenant_id: int, set_id: int, records: Sequence[P
     )
 
 
-async def _activate(db: Connection, tenant_id: int, set_id: int) -> None:
-    if await db.fetchrow(QUERIES["activate_price_set"], tenant_id, set_id) is None:
-        raise _no_set(set_id)
-
-
 async def _set(db: Connection, tenant_id: int, set_id: int) -> PriceSetRecord:
     row = await db.fetchrow(QUERIES["select_price_set"], tenant_id, set_id)
     if row is None:
-        raise _no_set(set_id)
+        raise price_activations.no_set(set_id)
     return _set_record(row)
-
-
-def _no_set(set_id: int) -> NotFound:
-    return NotFound("There is no such price set.", metadata={"name": f"priceSets/{set_id}"})
 
 
 def _set_record(row: asyncpg.Record) -> PriceSetRecord:

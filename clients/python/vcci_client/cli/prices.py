@@ -100,6 +100,32 @@ async def deactivate(client: "AsyncClient", name: str, as_json: bool) -> None:
     _print_sets([await client.deactivate_price_set(resource("priceSets", name))], as_json)
 
 
+@prices.command()
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@json_option
+@with_client
+async def history(client: "AsyncClient", limit: int, as_json: bool) -> None:
+    """List who activated or deactivated which set, newest first."""
+    found = await first(client.list_price_set_activations(), limit)
+    shown = found[: limit or None]
+    if as_json:
+        for item in shown:
+            print_json(item)
+        return
+    rows = (
+        (
+            item.activate_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S"),
+            item.price_set or "none",
+            item.previous_price_set,
+            item.subject or "the server",
+            item.request_id,
+        )
+        for item in shown
+    )
+    print_table(("when, UTC", "activated", "instead of", "by", "request"), rows)
+    print_more(found, limit)
+
+
 def _what(price: "Price") -> str:
     return f"per {price.base_currency}" if price.base_currency else "price index"
 

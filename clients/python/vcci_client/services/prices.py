@@ -50,6 +50,13 @@ class Prices(Service):
         request = pb.DeactivatePriceSetRequest(name=name)
         return await self.connection.call(self.connection.prices.DeactivatePriceSet, request)
 
+    async def list_price_set_activations(self) -> AsyncIterator[pb.PriceSetActivation]:
+        """Yield who activated or deactivated which set, newest first."""
+        method = self.connection.prices.ListPriceSetActivations
+        async for page in self.connection.pages(method, pb.ListPriceSetActivationsRequest()):
+            for activation in page.activations:
+                yield activation
+
 
 async def _import_requests(spec: pb.PriceSetSpec, contents: Contents) -> AsyncIterator[pb.ImportPriceSetRequest]:
     yield pb.ImportPriceSetRequest(spec=spec)

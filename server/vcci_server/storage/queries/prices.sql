@@ -34,11 +34,22 @@ WITH activated AS (
 SELECT price_set_id, pg_notify('vcci_factors', tenant_id::text) FROM activated;
 
 -- name: deactivate_price_set
--- Does nothing when another set is active.
+-- Index: active_price_sets_pkey.
 WITH ended AS (
     DELETE FROM active_price_sets WHERE tenant_id = $1 AND price_set_id = $2::bigint RETURNING tenant_id
 )
 SELECT pg_notify('vcci_factors', tenant_id::text) FROM ended;
+
+-- name: insert_price_activation
+INSERT INTO price_set_activations (tenant_id, price_set_id, previous_set_id, subject, request_id)
+VALUES ($1, $2, $3, $4, $5);
+
+-- name: list_price_activations
+-- Index: price_set_activations_pkey, backwards.
+SELECT * FROM price_set_activations
+WHERE tenant_id = $1 AND activation_id < $2::bigint
+ORDER BY activation_id DESC
+LIMIT $3;
 
 -- name: select_active_price_set
 -- Index: active_price_sets_pkey.
