@@ -86,6 +86,10 @@ SERVICES = [
 COLLECT_EVERY = 20_000  # objects that were made and are left; 700 by default
 METADATA_BYTES = 32 << 10  # the boundary refuses a quarter of it and says why; beyond, gRPC itself refuses
 PING_MS, PING_TIMEOUT_MS = 30_000, 10_000  # a client that has gone silently is found after 40 s
+HANDSHAKE_MS = 5_000  # for a client that has connected to say that it speaks HTTP/2
+# Calls that wait to be taken up. gRPC's own thousand is filled by one client that resets what it calls at once, and
+# then the calls of others are ended: this is more than the connections of a few such clients may have.
+MAX_WAITING_CALLS = 20_000
 LEAST_GRACE_S = 1.0
 
 logger = logging.getLogger(__name__)
@@ -335,6 +339,10 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
         ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),  # of a ping that gRPC has sent before, to measure the line
         ("grpc.http2.min_ping_interval_without_data_ms", PING_TIMEOUT_MS),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_concurrent_streams", settings.max_connection_calls),
+        ("grpc.server.max_pending_requests", MAX_WAITING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING_CALLS),
     ]
 
 

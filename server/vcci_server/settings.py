@@ -76,6 +76,11 @@ class Settings:
     max_batch_rows: int = _setting(250_000, "rows", "of one batch: one transaction, 10 MB as columns")
     max_in_flight_bytes: int = _setting(256 << 20, "bytes", "batches in memory over all streams")
     max_streams: int = _setting(100, "streams", "uploads and calculations open at once")
+    max_connection_calls: int = _setting(
+        1_000,
+        "calls",
+        "open at once on one connection; it refuses some beyond, or when they come and go at once",
+    )
     credits: int = _setting(8, "batches", "of one stream unacknowledged: enough to hide a commit of 20 ms")
     drain_s: float = _setting(20.0, "s", "from SIGTERM until what is still open is closed; Kubernetes kills after 30")
     log_format: str = _setting("auto", "auto, json or console", "auto: console on a terminal, else JSON")

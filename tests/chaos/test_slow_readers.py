@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 import grpc.aio
-import psutil
 import pytest
 from vcci.v1 import emission_service_pb2
 from vcci.v1 import upload_service_pb2 as pb
 
+from tests.memory import Memory
 from tests.server_process import ServerProcess, running_server
 from tests.uploads import Uploads, Writer, columns
 from tests.waiting import POLL_S, until
@@ -26,21 +26,6 @@ MESSAGE = columns(
     quantity=[-1.0] * WRONG + [1.0] * (ROWS - WRONG),
     references=[f"{row:0128}" for row in range(ROWS)],
 )
-
-
-class Memory:
-    """A server's resident memory beyond what it was at first, and at most."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._process = psutil.Process(server.pid)
-        self._first = self._process.memory_info().rss
-        self.growth = 0
-
-    def sample(self) -> int:
-        """Look; return the memory."""
-        rss: int = self._process.memory_info().rss
-        self.growth = max(self.growth, rss - self._first)
-        return rss
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +62,7 @@ async def test_a_writer_that_reads_no_answer_is_not_read_either(server: ServerPr
         name = await uploads.create()
         async with uploads.writing(name) as writer:
             await writer.ask(batch(0), batch(1))
-            memory, sent = Memory(server), [0, 1]
+            memory, sent = Memory(server.pid), [0, 1]
             sending = asyncio.create_task(send_all(writer, sent))
             await quiet(lambda: memory.sample() and len(sent))
             assert len(sent) < BATCHES / 4, "the server has stopped reading"
@@ -95,7 +80,7 @@ async def test_readers_that_stop_reading_cost_a_page_each(server: ServerProcess)
         request = emission_service_pb2.StreamEmissionsRequest()
         warm = uploads.emissions.StreamEmissions(request, metadata=uploads.metadata)
         rows = sum([response.emissions.rows async for response in warm])
-        memory = Memory(server)
+        memory = Memory(server.pid)
         calls = [uploads.emissions.StreamEmissions(request, metadata=uploads.metadata) for _ in range(READERS)]
         streams = [aiter(call) for call in calls]
         first = [(await anext(stream)).emissions.rows for stream in streams]
