@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from importlinter.cli import lint_imports
+from vcci_server.roles import TABLE
 
 from tests.contract import METHODS
 
@@ -27,6 +28,11 @@ def test_every_rpc_has_a_handler_a_client_call_and_a_test() -> None:
         if not re.search(pattern.format(rpc), sources)
     ]
     assert not missing, "\n".join(missing)
+
+
+def test_every_rpc_is_in_the_table_of_roles_and_no_other() -> None:
+    named = {f"/{service}/{method}" for service, methods in TABLE.items() for method in methods}
+    assert named == {method.path for method in METHODS}, "server/vcci_server/roles.py: who may call it?"
 
 
 def _rpcs() -> list[str]:

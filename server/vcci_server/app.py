@@ -38,7 +38,7 @@ from vcci.v1 import (
 from vcci_cluster import Executor, open_executor
 
 from vcci_server.admission import Admission
-from vcci_server.auth import Authenticator, load_secret
+from vcci_server.auth import Authenticator, DevelopmentTokens, load_secret
 from vcci_server.boundary import Boundary
 from vcci_server.cache import FactorCache
 from vcci_server.calculations import CalculationServicer
@@ -46,7 +46,9 @@ from vcci_server.emissions import EmissionServicer
 from vcci_server.factors import FactorServicer, ensure_starter
 from vcci_server.health import Health
 from vcci_server.hotspots import HotspotServicer
+from vcci_server.issuer import Issuer
 from vcci_server.keeping import Keeping
+from vcci_server.keys import KeySet
 from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.operations import OperationsServicer
 from vcci_server.prices import PriceServicer
@@ -167,6 +169,7 @@ class _Parts:
     partitions: PartitionKeeper
     suppliers: SupplierStore
     keeping: Keeping
+    authenticator: Authenticator
 
 
 async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Parts:
@@ -195,7 +198,33 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
         database_url, pool, partitions, executor, observe=metrics.observe_work, beside=recalculation.run
     )
     await stack.enter_async_context(running(background.run()))
-    return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping)
+    authenticator = await stack.enter_async_context(_authenticator(settings, pool))
+    return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping, authenticator)
+
+
+@asynccontextmanager
+async def _authenticator(settings: Settings, pool: Pool) -> AsyncIterator[Authenticator]:
+    """Who checks tokens: with the keys of an issuer, which are followed, else with the development secret."""
+    tenant_id = partial(tenants.tenant_id, pool)
+    if not settings.jwks:
+        yield Authenticator(DevelopmentTokens(secret_of(settings)), tenant_id)
+        return
+    keys = KeySet(settings.jwks)
+    authenticator = Authenticator(_issuer(settings, keys), tenant_id)
+    keys.on_change = authenticator.forget
+    async with running(keys.follow()):
+        yield authenticator
+
+
+def _issuer(settings: Settings, keys: KeySet) -> Issuer:
+    return Issuer(
+        keys,
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_skew_s,
+        settings.jwt_tenant_claim,
+        settings.jwt_roles_claim,
+    )
 
 
 class Service:
@@ -205,8 +234,7 @@ class Service:
 
     def __init__(self, settings: Settings, parts: _Parts) -> None:
         self.health = Health(partial(_check, parts), SERVICES)
-        authenticator = Authenticator(secret_of(settings), partial(tenants.tenant_id, parts.pool))
-        self.server = _server(settings, Boundary(authenticator, parts.metrics, settings.max_message_bytes))
+        self.server = _server(settings, Boundary(parts.authenticator, parts.metrics, settings.max_message_bytes))
         admission = Admission(
             max_bytes=settings.max_in_flight_bytes,
             max_streams=settings.max_streams,

@@ -1,25 +1,25 @@
-"""Who calls: bearer tokens, HS256 JSON Web Tokens with the claims `sub`, `tenant`, `roles` and `exp`."""
+"""Who calls: who it is, what they may do, how they showed it, and until when; and tokens for development."""
 
 import os
 import secrets
 import stat
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jwt
 from vcci_engine.errors import Unauthenticated, shown
 
 from vcci_server.settings import SettingsError
 
-ALGORITHM = "HS256"
-CLAIMS = ["exp", "sub", "tenant", "roles"]
+DEVELOPMENT_ALGORITHM = "HS256"
+LATEST = 4_102_444_800  # the year 2100: a token does not outlive it
 MOST_REMEMBERED = 4_096  # tokens, and tenants
 
 K = TypeVar("K")
@@ -68,11 +68,28 @@ def set_caller(who: Principal) -> None:
     _caller.set(who)
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says."""
+
+    subject: str
+    tenant: str
+    roles: frozenset[Role]
+    expires_at: float  # seconds since 1970
+
+
+class Tokens(Protocol):
+    """Those tokens that are taken."""
+
+    async def claims(self, token: str) -> Claims:
+        """Return what a token says; raise Unauthenticated or an error of PyJWT."""
+
+
 class Authenticator:
     """Checks tokens. One that was right is remembered by its hash until it expires: a call costs microseconds."""
 
-    def __init__(self, secret: str, tenant_id: TenantId, *, clock: Callable[[], float] = time.time) -> None:
-        self._secret = secret
+    def __init__(self, tokens: Tokens, tenant_id: TenantId, *, clock: Callable[[], float] = time.time) -> None:
+        self._tokens = tokens
         self._load_tenant_id = tenant_id
         self._clock = clock
         self._known: dict[bytes, Principal] = {}
@@ -83,21 +100,29 @@ class Authenticator:
         known = self._known.get(_digest(token))
         return known if known and known.expires_at > self._clock() else None
 
+    def forget(self) -> None:
+        """Check every token again: the keys have changed."""
+        self._known.clear()
+
+    def seconds_left(self, who: Principal) -> float:
+        """How long the credentials of a call are still valid."""
+        return who.expires_at - self._clock()
+
     async def check(self, token: str) -> Principal:
         """Return the caller of a token, or raise Unauthenticated."""
         try:
-            claims = jwt.decode(token, self._secret, algorithms=[ALGORITHM], options={"require": CLAIMS})
+            claims = await self._tokens.claims(token)
         except jwt.ExpiredSignatureError as error:
-            raise Unauthenticated("the token has expired") from error
-        except jwt.InvalidTokenError as error:
+            raise Unauthenticated("the token has expired", reason="CREDENTIALS_EXPIRED") from error
+        except (jwt.InvalidTokenError, RecursionError) as error:
             raise Unauthenticated("the token is not valid for this server") from error
-        tenant = claims["tenant"]
-        if not isinstance(tenant, str):
-            raise Unauthenticated("the token's claim `tenant` is not a text")
-        roles, expires_at = roles_of(claims["roles"]), float(claims["exp"])
-        who = Principal(await self._tenant_id(tenant), tenant, claims["sub"], roles, Means.TOKEN, expires_at)
+        who = await self._principal(claims, Means.TOKEN)
         _remember(self._known, _digest(token), who)
         return who
+
+    async def _principal(self, claims: Claims, means: Means) -> Principal:
+        tenant_id = await self._tenant_id(claims.tenant)
+        return Principal(tenant_id, claims.tenant, claims.subject, claims.roles, means, claims.expires_at)
 
     async def _tenant_id(self, tenant: str) -> int:
         if tenant not in self._tenant_ids:
@@ -118,18 +143,34 @@ def _remember(known: dict[K, V], key: K, value: V) -> None:
     known[key] = value
 
 
-def roles_of(claim: object) -> frozenset[Role]:
-    """Return the roles that a claim lists, or names with spaces between; those that are not ours are left out."""
-    names = claim.split() if isinstance(claim, str) else claim
+def read_claims(given: Mapping[str, Any], *, tenant: str = "tenant", roles: str = "roles") -> Claims:
+    """Return a token's claims, of which `tenant` and `roles` have these names; raise Unauthenticated."""
+    if not isinstance(given.get(tenant), str):
+        raise Unauthenticated(f"the token has no claim `{tenant}` that is a text")
+    listed = given.get(roles, [])
+    names = listed.split() if isinstance(listed, str) else listed
     if not isinstance(names, list):
-        raise Unauthenticated("the token's claim `roles` is neither a list nor a text")
-    return frozenset(role for role in Role if role in names)
+        raise Unauthenticated(f"the token's claim `{roles}` is neither a list nor a text")
+    of_ours = frozenset(role for role in Role if role in names)
+    return Claims(given["sub"], given[tenant], of_ours, float(min(int(given["exp"]), LATEST)))
+
+
+@dataclass(frozen=True, slots=True)
+class DevelopmentTokens:
+    """Tokens that this service makes for itself, signed with a secret of its own."""
+
+    secret: str = field(repr=False)
+
+    async def claims(self, token: str) -> Claims:
+        """Return what a token says; raise Unauthenticated or an error of PyJWT."""
+        options: Any = {"require": ["exp", "sub"]}
+        return read_claims(jwt.decode(token, self.secret, algorithms=[DEVELOPMENT_ALGORITHM], options=options))
 
 
 def make_token(secret: str, tenant: str, subject: str, lifetime_s: float, roles: Iterable[Role] = (Role.ADMIN,)) -> str:
-    """Return a token that is valid from now on."""
+    """Return a token for development that is valid from now on."""
     claims = {"sub": subject, "tenant": tenant, "roles": [*roles], "exp": time.time() + lifetime_s}
-    return jwt.encode(claims, secret, ALGORITHM)
+    return jwt.encode(claims, secret, DEVELOPMENT_ALGORITHM)
 
 
 def load_secret(state_dir: Path) -> str:

@@ -5,10 +5,12 @@ A handler raises errors of the tree in `vcci_engine.errors`. It may return or yi
 stream can be read on after it.
 """
 
+import asyncio
 import itertools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -17,7 +19,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from vcci_engine.errors import InvalidField, InvalidInput, Unauthenticated, VcciError
 
-from vcci_server.auth import Authenticator, Principal, set_caller
+from vcci_server.auth import Authenticator, Principal, caller, set_caller
 from vcci_server.logs import request_id
 from vcci_server.metrics import CallMeter, Metrics
 from vcci_server.roles import check_role, roles_for
@@ -31,6 +33,7 @@ OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 MAX_METADATA_BYTES = 8_192
 COMPRESSION = "x-response-compression"  # in the metadata of a call
 MAX_REQUEST_ID = 128
+EXPIRED = "the credentials have expired while the call went on: come again with new ones"
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         make, kind, inner = _kind(handler)
         meter = CallMeter(self._metrics, kind, method)
         run = _run_stream if handler.response_streaming else _run_unary
+        long = handler.request_streaming or handler.response_streaming
         allowed = None if method.startswith(OPEN_SERVICES) else roles_for(method)
 
         async def call(request: Any, context: Context) -> Any:
@@ -83,10 +87,15 @@ class Boundary(grpc.aio.ServerInterceptor):
                 metadata = context.invocation_metadata() or ()
                 self._identify(context, metadata)
                 if allowed is not None:
-                    who = await self._authenticate(metadata)
-                    check_role(who, allowed, method)
+                    await self._authenticate(metadata)
+                    check_role(caller(), allowed, method)
                 _compress(context, metadata)
-                response = await run(inner, _readable(request, handler.request_streaming), context)
+                readable = _readable(request, handler.request_streaming)
+                if long and allowed is not None:
+                    async with self._while_valid(caller()):
+                        response = await run(inner, readable, context)
+                else:
+                    response = await run(inner, readable, context)
                 status = "OK"
             except grpc.aio.AbortError:
                 status = _status_name(context)
@@ -126,13 +135,22 @@ class Boundary(grpc.aio.ServerInterceptor):
         if size > MAX_METADATA_BYTES:
             raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
 
-    async def _authenticate(self, metadata: Metadata) -> Principal:
+    async def _authenticate(self, metadata: Metadata) -> None:
         scheme, _, token = _value(metadata, "authorization").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated
-        who = self._authenticator.remembered(token) or await self._authenticator.check(token)
-        set_caller(who)
-        return who
+        set_caller(self._authenticator.remembered(token) or await self._authenticator.check(token))
+
+    @asynccontextmanager
+    async def _while_valid(self, who: Principal) -> AsyncIterator[None]:
+        """Cancel the body when the credentials expire: a stream may last for days."""
+        try:
+            async with asyncio.timeout(self._authenticator.seconds_left(who)) as limit:
+                yield
+        except TimeoutError as error:
+            if limit.expired():
+                raise Unauthenticated(EXPIRED, reason="CREDENTIALS_EXPIRED") from error
+            raise
 
 
 def _compress(context: Context, metadata: Metadata) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from vcci_cluster import DEFAULT_RAY_THRESHOLD_S, Lane, RayOptions
 
+from vcci_server.keys import is_url, may_be_fetched
 from vcci_server.lane_settings import lanes_of
 from vcci_server.validation import BatchLimits
 
@@ -70,8 +71,16 @@ class Settings:
         "other limits of lanes: `simulation: in_flight=1, time_limit_s=60` (cluster.md)",
     )
     token_secret: str = _setting(
-        "", "text", "HS256 key of the tokens, 32 bytes or more; empty: made once in the state folder", secret=True
+        "", "text", "key of development tokens, 32 bytes or more; empty: made once in the state folder", secret=True
     )
+    jwks: str = _setting(
+        "", "path or URL", "key set of the token issuer, https:// or a file; empty: only tokens of VCCI_TOKEN_SECRET"
+    )
+    jwt_issuer: str = _setting("", "text", "claim `iss` of the tokens; needed with VCCI_JWKS")
+    jwt_audience: str = _setting("", "text", "claim `aud` of the tokens; needed with VCCI_JWKS")
+    jwt_tenant_claim: str = _setting("tenant", "text", "name of the claim that has the tenant")
+    jwt_roles_claim: str = _setting("roles", "text", "name of the claim that lists the roles")
+    jwt_skew_s: float = _setting(30.0, "s", "by which the issuer's clock may differ", may_be_zero=True)
     max_message_bytes: int = _setting(16 << 20, "bytes", "of one message; 1 MiB is fastest")
     max_batch_rows: int = _setting(250_000, "rows", "of one batch: one transaction, 10 MB as columns")
     max_in_flight_bytes: int = _setting(256 << 20, "bytes", "batches in memory over all streams")
@@ -162,8 +171,21 @@ def _check(settings: Settings) -> None:
         lanes_of(settings.lanes)
     except ValueError as error:
         raise SettingsError(f"VCCI_LANES: {error}") from error
+    _check_issuer(settings)
     _check_choice("log_format", settings.log_format, ("auto", "json", "console"))
     _check_choice("log_level", settings.log_level, ("debug", "info", "warning", "error"))
+
+
+def _check_issuer(settings: Settings) -> None:
+    if not settings.jwks:
+        if settings.jwt_issuer or settings.jwt_audience:
+            raise SettingsError("VCCI_JWKS: the token issuer's key set is not given, but its name or audience is")
+        return
+    for name in ("jwt_issuer", "jwt_audience"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{PREFIX}{name.upper()}: needed with VCCI_JWKS, or tokens for others would be taken")
+    if is_url(settings.jwks) and not may_be_fetched(settings.jwks):
+        raise SettingsError(f"VCCI_JWKS: found {settings.jwks!r}, expected https:// (http:// on this machine only)")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

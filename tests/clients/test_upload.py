@@ -8,16 +8,27 @@ from pathlib import Path
 
 import pytest
 from vcci.v1 import upload_service_pb2 as pb
+from vcci.v1.emission_pb2 import EmissionFilter
 from vcci_client import AsyncClient
 from vcci_client.appender import Progress, Stage
 from vcci_client.encode import Form
-from vcci_client.errors import AlreadyStarted, BatchRefused, OutOfStep, UploadInterrupted, WriterFenced, WrongState
+from vcci_client.errors import (
+    AlreadyStarted,
+    BatchRefused,
+    OutOfStep,
+    Unauthenticated,
+    UploadInterrupted,
+    WriterFenced,
+    WrongState,
+)
 from vcci_client.files.rows import activities_of
 from vcci_client.row_errors import count_by_reason
 from vcci_client.upload import UploadOptions
+from vcci_server.auth import load_secret, make_token
 
 from tests.clients.samples import CSV, HEADER, write_all
-from tests.server_process import running_server
+from tests.server_process import ServerProcess, running_server
+from tests.waiting import until
 
 ROW = {"supplier_code": "S-1", "category": 1, "reporting_period": "2024-Q1", "quantity": 10, "unit": "USD"}
 FACTOR = {"factor": "naics:331110"}
@@ -38,6 +49,35 @@ async def test_rows_are_stored_and_summed_up(client: AsyncClient) -> None:
     assert 0 < summary.kg_co2e_low < summary.kg_co2e_high
     assert summary.rows_per_second == pytest.approx(summary.rows / summary.seconds)
     assert (await client.get_upload(summary.upload)).state == pb.Upload.STATE_FINALIZED
+
+
+async def test_an_upload_outlives_its_tokens(server: ServerProcess) -> None:
+    secret, made = load_secret(server.state_dir), []
+
+    def new_token() -> str:
+        made.append(make_token(secret, "default", "test", 2.0))
+        return made[-1]
+
+    async def as_tokens_expire() -> AsyncIterator[dict[str, object]]:
+        for row in rows(300):
+            if row["quantity"] in (100, 200):
+                used = len(made)
+                await until(lambda: len(made) > used)  # noqa: B023  awaited at once
+            yield row
+
+    async with AsyncClient(server.listening, new_token) as client:
+        summary = await client.upload(as_tokens_expire(), unique(batch_rows=50))
+        pages = [page async for page in client.stream_emissions(EmissionFilter(upload=summary.upload))]
+    assert (summary.rows, summary.committed, summary.rejected) == (300, 300, 0)
+    assert sorted(row for page in pages for row in page.emissions.row) == [*range(300)]
+
+
+async def test_a_token_that_cannot_be_renewed_ends_the_upload(server: ServerProcess) -> None:
+    token = make_token(load_secret(server.state_dir), "default", "test", -1.0)
+    async with AsyncClient(server.listening, token) as client:
+        with pytest.raises(Unauthenticated) as raised:
+            await client.upload(rows(10), unique())
+    assert raised.value.reason == "CREDENTIALS_EXPIRED"
 
 
 async def test_every_kind_of_source_comes_to_the_same(client: AsyncClient) -> None:

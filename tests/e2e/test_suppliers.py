@@ -135,7 +135,7 @@ async def test_answers_are_compressed_when_the_call_asks_for_it(server: ServerPr
 
 async def test_an_unknown_compression_is_refused(server: ServerProcess) -> None:
     async with AsyncClient(server.listening, server.token()) as client:
-        client.connection.metadata += (("x-response-compression", "br"),)
+        client.connection.further += (("x-response-compression", "br"),)
         with pytest.raises(InvalidRequest) as raised:
             await client.get_dashboard()
     assert raised.value.problems[0].field == "metadata.x-response-compression"

@@ -8,7 +8,7 @@ import grpc.aio
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc as rpc
 from vcci_client import AsyncClient
-from vcci_server.auth import Authenticator, make_token
+from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.cache import FactorCache
 from vcci_server.factors import FactorServicer
@@ -60,7 +60,9 @@ async def served(pool: Pool, database: str) -> AsyncIterator[FactorService]:
     async def tenant_id(name: str) -> int | None:
         return await tenants.tenant_id(pool, name)
 
-    server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), metrics, 4 << 20)])
+    server = grpc.aio.server(
+        interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), metrics, 4 << 20)]
+    )
     async with FactorCache(pool, database, tier=metrics.process_tier) as cache, AsyncExitStack() as stack:
         rpc.add_FactorServiceServicer_to_server(FactorServicer(pool, cache), server)
         port = server.add_insecure_port("127.0.0.1:0")

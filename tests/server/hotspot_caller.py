@@ -8,7 +8,7 @@ from typing import Any
 import grpc.aio
 from vcci.v1 import hotspot_service_pb2 as pb
 from vcci.v1 import hotspot_service_pb2_grpc as rpc
-from vcci_server.auth import Authenticator, make_token
+from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.hotspots import HotspotServicer
 from vcci_server.metrics import Metrics
@@ -56,7 +56,9 @@ async def serve_hotspots(pool: Pool) -> AsyncIterator[Caller]:
         return await tenants.tenant_id(pool, name)
 
     async with mixed_stages(pool) as stages:
-        server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), Metrics(), 4 << 20)])
+        server = grpc.aio.server(
+            interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), Metrics(), 4 << 20)]
+        )
         rpc.add_HotspotServiceServicer_to_server(HotspotServicer(pool, stages.executor), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

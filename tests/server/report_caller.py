@@ -12,7 +12,7 @@ from vcci.v1 import emission_service_pb2, emission_service_pb2_grpc
 from vcci.v1 import report_service_pb2 as pb
 from vcci.v1 import report_service_pb2_grpc as rpc
 from vcci_cluster import Executor
-from vcci_server.auth import Authenticator, make_token
+from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.emissions import EmissionServicer
 from vcci_server.metrics import Metrics
@@ -103,7 +103,9 @@ async def serve_reports(pool: Pool, executor: Executor | None = None) -> AsyncIt
         return await tenants.tenant_id(pool, name)
 
     async with mixed_stages(pool) as stages:
-        server = grpc.aio.server(interceptors=[Boundary(Authenticator(SECRET, tenant_id), Metrics(), 4 << 20)])
+        server = grpc.aio.server(
+            interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), Metrics(), 4 << 20)]
+        )
         rpc.add_ReportServiceServicer_to_server(ReportServicer(pool, executor or stages.executor), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, stages.executor), server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -8,12 +8,23 @@ from pathlib import Path
 import jwt
 import pytest
 from vcci_engine.errors import Unauthenticated
-from vcci_server.auth import MOST_REMEMBERED, Authenticator, Means, Principal, Role, load_secret, make_token, roles_of
+from vcci_server.auth import (
+    MOST_REMEMBERED,
+    Authenticator,
+    DevelopmentTokens,
+    Means,
+    Principal,
+    Role,
+    load_secret,
+    make_token,
+    read_claims,
+)
 from vcci_server.settings import SettingsError
 
 SECRET = "a secret of the tests, long enough"
 FAR = 4_102_444_800  # the year 2100
 RIGHT = {"sub": "ann", "tenant": "acme", "roles": ["admin"], "exp": FAR}
+NEEDED = ("sub", "tenant", "exp")
 
 
 class Clock:
@@ -38,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def authenticator(clock: Clock) -> Authenticator:
-    return Authenticator(SECRET, clock.tenant_id, clock=clock.time)
+    return Authenticator(DevelopmentTokens(SECRET), clock.tenant_id, clock=clock.time)
 
 
 async def test_a_checked_token_is_remembered_until_it_expires(authenticator: Authenticator, clock: Clock) -> None:
@@ -81,7 +92,7 @@ def _without(claim: str) -> str:
     [
         "",
         "a.b.c",
-        *(_without(claim) for claim in RIGHT),
+        *(_without(claim) for claim in NEEDED),
         jwt.encode(RIGHT | {"tenant": 7}, SECRET),
         jwt.encode(RIGHT | {"roles": 7}, SECRET),
         jwt.encode(RIGHT | {"exp": 1}, SECRET),
@@ -89,16 +100,36 @@ def _without(claim: str) -> str:
         jwt.encode(RIGHT, SECRET * 2, algorithm="HS512"),
         jwt.encode(RIGHT, "", algorithm="none"),
     ],
-    ids=["empty", "no token", *(f"no {claim}" for claim in RIGHT), "tenant", "roles", "old", "key", "HS512", "none"],
+    ids=["empty", "no token", *(f"no {claim}" for claim in NEEDED), "tenant", "roles", "old", "key", "HS512", "none"],
 )
 async def test_a_token_that_is_not_right_is_refused(authenticator: Authenticator, token: str) -> None:
     with pytest.raises(Unauthenticated):
         await authenticator.check(token)
 
 
-@pytest.mark.parametrize("claim", ["reader uploader", ["uploader", "reader", "reader", 7]])
-def test_roles_are_a_list_or_words(claim: object) -> None:
-    assert roles_of(claim) == {Role.READER, Role.UPLOADER}
+@pytest.mark.parametrize("listed", ["reader uploader", ["uploader", "reader", "reader", 7]])
+def test_roles_are_a_list_or_words(listed: object) -> None:
+    assert read_claims(RIGHT | {"roles": listed}).roles == {Role.READER, Role.UPLOADER}
+
+
+def test_a_token_without_roles_has_none() -> None:
+    assert not read_claims({"sub": "ann", "tenant": "acme", "exp": FAR}).roles
+
+
+def test_claims_have_the_names_that_the_issuer_gives_them() -> None:
+    claims = read_claims(RIGHT | {"org": "other", "groups": ["reader"]}, tenant="org", roles="groups")
+    assert (claims.tenant, claims.roles) == ("other", frozenset({Role.READER}))
+
+
+def test_no_token_outlives_the_century() -> None:
+    assert read_claims(RIGHT | {"exp": 10**400}).expires_at == FAR
+
+
+async def test_tokens_are_checked_again_when_the_keys_have_changed(authenticator: Authenticator) -> None:
+    token = make_token(SECRET, "acme", "ann", 60)
+    await authenticator.check(token)
+    authenticator.forget()
+    assert authenticator.remembered(token) is None
 
 
 def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The interceptor on a real server and a real port, with a servicer whose calls end in every way."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,9 +16,10 @@ from vcci import columns
 from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
 from vcci.v1 import explanation_pb2
+from vcci.v1.activity_pb2 import ActivityColumns
 from vcci_engine.errors import FieldProblem, InvalidFields, NotFound, Overloaded, Unavailable, WriterFenced
 from vcci_server.app import grpc_options
-from vcci_server.auth import Authenticator, caller, make_token
+from vcci_server.auth import Authenticator, DevelopmentTokens, caller, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.metrics import Metrics
 from vcci_server.settings import Settings
@@ -27,6 +29,7 @@ from tests.waiting import until
 
 SECRET = "a secret of the tests, long enough"
 MAX_BYTES = 10_000
+LIFETIME_S = 600.0
 
 
 def _raise(what: str) -> None:
@@ -124,9 +127,9 @@ async def _tenant_id(name: str) -> int | None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Bench]:
+async def serving(clock: Callable[[], float] = time.time) -> AsyncIterator[Bench]:
     metrics = Metrics()
-    boundary = Boundary(Authenticator(SECRET, _tenant_id), metrics, MAX_BYTES)
+    boundary = Boundary(Authenticator(DevelopmentTokens(SECRET), _tenant_id, clock=clock), metrics, MAX_BYTES)
     server = grpc.aio.server(interceptors=[boundary], options=grpc_options(Settings()))
     rpc.add_CalculationServiceServicer_to_server(Servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -152,7 +155,7 @@ async def test_a_handler_knows_its_caller(bench: Bench) -> None:
         ([], "UNAUTHENTICATED"),
         ([("authorization", "Basic abc")], "UNAUTHENTICATED"),
         ([("authorization", "Bearer abc")], "UNAUTHENTICATED"),
-        ([("authorization", f"Bearer {make_token(SECRET, 'acme', 'x', -60)}")], "UNAUTHENTICATED"),
+        ([("authorization", f"Bearer {make_token(SECRET, 'acme', 'x', -60)}")], "CREDENTIALS_EXPIRED"),
         ([("authorization", f"Bearer {make_token(SECRET + '!', 'acme', 'x', 3600)}")], "UNAUTHENTICATED"),
         ([("authorization", f"Bearer {make_token(SECRET, 'nobody', 'x', 3600)}")], "UNKNOWN_TENANT"),
     ],
@@ -168,6 +171,25 @@ async def test_a_stream_without_a_token_is_refused(bench: Bench) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await anext(aiter(bench.stub.CalculateStream(iter([pb.CalculateStreamRequest()]))))
     assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def _read_to_the_end(call: Any) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
+@pytest.mark.parametrize("unit", ["", "flood"], ids=["a stream that waits", "a stream that writes"])
+async def test_a_stream_ends_when_its_token_expires(unit: str) -> None:
+    expires_at = LIFETIME_S + time.time()
+    async with serving(clock=lambda: expires_at - 0.3) as bench:
+        token = make_token(SECRET, "acme", "tester", LIFETIME_S)
+        call: Any = bench.stub.CalculateStream(metadata=[("authorization", f"Bearer {token}")])
+        if unit:
+            await call.write(pb.CalculateStreamRequest(columns=ActivityColumns(units=[unit])))
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await _read_to_the_end(call)
+    assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert detail(status_of(raised.value), error_details_pb2.ErrorInfo).reason == "CREDENTIALS_EXPIRED"
 
 
 async def test_standard_status_libraries_read_the_details(bench: Bench) -> None:

@@ -14,10 +14,7 @@ from tests.server_process import ServerProcess
 NOT_PROTOBUF = b"\xff"
 
 
-def test_every_method_of_every_service_is_in_the_table_and_no_other() -> None:
-    assert {method.path for method in METHODS} == {
-        f"/{service}/{method}" for service, methods in TABLE.items() for method in methods
-    }
+def test_every_service_that_is_served_is_known_to_these_tests() -> None:
     assert {method.service for method in METHODS} == set(SERVICES)
 
 

@@ -106,6 +106,27 @@ def test_an_address_of_version_6_is_split() -> None:
     assert split_address("[::1]:50051") == ("::1", 50051)
 
 
+ISSUER = {"VCCI_JWKS": "/keys.json", "VCCI_JWT_ISSUER": "https://login.example", "VCCI_JWT_AUDIENCE": "vcci"}
+
+
+@pytest.mark.parametrize("name", ISSUER)
+def test_an_issuer_is_given_whole(name: str) -> None:
+    assert from_environment(ISSUER).jwks == "/keys.json"
+    with pytest.raises(SettingsError, match=name):
+        from_environment({other: value for other, value in ISSUER.items() if other != name})
+
+
+@pytest.mark.parametrize("url", ["http://login.example/keys", "ftp://login.example/keys", "file:///keys.json"])
+def test_keys_do_not_come_over_a_line_that_anybody_may_write_on(url: str) -> None:
+    with pytest.raises(SettingsError, match="https://"):
+        from_environment(ISSUER | {"VCCI_JWKS": url})
+
+
+@pytest.mark.parametrize("url", ["https://login.example/keys", "http://127.0.0.1:80/keys"])
+def test_keys_come_over_tls_or_from_this_machine(url: str) -> None:
+    assert from_environment(ISSUER | {"VCCI_JWKS": url}).jwks == url
+
+
 def test_secrets_stay_out_of_what_is_printed() -> None:
     secret = "0123456789abcdef0123456789abcdef"
     names = [variable(setting) for setting in fields(Settings) if setting.metadata["secret"]]

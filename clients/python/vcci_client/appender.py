@@ -19,7 +19,7 @@ from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.error_pb2 import ErrorReason
 
 from vcci_client.append_call import AppendCall
-from vcci_client.connection import Connection, Pauses, is_passing
+from vcci_client.connection import Connection, Pauses
 from vcci_client.errors import BatchRefused, ServerError, Unavailable, UploadInterrupted
 from vcci_client.window import BatchesFrom, Window
 
@@ -79,7 +79,7 @@ class Appender:
             self._window.close()
 
     async def _pause(self, error: ServerError) -> None:
-        if not is_passing(error):
+        if not self._connection.is_passing(error):
             raise error
         self._report(stage=Stage.WAITING, problem=str(error))
         try:

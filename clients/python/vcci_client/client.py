@@ -7,7 +7,7 @@ from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from vcci_client.connection import Connection
+from vcci_client.connection import Connection, Token
 from vcci_client.services.calculations import Calculations
 from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
@@ -25,12 +25,13 @@ R = TypeVar("R")
 class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Reports):
     """A connection to a server: `async with AsyncClient() as client`.
 
-    The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; the token is a bearer token,
-    else VCCI_TOKEN. With `gzip` the server compresses what it answers, for slow lines. Resources are the messages of
-    the contract (`vcci.v1`), errors those of `vcci_client.errors`.
+    The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051. The token is a bearer token,
+    else VCCI_TOKEN; or a function that each call asks for one that does not expire at once: an upload whose token
+    expires goes on with the next. With `gzip` the server compresses what it answers, for slow lines. Resources are the
+    messages of the contract (`vcci.v1`), errors those of `vcci_client.errors`.
     """
 
-    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
+    def __init__(self, address: str = "", token: Token = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
         super().__init__(Connection(address, token, timeout_s=timeout_s, gzip=gzip))
 
     async def __aenter__(self) -> "AsyncClient":
@@ -104,7 +105,7 @@ async def _next(items: AsyncIterator[R], end: object) -> R | object:
 class Client:
     """AsyncClient for programs without an event loop: the same methods, which wait, and iterators. For any thread."""
 
-    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
+    def __init__(self, address: str = "", token: Token = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
         async def connect() -> AsyncClient:
             return AsyncClient(address, token, timeout_s=timeout_s, gzip=gzip)
 

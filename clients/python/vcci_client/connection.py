@@ -5,7 +5,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -47,6 +47,8 @@ GZIP = (("x-response-compression", "gzip"),)
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 
+Token = str | Callable[[], str]  # a bearer token, or what gives the one that is valid now
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -54,12 +56,11 @@ A = TypeVar("A")
 class Connection:
     """A channel and the services behind it. Make it inside a running event loop."""
 
-    def __init__(self, address: str = "", token: str = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
+    def __init__(self, address: str = "", token: Token = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
         self.address = address or os.environ.get("VCCI_SERVER") or DEFAULT_ADDRESS
         self.timeout_s = timeout_s
-        token = token or os.environ.get("VCCI_TOKEN", "")
-        authorization = (("authorization", f"Bearer {token}"),) if token else ()
-        self.metadata = (*authorization, *(GZIP if gzip else ()))
+        self._token = token or os.environ.get("VCCI_TOKEN", "")
+        self.further: tuple[tuple[str, str], ...] = GZIP if gzip else ()  # metadata of each call
         self.channel = grpc.aio.insecure_channel(self.address, OPTIONS)
         self.uploads = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
@@ -72,6 +73,16 @@ class Connection:
         self.hotspots = hotspot_service_pb2_grpc.HotspotServiceStub(self.channel)
         self.reports = report_service_pb2_grpc.ReportServiceStub(self.channel)
 
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The metadata of a call that begins now."""
+        token = self._token() if callable(self._token) else self._token
+        return (*((("authorization", f"Bearer {token}"),) if token else ()), *self.further)
+
+    def is_passing(self, error: ServerError) -> bool:
+        """Whether the same call may succeed later, with the token that there will be then."""
+        return is_passing(error) or (error.reason == "CREDENTIALS_EXPIRED" and callable(self._token))
+
     async def call(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, *, patience_s: float = 0.0) -> A:
         """Call a unary method; while the server cannot be reached, try again for `patience_s`.
 
@@ -83,7 +94,7 @@ class Connection:
                 return await method(request, metadata=self.metadata, timeout=self.timeout_s)
             except grpc.aio.AioRpcError as rpc_error:
                 error = self.error(rpc_error)
-                if not is_passing(error):
+                if not self.is_passing(error):
                     raise error from None
                 await pauses.wait(error)
 

@@ -9,7 +9,7 @@ from google.type.date_pb2 import Date
 from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 
-from vcci_client.connection import Pauses, Service, is_passing
+from vcci_client.connection import Pauses, Service
 from vcci_client.errors import Unavailable
 
 PATIENCE_S = 60.0
@@ -48,7 +48,7 @@ class Emissions(Service):
                 ended = True
             except grpc.aio.AioRpcError as rpc_error:
                 error = self.connection.error(rpc_error)
-                if not is_passing(error):
+                if not self.connection.is_passing(error):
                     raise error from None
                 await pauses.wait(error)
             finally:

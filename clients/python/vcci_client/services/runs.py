@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from vcci.v1 import calculation_service_pb2, emission_pb2, run_pb2
 from vcci.v1 import run_service_pb2 as pb
 
-from vcci_client.connection import Pauses, Service, is_passing
+from vcci_client.connection import Pauses, Service
 
 PATIENCE_S = 60.0
 PER_PAGE = 10_000
@@ -67,7 +67,7 @@ class Runs(Service):
                 return
             except grpc.aio.AioRpcError as rpc_error:
                 error = self.connection.error(rpc_error)
-                if not is_passing(error):
+                if not self.connection.is_passing(error):
                     raise error from None
                 await pauses.wait(error)
             finally:
