@@ -72,6 +72,7 @@ TABLE: Mapping[str, Mapping[str, Roles]] = {
         "GetReport": READING,
         "ListReports": READING,
         "DownloadReport": READING,
+        "DeleteReport": ANALYSING,
     },
     "vcci.v1.RunService": {
         "GetRun": READING,
