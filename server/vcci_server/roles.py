@@ -80,6 +80,7 @@ TABLE: Mapping[str, Mapping[str, Roles]] = {
         "WatchRun": READING,
         "ListRunDifferences": READING,
         "ListRunRowErrors": READING,
+        "DeleteRun": ANALYSING,
     },
     "google.longrunning.Operations": {
         "GetOperation": READING,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from itertools import islice
 
 from google.longrunning import operations_proto_pb2 as longrunning
+from google.protobuf.empty_pb2 import Empty
 from vcci.v1 import calculation_service_pb2, run_pb2, run_service_pb2_grpc
 from vcci.v1 import run_service_pb2 as pb
 from vcci_cluster import Executor
@@ -100,6 +101,11 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             row_errors=[row_error_message(row["upload_id"], row) for row in rows[:size]],
             next_page_token=write_token(scope, tenant_id, key) if key else "",
         )
+
+    async def DeleteRun(self, request: pb.DeleteRunRequest, context: object) -> Empty:
+        """Delete a run that has ended, with its results."""
+        await runs.delete(self._pool, caller().tenant_id, resource_id(request.name, "runs"))
+        return Empty()
 
     async def begin(self, request: calculation_service_pb2.RecalculateRequest) -> longrunning.Operation:
         """Begin a run, or return the operation of the one with the same request id."""

@@ -97,6 +97,14 @@ def test_a_year_is_restated_and_the_table_says_what_changed_and_why(
     assert values == [50.0, 100.0, 300.0]
 
 
+def test_a_run_is_deleted_by_its_name(commands: Commands, inventory: tuple[str, str]) -> None:
+    upload, new = inventory
+    (run,) = commands.lines("recalculate", "--factor-set", new, "--upload", upload)
+    assert commands.run("runs", "delete", run["name"]).output == f"{run['name']} is deleted\n"
+    assert run["name"] not in [listed["name"] for listed in commands.lines("runs", "list")]
+    assert "There is no such run" in commands.run("runs", "delete", run["name"][5:], status=1).output
+
+
 def test_an_operation_that_is_done_stays_as_it_is_when_it_is_cancelled(
     commands: Commands, inventory: tuple[str, str]
 ) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -249,6 +250,22 @@ async def test_a_cancelled_run_stores_nothing_more_and_leaves_nothing(inventory:
     end = await inventory.get(run)
     assert (end.state, end.rows_done) == ("cancelled", cancelled.rows_done)
     assert 0 < end.rows_done < end.rows_total
+
+
+async def test_what_a_deleted_run_has_stored_goes_when_it_was_kept_long_enough(
+    inventory: Inventory, executor: Executor
+) -> None:
+    deleted, other = await inventory.begin(), await inventory.begin()
+    async with at_work(inventory.pool, executor, 200_000):
+        assert {(await inventory.ended(run)).state for run in (deleted, other)} == {"succeeded"}
+    kept = await inventory.stored(other)
+    await runs.delete(inventory.pool, inventory.tenant_id, deleted.run_id)
+    await runs.sweep(inventory.pool)
+    assert await inventory.left(deleted) == await inventory.left(other) > 0
+    await runs.sweep(inventory.pool, kept=timedelta(0))
+    assert await inventory.left(deleted) == 0
+    assert await inventory.stored(other) == kept
+    assert not await inventory.pool.fetchval("SELECT count(*) FROM runs WHERE run_id = $1", deleted.run_id)
 
 
 async def test_an_upload_abandoned_meanwhile_is_left_out(inventory: Inventory, executor: Executor) -> None:

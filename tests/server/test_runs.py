@@ -22,7 +22,7 @@ from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError, WrongState
 from vcci_server.storage.embedded import embedded_database
 
-from tests.recalculations import Rows, check_run, factor, import_sets, quarter_of, rows_of, ug, upload
+from tests.recalculations import UG_PER_KG, Rows, check_run, factor, import_sets, quarter_of, rows_of, ug, upload
 from tests.server_process import ServerProcess, running_server
 
 ROWS = 3_000
@@ -493,6 +493,62 @@ async def test_a_run_that_goes_on_cannot_be_read_as_of(client: AsyncClient, serv
                     assert await refusal(call) == (grpc.StatusCode.FAILED_PRECONDITION, "RUN_NOT_SUCCEEDED")
         finally:
             await db.close()
+
+
+async def test_a_deleted_run_is_gone_and_what_was_ingested_stays(client: AsyncClient) -> None:
+    _, new = await import_sets(client)
+    await upload(client, ROWS)
+    before = await rows_of(client)
+    request_id = uuid4().hex
+    deleted = await recalculated(client, factor_set=new, request_id=request_id)
+    other = await recalculated(client, factor_set=new)
+    changed = await rows_of(client, as_of=other.name)
+    await client.delete_run(deleted.name)
+    for call in (
+        client.get_run(deleted.name),
+        client.get_operation(deleted.operation),
+        client.delete_run(deleted.name),
+        client.aggregate_emissions(emission_filter=EmissionFilter(as_of=deleted.name)),
+        first(client.stream_emissions(EmissionFilter(as_of=deleted.name))),
+        first(client.list_run_differences(deleted.name)),
+    ):
+        assert await refusal(call) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
+    wrong = client.connection.call(client.connection.runs.DeleteRun, pb.DeleteRunRequest(name="uploads/1"))
+    assert (await refusal(wrong))[0] == grpc.StatusCode.INVALID_ARGUMENT
+    assert [run.name async for run in client.list_runs()] == [other.name]
+    assert await rows_of(client) == before
+    assert await rows_of(client, as_of=other.name) == changed
+    assert await refusal(client.recalculate(factor_set=new, request_id=request_id)) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "REQUEST_ID_REUSED",
+    )
+
+
+async def test_a_stream_goes_on_when_its_run_is_deleted(client: AsyncClient) -> None:
+    _, new = await import_sets(client)
+    for seed in (1, 2):
+        await upload(client, 101_000, seed=seed)  # more than a page each
+    run = await recalculated(client, factor_set=new)
+    whole = await rows_of(client, as_of=run.name)
+    stream = client.stream_emissions(EmissionFilter(as_of=run.name))
+    kg_co2e = [*(await anext(stream)).kg_co2e]
+    await client.delete_run(run.name)
+    async for columns in stream:
+        kg_co2e.extend(columns.kg_co2e)
+    assert sorted(round(kg * UG_PER_KG) for kg in kg_co2e) == sorted(row.ug for row in whole.values())
+
+
+async def test_a_run_that_goes_on_cannot_be_deleted(client: AsyncClient, server: ServerProcess) -> None:
+    _, new = await import_sets(client)
+    await upload(client, 100)
+    run = await recalculated(client, factor_set=new)
+    async with embedded_database(server.state_dir) as url:
+        db = await asyncpg.connect(url)
+        number = int(run.name[5:])
+        await db.execute("UPDATE runs SET state = 'running', rows_done = rows_done - 1 WHERE run_id = $1", number)
+        refused = await refusal(client.delete_run(run.name))
+        await db.close()
+    assert refused == (grpc.StatusCode.FAILED_PRECONDITION, "RUN_GOES_ON")
 
 
 async def test_runs_are_listed_newest_first_page_by_page_and_watched_to_their_end(client: AsyncClient) -> None:

@@ -141,6 +141,7 @@ class Client:
     wait_for_run = _waiting(AsyncClient.wait_for_run)
     list_run_differences = _iterating(AsyncClient.list_run_differences)
     list_run_row_errors = _iterating(AsyncClient.list_run_row_errors)
+    delete_run = _waiting(AsyncClient.delete_run)
     get_operation = _waiting(AsyncClient.get_operation)
     list_operations = _iterating(AsyncClient.list_operations)
     wait_operation = _waiting(AsyncClient.wait_operation)

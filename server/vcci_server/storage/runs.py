@@ -1,12 +1,13 @@
 """Runs: recalculations of a tenant, each a row of the ledger and a long-running operation."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
 import asyncpg
 from vcci_engine.errors import NotFound, WrongState
 
+from vcci_server.storage.merging import KEPT
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position
@@ -62,7 +63,10 @@ async def create(pool: Pool, tenant_id: int, new: NewRun, chosen: Filter) -> Run
     async with transaction(pool) as db:
         made = await db.fetchrow(QUERIES["insert_run"], tenant_id, *fields)
         if made is None:
-            return _same(record(await db.fetchrow(QUERIES["select_run_by_request"], tenant_id, new.request_id)), new)
+            found = await db.fetchrow(QUERIES["select_run_by_request"], tenant_id, new.request_id)
+            if found is not None and found["deleted_at"] is not None:
+                raise _reused(record(found), "for a run that was deleted")
+            return _same(record(found), new)
         run_id = made["run_id"]
         await db.execute(QUERIES["insert_run_uploads"], tenant_id, run_id, chosen.upload_id)
         counted = await db.fetchrow(
@@ -73,12 +77,13 @@ async def create(pool: Pool, tenant_id: int, new: NewRun, chosen: Filter) -> Run
 
 def _same(made: RunRecord, new: NewRun) -> RunRecord:
     if made.request != new.request:
-        raise WrongState(
-            f"request id {new.request_id!r} was used before, for another recalculation",
-            reason="REQUEST_ID_REUSED",
-            metadata={"run": f"runs/{made.run_id}"},
-        )
+        raise _reused(made, "for another recalculation")
     return made
+
+
+def _reused(made: RunRecord, what: str) -> WrongState:
+    message = f"request id {made.request_id!r} was used before, {what}"
+    return WrongState(message, reason="REQUEST_ID_REUSED", metadata={"run": f"runs/{made.run_id}"})
 
 
 async def get(pool: Pool, tenant_id: int, run_id: int) -> RunRecord:
@@ -128,6 +133,18 @@ async def forget(pool: Pool, tenant_id: int, run_id: int) -> None:
         await db.execute(QUERIES["forget_operation"], tenant_id, run_id)
 
 
+async def delete(pool: Pool, tenant_id: int, run_id: int) -> None:
+    """Delete a run that has ended; what it stored stays for those who read it, until `sweep` deletes it."""
+    async with transaction(pool) as db:
+        await fetch(db, tenant_id, run_id)
+        if not await db.fetchval(QUERIES["delete_run"], tenant_id, run_id):
+            raise WrongState(
+                f"runs/{run_id} goes on: cancel operations/{run_id} first",
+                reason="RUN_GOES_ON",
+                metadata={"name": f"runs/{run_id}", "operation": f"operations/{run_id}"},
+            )
+
+
 async def to_do(pool: Pool, most: int) -> list[RunRecord]:
     """Return runs that go on, of all tenants, oldest first of each."""
     async with connection(pool) as db:
@@ -146,14 +163,18 @@ async def end(pool: Pool, run: RunRecord, done: Position, state: State, error: b
         await db.execute(QUERIES["end_run"], run.tenant_id, run.run_id, state, error, *done[:4])
 
 
-async def sweep(pool: Pool, *, timeout_s: float = 3600.0) -> None:
-    """Delete what runs that did not succeed have left."""
+async def sweep(pool: Pool, *, kept: timedelta = KEPT, timeout_s: float = 3600.0) -> None:
+    """Delete what runs that did not succeed have left, and runs that were deleted a while ago."""
     async with connection(pool) as db:
         left = await db.fetch(QUERIES["runs_to_sweep"])
-    for tenant_id, run_id in left:
-        async with transaction(pool) as db:
-            await db.execute(QUERIES["delete_run_segments"], tenant_id, run_id, timeout=timeout_s)
-            await db.execute(QUERIES["delete_run_sums"], tenant_id, run_id, timeout=timeout_s)
+        deleted = await db.fetch(QUERIES["runs_to_delete"], kept)
+    for rows, is_last in ((left, False), (deleted, True)):
+        for tenant_id, run_id in rows:
+            async with transaction(pool) as db:
+                await db.execute(QUERIES["delete_run_segments"], tenant_id, run_id, timeout=timeout_s)
+                await db.execute(QUERIES["delete_run_sums"], tenant_id, run_id, timeout=timeout_s)
+                if is_last:
+                    await db.execute(QUERIES["drop_run"], tenant_id, run_id)
 
 
 def record(row: asyncpg.Record | None) -> RunRecord:

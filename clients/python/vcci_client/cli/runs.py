@@ -146,6 +146,16 @@ async def errors(client: "AsyncClient", name: str, limit: int, as_json: bool) ->
     print_more(found, limit)
 
 
+@runs.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@with_client
+async def delete(client: "AsyncClient", names: tuple[str, ...]) -> None:
+    """Delete the runs NAME, `runs/3` or `3`, and their results, for good; what was ingested stays."""
+    for name in names:
+        await client.delete_run(resource("runs", name))
+        click.echo(f"{resource('runs', name)} is deleted")
+
+
 @click.group()
 def operations() -> None:
     """List and cancel long-running operations."""

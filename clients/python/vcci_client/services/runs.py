@@ -92,6 +92,10 @@ class Runs(Service):
             for error in page.row_errors:
                 yield error
 
+    async def delete_run(self, name: str) -> None:
+        """Delete a run that has ended, with its results; what was ingested stays."""
+        await self.connection.call(self.connection.runs.DeleteRun, pb.DeleteRunRequest(name=name))
+
     async def get_operation(self, name: str) -> longrunning.Operation:
         """Return `operations/{operation}`."""
         request = longrunning.GetOperationRequest(name=name)

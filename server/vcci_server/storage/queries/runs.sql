@@ -40,11 +40,11 @@ SELECT * FROM runs WHERE tenant_id = $1 AND request_id = $2;
 
 -- name: select_run
 -- Index: runs_pkey.
-SELECT * FROM runs WHERE tenant_id = $1 AND run_id = $2;
+SELECT * FROM runs WHERE tenant_id = $1 AND run_id = $2 AND deleted_at IS NULL;
 
 -- name: list_runs
 -- Index: runs_pkey, backwards. $4: also those whose operations were deleted.
-SELECT * FROM runs WHERE tenant_id = $1 AND run_id < $2 AND ($4::boolean OR NOT forgotten)
+SELECT * FROM runs WHERE tenant_id = $1 AND run_id < $2 AND ($4::boolean OR NOT forgotten) AND deleted_at IS NULL
 ORDER BY run_id DESC LIMIT $3;
 
 -- name: cancel_run
@@ -52,6 +52,17 @@ UPDATE runs SET state = 'cancelled', ended_at = now() WHERE tenant_id = $1 AND r
 
 -- name: forget_operation
 UPDATE runs SET forgotten = true WHERE tenant_id = $1 AND run_id = $2;
+
+-- name: delete_run
+-- Nothing is returned when it goes on: it is to be cancelled first.
+UPDATE runs SET deleted_at = now() WHERE tenant_id = $1 AND run_id = $2 AND state <> 'running' RETURNING true;
+
+-- name: runs_to_delete
+-- Partial index: runs_to_delete.
+SELECT tenant_id, run_id FROM runs WHERE deleted_at < now() - $1::interval ORDER BY deleted_at LIMIT 100;
+
+-- name: drop_run
+DELETE FROM runs WHERE tenant_id = $1 AND run_id = $2;
 
 -- name: runs_to_do
 -- Oldest first. Partial index: runs_to_do.
