@@ -65,7 +65,7 @@ def find_scales(
     cases = []
     for pair, number in (divmod(value, len(targets)) for value in codes.tolist()):
         unit, of = divmod(pair, len(input_sets))
-        amount = _amount_unit(units[unit], input_sets[of])
+        amount = amount_unit(units[unit], input_sets[of])
         target = targets[number] if number != len(targets) - 2 else Target(amount)  # a supplier's own: per its unit
         cases.append(_Case(amount, target, input_sets[of]))
     if table.prices.by_month and any(case.is_exchange for case in cases):
@@ -174,7 +174,7 @@ def _is_for(amount: Unit | None, method: int) -> bool:
     return any(amount.dimensions == unit.dimensions for unit in map(parse, units) if unit)
 
 
-def _amount_unit(unit: Unit | None, inputs: Sequence[Input]) -> Unit | None:
+def amount_unit(unit: Unit | None, inputs: Sequence[Input]) -> Unit | None:
     """Return the unit of a quantity with its inputs; `currency` in an input's unit is the quantity's.
 
     None when the unit is not understood, or has no currency and needs one.

@@ -39,7 +39,7 @@ def _year(number: int) -> str:
     return str(FIRST_YEAR + number)
 
 
-def _method(number: int) -> str:
+def method_label(number: int) -> str:
     return Method.Name(number).removeprefix("METHOD_").lower()  # type: ignore[arg-type]
 
 
@@ -51,7 +51,7 @@ DIMENSIONS: Mapping[int, Dimension] = {
     pb.DIMENSION_YEAR: Dimension("month", _year, lambda months: months // 12),
     pb.DIMENSION_COUNTRY: Dimension("country"),
     pb.DIMENSION_GROUP: Dimension("group"),
-    pb.DIMENSION_METHOD: Dimension("method", _method),
+    pb.DIMENSION_METHOD: Dimension("method", method_label),
     pb.DIMENSION_FACTOR: Dimension("factor"),
     pb.DIMENSION_SOURCE: Dimension("factor"),
     pb.DIMENSION_METHOD_TIER: Dimension("factor"),

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
-from vcci.v1 import emission_pb2, emission_service_pb2
+from vcci.v1 import activity_pb2, emission_pb2, emission_service_pb2
 from vcci.v1 import report_service_pb2 as pb
 from vcci_engine.dates import FIRST_YEAR, LAST_YEAR
 from vcci_engine.errors import InvalidField
@@ -19,6 +19,10 @@ from vcci_server.validation import MAX_STRING_BYTES, Problems
 
 REPORTS = "reports"
 LISTED, MOST_LISTED = 50, 10_000
+FREIGHT = (
+    activity_pb2.CATEGORY_UPSTREAM_TRANSPORTATION_AND_DISTRIBUTION,
+    activity_pb2.CATEGORY_DOWNSTREAM_TRANSPORTATION_AND_DISTRIBUTION,
+)
 
 KINDS = pb.ReportKind.values()[1:]
 FILE_FORMATS = pb.ReportFormat.values()[1:]
@@ -72,8 +76,12 @@ def supplier_limit(request: pb.GenerateReportRequest) -> int:
 
 def filter_of(request: pb.GenerateReportRequest, period: Period) -> emission_pb2.EmissionFilter:
     """Return which emissions a report is about."""
+    is_freight = request.kind == pb.REPORT_KIND_ISO_14083
     return emission_pb2.EmissionFilter(
-        period_start=_date(period.start), period_end=_date(period.end), as_of=request.as_of
+        period_start=_date(period.start),
+        period_end=_date(period.end),
+        as_of=request.as_of,
+        categories=FREIGHT if is_freight else (),
     )
 
 

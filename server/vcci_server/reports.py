@@ -1,6 +1,6 @@
 """ReportService: documents for people, made in one snapshot, stored, and fetched again."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from hashlib import sha256
 
@@ -15,7 +15,8 @@ from vcci_server.dashboards import Period, last_year
 from vcci_server.emission_filters import check_expression, read_filter
 from vcci_server.report.facts import Facts
 from vcci_server.report.formats import make
-from vcci_server.report.reading import STEPS, Question, read_facts
+from vcci_server.report.question import Question
+from vcci_server.report.reading import Step, read_facts, steps_of
 from vcci_server.report_messages import (
     REPORTS,
     check_generate,
@@ -70,10 +71,11 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
                     period = asked or await last_year(db, tenant_id, await not_folded(db, self._run, tenant_id))
                     created = await db.fetchval(QUERIES["now"])
                     facts = facts_of(request, period, created)
-                    async with aclosing(self._read(db, tenant_id, request, facts)) as steps:
-                        async for done, step in steps:
-                            yield _progress(step, done)
-                yield _progress("writing", len(STEPS))
+                    steps = steps_of(kind_name(request.kind))
+                    async with aclosing(self._read(db, tenant_id, request, facts, steps)) as begun:
+                        async for done, step in begun:
+                            yield _progress(step, done, len(steps))
+                yield _progress("writing", len(steps), len(steps))
                 stored = await self._store(tenant_id, request, facts, await self._render(request, facts))
         yield pb.GenerateReportResponse(report=report_message(stored))
         async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
@@ -109,16 +111,21 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         return Empty()
 
     async def _read(
-        self, db: Connection, tenant_id: int, request: pb.GenerateReportRequest, facts: Facts
+        self,
+        db: Connection,
+        tenant_id: int,
+        request: pb.GenerateReportRequest,
+        facts: Facts,
+        steps: Mapping[str, Step],
     ) -> AsyncGenerator[tuple[int, str]]:
         """Fill the facts; yield how many steps are done, and the next."""
         chosen = await read_filter(db, tenant_id, filter_of(request, facts.period))
         check_expression(chosen, request.gwp_set)
         limit = supplier_limit(request)
         of = Question(db, self._run, self._labels, tenant_id, chosen, request.gwp_set, limit)
-        async with aclosing(read_facts(of, facts)) as steps:
+        async with aclosing(read_facts(of, facts, steps)) as begun:
             done = 0
-            async for step in steps:
+            async for step in begun:
                 if done and not facts.total.rows:
                     raise _nothing(facts.period)
                 yield done, step
@@ -161,8 +168,8 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
             self._under_way -= 1
 
 
-def _progress(step: str, done: int) -> pb.GenerateReportResponse:
-    progress = pb.ReportProgress(step=step, steps_done=done, steps_total=len(STEPS) + 1)
+def _progress(step: str, done: int, reading: int) -> pb.GenerateReportResponse:
+    progress = pb.ReportProgress(step=step, steps_done=done, steps_total=reading + 1)
     return pb.GenerateReportResponse(progress=progress)
 
 

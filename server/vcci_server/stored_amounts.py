@@ -12,10 +12,10 @@ from vcci_engine.suppliers import Suppliers
 
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_over, tally
 from vcci_server.storage.pool import Connection
-from vcci_server.storage.reading import Filter, StoredSegment, pin_version, scan, selected
+from vcci_server.storage.reading import Filter, StoredSegment, pin_version, scan
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Made, chosen_columns, columns_for
-from vcci_server.stored_pieces import Piece, inputs_of, joined
+from vcci_server.stored_pieces import Piece, inputs_of, joined, pieces_of
 
 AMOUNT_COLUMNS = ("category", "method", "period", "quantity", "unit", "factor", "inputs")
 AMOUNT, NOT_CALCULABLE = 0, 1  # the sums of a tally of amounts
@@ -32,7 +32,7 @@ def amounts_of(pieces: Sequence[Piece], units: Units) -> FloatArray:
     amount = np.full(len(meant), np.nan)
     some = [Piece(piece.segment, piece.rows[np.isin(piece.column("factor"), [*units])]) for piece in pieces]
     if some := [piece for piece in some if len(piece.rows)]:
-        emissions = calculate(_activities(some), _table(units), allow_negative=True).emissions
+        emissions = calculate(activities_of(some), _table(units), allow_negative=True).emissions
         amount[np.flatnonzero(meant)[emissions.row]] = emissions.amount
     return amount
 
@@ -56,11 +56,7 @@ async def sum_amounts(
 def _tally(
     segments: Sequence[StoredSegment], *, chosen: Filter, by: Sequence[str], units: Units, made: Made | None
 ) -> Tally:
-    masks = [selected(segment, chosen) for segment in segments]
-    pieces = [
-        Piece(segment, np.arange(segment.n) if mask is None else np.flatnonzero(mask))
-        for segment, mask in zip(segments, masks, strict=True)
-    ]
+    pieces = pieces_of(segments, chosen)
     meant = np.isin(joined(pieces, "factor"), [*units])
     if not meant.any():
         return no_tally(len(by), 2)
@@ -69,7 +65,7 @@ def _tally(
     return tally([keys[name][meant] for name in by], [np.nan_to_num(amount), np.isnan(amount).astype(np.float64)])
 
 
-def _activities(pieces: Sequence[Piece]) -> Activities:
+def activities_of(pieces: Sequence[Piece]) -> Activities:
     """Return rows as activities; what the amount does not depend on is made up."""
     n = sum(len(piece.rows) for piece in pieces)
     factors, factor = np.unique(joined(pieces, "factor"), return_inverse=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from vcci_engine.activities import FloatArray, Positions
 from vcci_engine.segments import decode_inputs, decode_strings
 
-from vcci_server.storage.reading import StoredSegment
+from vcci_server.storage.reading import Filter, StoredSegment, selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,15 @@ class Piece:
             return [""] * len(self.rows)
         strings = decode_strings(self.segment.columns[name], self.segment.n)
         return [strings[row] for row in self.rows.tolist()]
+
+
+def pieces_of(segments: Sequence[StoredSegment], chosen: Filter) -> list[Piece]:
+    """Return the rows of a filter."""
+    masks = [selected(segment, chosen) for segment in segments]
+    return [
+        Piece(segment, np.arange(segment.n) if mask is None else np.flatnonzero(mask))
+        for segment, mask in zip(segments, masks, strict=True)
+    ]
 
 
 Part = list[Piece]  # what goes into one message; the next goes on behind its last segment

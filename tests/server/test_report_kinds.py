@@ -15,6 +15,7 @@ from tests.server.report_caller import DAY, Caller, Made, serve_reports
 CATEGORY, TIER, METHOD = emission_pb.DIMENSION_CATEGORY, emission_pb.DIMENSION_METHOD_TIER, emission_pb.DIMENSION_METHOD
 BEFORE = {"period_start": {**DAY, "year": 2024}, "period_end": DAY}
 ESRS, CDP, IFRS = pb.REPORT_KIND_ESRS_E1_6, pb.REPORT_KIND_CDP_C6, pb.REPORT_KIND_IFRS_S2
+ISO = pb.REPORT_KIND_ISO_14083
 STATED: dict[str, Any] = {
     "currency": "EUR",
     "net_revenue": 2e6,
@@ -132,7 +133,31 @@ async def test_ifrs_has_the_inputs_of_the_estimate(caller: Caller) -> None:
     assert made.tables["categories"]["total"]["t_co2e"] == tiers[()]
 
 
-@pytest.mark.parametrize("kind", [ESRS, CDP, IFRS])
+@pytest.mark.parametrize("gwp_set", ["", "AR6"])
+async def test_transport_is_that_of_freight_and_its_parts_add_up(caller: Caller, gwp_set: str) -> None:
+    made = await caller.generate(kind=ISO, gwp_set=gwp_set)
+    freight = {"filter": {"period_start": DAY, "period_end": {**DAY, "year": 2026}, "categories": [4, 9]}}
+    total = (await tonnes(caller, gwp_set=gwp_set, **freight))[()]
+    assert figures(made, "summary")["Emissions of transport and hubs"] == total
+    hubs = sum(row["t_co2e"] for row in made.tables["hubs"]["rows"])
+    assert made.tables["modes"]["total"]["t_co2e"] + hubs == pytest.approx(total)
+    groups = (await caller.totals(emission_pb.DIMENSION_GROUP, gwp_set=gwp_set, **freight)).groups
+    expected = [(group.keys[0] or "in no chain", group.estimate.kg_co2e / 1000) for group in groups]
+    chains = made.tables["chains"]["rows"]
+    assert [(row["chain"], row["t_co2e"]) for row in chains] == expected
+    for row in chains:
+        assert row["transport_t_co2e"] + row["hubs_t_co2e"] == pytest.approx(row["t_co2e"])
+
+
+async def test_financed_emissions_add_up_to_category_15(caller: Caller) -> None:
+    made = await caller.generate(kind=IFRS, gwp_set="AR6")
+    of_15 = made.tables["categories"]["rows"][14]["t_co2e"]
+    for name in ("asset_classes", "industries"):
+        assert made.tables[name]["total"]["t_co2e"] == pytest.approx(of_15)
+    assert sum(row["t_co2e"] for row in made.tables["portfolios"]["rows"]) == pytest.approx(of_15)
+
+
+@pytest.mark.parametrize("kind", [ESRS, CDP, IFRS, ISO])
 async def test_every_kind_has_its_evidence_and_its_own_file_name(caller: Caller, kind: int) -> None:
     made = await caller.generate(kind=kind)
     assert {"methods", "formulas", "gases", "factors", "factor_sources", "inputs", "uncertainty"} <= {*made.tables}

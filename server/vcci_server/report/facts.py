@@ -44,6 +44,7 @@ class Supplier:
 class Factor:
     """An emission factor, as it was used."""
 
+    factor_id: int
     factor_set: str
     source: str
     key: str
@@ -110,6 +111,32 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """Lines of transport of one chain, factor and method, with amounts of activity in one unit."""
+
+    chain: str  # the group of the lines; empty: none
+    factor_id: int  # 0: the supplier's own, or emissions as it reported them
+    method: str
+    unit: str  # empty: no amount in a unit of transport or of a hub
+    amount: float
+    rows: int
+    tonnes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Lines of investments of one method and industry; money as it was uploaded."""
+
+    method: str
+    industry: str
+    rows: int
+    tonnes: float
+    outstanding: float
+    scored: float  # what is outstanding of those with a data quality score
+    weighted_score: float  # sum of the scores x what is outstanding
+
+
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """A period to compare with, that has emissions."""
 
@@ -154,6 +181,11 @@ class Facts:
     factor_sets: list[DataSet] = field(default_factory=list)
     price_sets: list[DataSet] = field(default_factory=list)
     restatements: list[Restatement] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    chains: list[Amount] = field(default_factory=list)  # the largest, by group
+    chain_count: int = 0
+    holdings: list[Holding] = field(default_factory=list)
+    portfolios: list[Amount] = field(default_factory=list)  # of category 15, by group
     emissions_sha256: str = ""
 
     @property

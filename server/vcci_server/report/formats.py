@@ -3,7 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from vcci_server.report import cdp, esrs, ifrs, inventory, write_csv, write_html, write_json, write_pdf, write_xlsx
+from vcci_server.report import (
+    cdp,
+    esrs,
+    ifrs,
+    inventory,
+    transport,
+    write_csv,
+    write_html,
+    write_json,
+    write_pdf,
+    write_xlsx,
+)
 from vcci_server.report.facts import Facts
 from vcci_server.report.model import Report
 
@@ -27,6 +38,7 @@ KINDS: Mapping[str, Callable[[Facts], Report]] = {
     esrs.KIND: esrs.esrs,
     cdp.KIND: cdp.cdp,
     ifrs.KIND: ifrs.ifrs,
+    transport.KIND: transport.transport,
 }
 
 

@@ -6,6 +6,7 @@ from vcci_server.report.cover import cover
 from vcci_server.report.evidence import evidence
 from vcci_server.report.facts import Facts
 from vcci_server.report.figures import all_scopes
+from vcci_server.report.financed import financed
 from vcci_server.report.layout import SHARE, TONNES, primary, share
 from vcci_server.report.model import Column, Report, Section, Table
 
@@ -35,10 +36,6 @@ ASSUMPTIONS = (
     "listed under Inputs. Further assumptions behind the activity data are the organization's to state."
 )
 VERIFIED = "Whether inputs were verified (B54, B56(b)) is not stored: the organization states it."
-NO_INVESTMENTS = (
-    "No emissions of category 15 are stored for the period. An entity with activities in asset management, commercial "
-    "banking or insurance discloses financed emissions (29(a)(vi)(2), B58 to B63)."
-)
 
 
 def ifrs(facts: Facts) -> Report:
@@ -56,6 +53,7 @@ def ifrs(facts: Facts) -> Report:
                 "Measurement approach, inputs and assumptions",
                 (APPROACH, INPUTS, ASSUMPTIONS, _inputs(facts), VERIFIED),
             ),
+            financed(facts),
             sections.over_time(facts, comparison(facts)),
             sections.suppliers(facts),
             sections.quality(facts),
@@ -63,7 +61,7 @@ def ifrs(facts: Facts) -> Report:
             sections.methods(facts),
             *evidence(facts),
         ),
-        sources=(STANDARD, words.STANDARD, words.GUIDANCE, *words.UNCERTAINTY_SOURCES),
+        sources=(STANDARD, words.STANDARD, words.GUIDANCE, words.PCAF, *words.UNCERTAINTY_SOURCES),
     )
 
 

@@ -1,8 +1,8 @@
 """Reads the facts of a report, step by step, in one snapshot; what is computed is computed off the event loop."""
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
+from typing import TypeAlias
 
 import numpy as np
 from vcci.v1 import emission_pb2
@@ -10,64 +10,49 @@ from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.totals import ug_ints
 
 from vcci_server.dashboards import Period, SuppliersOf, coverage_of, grades_of
-from vcci_server.emission_sums import Summation, Totals
+from vcci_server.emission_sums import Totals
+from vcci_server.report import ifrs, transport
 from vcci_server.report.facts import KG, Amount, Coverage, DataSet, Earlier, Factor, Facts, Gas, Restatement, Supplier
+from vcci_server.report.question import Question
+from vcci_server.report.reading_investments import read_investments
+from vcci_server.report.reading_transport import read_transport
 from vcci_server.run_messages import request_of
 from vcci_server.storage.aggregate import sums_by
-from vcci_server.storage.labels import Labels
-from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
-from vcci_server.storage.reading import Filter
 from vcci_server.storage.run_sums import read_changes, total_of
 from vcci_server.storage.runs import record
 from vcci_server.storage.standing import not_folded, read_standing
-from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Sums
 from vcci_server.storage.uploads import LAST
 
-MOST_GROUPS = 10_000
 MOST_RUNS = 100
 UG_T = 10**12  # micrograms of a tonne
 HASHED = ("month", "category", "method", "factor")
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Whose emissions, and which of them."""
-
-    db: Connection
-    run: Run
-    labels: Labels
-    tenant_id: int
-    chosen: Filter
-    gwp_set: str
-    supplier_limit: int
-
-    async def totals(self, *dimensions: int, limit: int = MOST_GROUPS, gases: bool = False) -> Totals:
-        """Return the sums by dimensions, under the wanted GWP set."""
-        return await self._of(self.chosen, gases).totals(dimensions, limit)
-
-    async def all_years(self) -> Totals:
-        """Return the sums by year, of all that is before the end of the period."""
-        return await self._of(replace(self.chosen, start=None), gases=False).totals([pb.DIMENSION_YEAR], MOST_GROUPS)
-
-    async def in_period(self, period: Period, *dimensions: int, gases: bool) -> Totals:
-        """Return the sums of another period by dimensions."""
-        chosen = replace(self.chosen, start=period.start, end=period.end)
-        return await self._of(chosen, gases).totals(dimensions, MOST_GROUPS)
-
-    def _of(self, chosen: Filter, gases: bool) -> Summation:
-        where = (self.db, self.run, self.labels, self.tenant_id, chosen)
-        return Summation(*where, gwp_set=self.gwp_set, include_gases=gases)
+Step: TypeAlias = Callable[[Question, Facts], Awaitable[None]]
 
 
-STEPS = ("totals", "categories", "years", "suppliers", "data quality", "emission factors", "restatements", "hashes")
+def steps_of(kind: str) -> dict[str, Step]:
+    """Return how the facts of a kind of report are read, by what is told of it meanwhile."""
+    investments: dict[str, Step] = {"investments": read_investments} if kind == ifrs.KIND else {}
+    standing: dict[str, Step] = {"data quality": _quality}
+    operations: dict[str, Step] = {"transport": read_transport}
+    return {
+        "totals": _totals,
+        "categories": _categories,
+        "years": _years,
+        "suppliers": _suppliers,
+        **(operations if kind == transport.KIND else standing),
+        **investments,
+        "emission factors": _factors,
+        "restatements": _restatements,
+        "hashes": _hash,
+    }
 
 
-async def read_facts(of: Question, facts: Facts) -> AsyncGenerator[str]:
-    """Fill the facts; yield each step before it is done."""
-    work = (_totals, _categories, _years, _suppliers, _quality, _factors, _restatements, _hash)
-    for name, step in zip(STEPS, work, strict=True):
+async def read_facts(of: Question, facts: Facts, steps: Mapping[str, Step]) -> AsyncGenerator[str]:
+    """Fill the facts; yield the name of each step before it is done."""
+    for name, step in steps.items():
         yield name
         await step(of, facts)
 
@@ -135,6 +120,7 @@ async def _factors(of: Question, facts: Facts) -> None:
     facts.factors = sorted(
         (
             Factor(
+                row["factor_id"],
                 *(f"factorSets/{row['factor_set_id']}", row["source"], row["key"], row["display_name"]),
                 *(row["region"], row["year"], row["unit"], row["kg_co2e"], row["gwp_set"], row["source_note"]),
                 *used[row["factor_id"]],

@@ -4,6 +4,7 @@ from vcci.v1.activity_pb2 import Category, Method
 
 STANDARD = "GHG Protocol, Corporate Value Chain (Scope 3) Accounting and Reporting Standard (2011)"
 GUIDANCE = "GHG Protocol, Technical Guidance for Calculating Scope 3 Emissions (2013)"
+PCAF = "PCAF, The Global GHG Accounting and Reporting Standard, Part A: Financed Emissions, 2nd edition (2022)"
 UNCERTAINTY_SOURCES = (
     "R. Frischknecht and others, Overview and Methodology, ecoinvent report no. 1 (2007): pedigree matrix",
     "L. F. Fenton, The Sum of Log-Normal Probability Distributions in Scatter Transmission Systems (1960)",

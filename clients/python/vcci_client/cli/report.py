@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vcci_client.client import AsyncClient
 
-KINDS = ("ghg-protocol-scope-3", "esrs-e1-6", "cdp-c6", "ifrs-s2")
+KINDS = ("ghg-protocol-scope-3", "esrs-e1-6", "cdp-c6", "ifrs-s2", "iso-14083")
 FORMATS = ("pdf", "xlsx", "html", "csv", "json")
 
 out_option = click.option(

@@ -1,65 +1,12 @@
 """`vcci report` and `vcci reports`, as a person or a program uses them."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from vcci_client import Client
-from vcci_client.cli import vcci
 
-from tests.server_process import ServerProcess, running_server
-
-ROWS = """supplier_code,supplier_name,category,reporting_period,quantity,unit,factor
-S-1,=1+1,1,2023-05-17,100,kg,t:steel
-S-2,<b>Süd</b>,2,2023-06-17,10,kg,t:steel
-S-1,=1+1,1,2024-05-17,50,kg,t:steel
-"""
-FACTORS = "source,code,name,region,year,unit,kg_co2e,gwp_set,gsd2,source_note\n"
-
-
-class Commands:
-    """Commands against a server."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._env = {"VCCI_SERVER": server.listening, "VCCI_TOKEN": server.token()}
-
-    def run(self, *arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(vcci, arguments, env=self._env)
-        assert result.exit_code == status, result.output
-        return result
-
-    def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """A server of this file's own: its inventory is all that is stored."""
-    with running_server() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def commands(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Commands:
-    """Commands against a server with three rows, of which a run has restated those of 2023."""
-    commands, folder = Commands(server), tmp_path_factory.mktemp("inventory")
-    (folder / "rows.csv").write_text(ROWS)
-    for name, kg in (("old", "2.0"), ("new", "3.0")):
-        (folder / f"{name}.csv").write_text(f"{FACTORS}t,steel,Steel,,2023,kg,{kg},AR5,1.1,A handbook; table {kg}\n")
-    commands.run("factors", "import", str(folder / "old.csv"), "--activate")
-    commands.run("upload", str(folder / "rows.csv"))
-    (made,) = commands.lines("factors", "import", str(folder / "new.csv"))
-    commands.run("recalculate", "--factor-set", made["name"], "--year", "2023", "--name", "dearer steel")
-    return commands
-
-
-def table(path: Path, name: str) -> dict[str, Any]:
-    blocks = [block for section in json.loads(path.read_text())["sections"] for block in section["blocks"]]
-    found: dict[str, Any] = next(block["table"] for block in blocks if block.get("table", {}).get("name") == name)
-    return found
+from tests.clients.reports.inventory import Commands, table
+from tests.server_process import ServerProcess
 
 
 def test_a_report_is_of_the_last_year_unless_a_period_is_given(commands: Commands, tmp_path: Path) -> None:
@@ -70,7 +17,7 @@ def test_a_report_is_of_the_last_year_unless_a_period_is_given(commands: Command
     assert table(path, "categories")["total"]["t_co2e"] == 0.1
     commands.run("report", "--period", "2023", "-o", str(path))
     assert [row["t_co2e"] for row in table(path, "categories")["rows"][:3]] == [0.2, 0.02, None]
-    assert [row["change"] for row in table(path, "years")["rows"]] == [None]
+    assert [row["year"] for row in table(path, "years")["rows"]] == ["2019", "2020", "2021", "2023"]
     assert table(path, "factor_sources")["rows"][0]["publication"] == "A handbook"
 
 
