@@ -13,7 +13,8 @@ from vcci_engine.totals import ug_ints
 
 from vcci_server.calculation_messages import estimate_message
 from vcci_server.emission_sums import Summation, Table
-from vcci_server.storage import uploads
+from vcci_server.run_messages import request_of
+from vcci_server.storage import runs, uploads
 from vcci_server.storage.figures import Folded, where
 from vcci_server.storage.labels import TIERS, Labels
 from vcci_server.storage.passes import Tally, combine_tallies
@@ -24,7 +25,7 @@ from vcci_server.storage.standing import CATEGORY, FACTOR, Standing, not_folded,
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Keys, Sums, month_number, month_start, quarter_start
 from vcci_server.uploads import upload_message
-from vcci_server.validation import Problems
+from vcci_server.validation import Problems, resource_id
 
 NAMED, MOST_NAMED = 10, 100
 OPEN_UPLOADS = 20
@@ -44,6 +45,9 @@ class Period:
         """As many quarters before."""
         length = _quarter(self.end) - _quarter(self.start)
         return Period(quarter_start(_quarter(self.start) - length), self.start)
+
+
+_Key = tuple[int, Period, int]  # tenant, period, and the run as of which it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +81,22 @@ class Dashboards:
         self._pool = pool
         self._run = run
         self._labels = labels
-        self._kept: dict[tuple[int, Period], _Kept] = {}
+        self._kept: dict[_Key, _Kept] = {}
 
-    async def get(self, tenant_id: int, asked: Period | None, named: int) -> pb.Dashboard:
+    async def get(self, tenant_id: int, request: pb.GetDashboardRequest) -> pb.Dashboard:
         """Return the dashboard of a period, else of the last calendar year that has emissions."""
+        asked, named = asked_for(request)
         async with snapshot(self._pool) as db:
+            chosen = await _as_of(db, tenant_id, request.as_of)
             folds: int = await db.fetchval(QUERIES["count_of_folds"], tenant_id)
             not_yet = await not_folded(db, self._run, tenant_id)
             period = asked or await last_year(db, tenant_id, not_yet)
-            made = self._kept.get((tenant_id, period))
+            key = (tenant_id, period, chosen.as_of)
+            made = self._kept.get(key)
             if made is None or made.folds != folds or len(not_yet):
-                made = _Kept(folds, *await self._make(db, tenant_id, period, not_yet))
+                made = _Kept(folds, *await self._make(db, tenant_id, period, not_yet, chosen))
                 if not len(not_yet):
-                    self._keep((tenant_id, period), made)
+                    self._keep(key, made)
             message = pb.Dashboard()
             message.CopyFrom(made.message)
             message.top_suppliers.extend(await _top(db, tenant_id, made.suppliers.largest, named))
@@ -98,16 +105,19 @@ class Dashboards:
         return message
 
     async def _make(
-        self, db: Connection, tenant_id: int, period: Period, not_yet: Folded
+        self, db: Connection, tenant_id: int, period: Period, not_yet: Folded, chosen: Filter
     ) -> tuple[pb.Dashboard, SuppliersOf]:
         current, before = [
-            await read_standing(db, self._run, tenant_id, of.start, of.end, not_yet, suppliers=of == period)
+            await read_standing(
+                *(db, self._run, tenant_id, (of.start, of.end), not_yet), suppliers=of == period, as_of=chosen.as_of
+            )
             for of in (period, period.before)
         ]
-        summation = Summation(db, self._run, self._labels, tenant_id, Filter())
+        summation = Summation(db, self._run, self._labels, tenant_id, chosen)
         message = pb.Dashboard(
             period_start=_date(period.start),
             period_end=_date(period.end),
+            as_of=f"runs/{chosen.as_of}" if chosen.as_of else "",
             total=await _total(summation, current.sums),
             previous_total=await _total(summation, before.sums),
             categories=await self._categories(summation, current.sums),
@@ -130,7 +140,7 @@ class Dashboards:
         tiers, group = np.unique(tier[place], return_inverse=True)
         return await _groups(summation, sums, group, [TIERS[number] for number in tiers.tolist()])
 
-    def _keep(self, key: tuple[int, Period], made: _Kept) -> None:
+    def _keep(self, key: "_Key", made: _Kept) -> None:
         while len(self._kept) >= MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = made
@@ -139,6 +149,8 @@ class Dashboards:
 def asked_for(request: pb.GetDashboardRequest) -> tuple[Period | None, int]:
     """Return the period, if one is given, and how many suppliers to name; or raise InvalidFields."""
     problems = Problems()
+    if request.as_of:
+        problems.resource("as_of", request.as_of, "runs")
     days = {name: _quarter_day(name, request, problems) for name in ("period_start", "period_end")}
     start, end = days["period_start"], days["period_end"]
     for given, other in (("period_start", "period_end"), ("period_end", "period_start")):
@@ -166,6 +178,14 @@ def _quarter_day(name: str, request: pb.GetDashboardRequest, problems: Problems)
         problems.add(name, text, expected, "OUT_OF_RANGE")
         return None
     return day
+
+
+async def _as_of(db: Connection, tenant_id: int, name: str) -> Filter:
+    """Return a filter of all emissions, with the results of a run that is named."""
+    if not name:
+        return Filter()
+    run = await runs.fetch_readable(db, tenant_id, resource_id(name, "runs", "as_of"))
+    return Filter(as_of=run.run_id, gwp_set=request_of(run).gwp_set)
 
 
 async def last_year(db: Connection, tenant_id: int, not_yet: Folded) -> Period:

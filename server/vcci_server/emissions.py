@@ -13,7 +13,7 @@ from vcci_engine.simulations import Simulation
 
 from vcci_server.auth import caller
 from vcci_server.calculation_messages import estimate_message, simulation_message
-from vcci_server.dashboards import Dashboards, asked_for
+from vcci_server.dashboards import Dashboards
 from vcci_server.emission_filters import check_aggregate, check_expression, check_stream, read_filter
 from vcci_server.emission_messages import emission_columns
 from vcci_server.emission_stream import EmissionReader, Place, read_place, write_place
@@ -73,7 +73,7 @@ class EmissionServicer(emission_service_pb2_grpc.EmissionServiceServicer):
 
     async def GetDashboard(self, request: pb.GetDashboardRequest, context: object) -> pb.Dashboard:
         """Return the tenant's state at a glance."""
-        return await self._dashboards.get(caller().tenant_id, *asked_for(request))
+        return await self._dashboards.get(caller().tenant_id, request)
 
     async def SimulateEmissions(
         self, request: pb.SimulateEmissionsRequest, context: object

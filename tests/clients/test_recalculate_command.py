@@ -90,6 +90,15 @@ def test_a_year_is_restated_and_the_table_says_what_changed_and_why(
     assert "UNKNOWN_FACTOR" in commands.run("runs", "errors", listed["name"]).output
     assert listed["name"] in commands.run("runs", "list").output
 
+    as_of = commands.lines("dashboard", "--period", "2023", "--as-of", listed["name"])
+    plain = commands.lines("dashboard", "--period", "2023")
+    restated, before = (of[0]["total"]["estimate"]["kg_co2e"] for of in (as_of, plain))
+    assert restated - before == pytest.approx(100)
+    assert (
+        f"2024-01, as of {listed['name']}:"
+        in commands.run("dashboard", "--period", "2023", "--as-of", listed["name"][5:]).output
+    )
+
     exported = tmp_path / "as_of.csv"
     commands.run("emissions", "export", str(exported), "--upload", upload, "--as-of", listed["name"])
     with exported.open(newline="") as file:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError, WrongState
 from vcci_server.storage.embedded import embedded_database
 
-from tests.recalculations import UG_PER_KG, Rows, check_run, factor, import_sets, quarter_of, rows_of, ug, upload
+from tests.recalculations import UG_PER_KG, Rows, Seen, check_run, factor, import_sets, quarter_of, rows_of, ug, upload
 from tests.server_process import ServerProcess, running_server
 
 ROWS = 3_000
@@ -493,6 +494,38 @@ async def test_a_run_that_goes_on_cannot_be_read_as_of(client: AsyncClient, serv
                     assert await refusal(call) == (grpc.StatusCode.FAILED_PRECONDITION, "RUN_NOT_SUCCEEDED")
         finally:
             await db.close()
+
+
+async def test_the_dashboard_is_as_of_a_run(client: AsyncClient) -> None:
+    _, new = await import_sets(client)
+    await upload(client, ROWS)
+    ingested = await client.get_dashboard()
+    run = await recalculated(client, factor_set=new)
+    year = date(ingested.period_start.year, 1, 1)
+    found = await client.get_dashboard((year, date(year.year + 1, 1, 1)), top_suppliers=100, as_of=run.name)
+    rows = [row for row in (await rows_of(client, as_of=run.name)).values() if row.day.year == year.year]
+    before = [row for row in (await rows_of(client, as_of=run.name)).values() if row.day.year == year.year - 1]
+
+    def kg(of: list[Seen]) -> float:
+        return sum(row.ug for row in of) / UG_PER_KG
+
+    named = {of.code: (of.rows, round(of.kg_co2e * UG_PER_KG)) for of in found.top_suppliers}
+    by_code = {code: [row for row in rows if row.supplier == code] for code in {row.supplier for row in rows}}
+
+    assert (found.as_of, ingested.as_of) == (run.name, "")
+    assert found.total.estimate.kg_co2e == pytest.approx(kg(rows), rel=1e-12)
+    assert found.total.estimate.kg_co2e != ingested.total.estimate.kg_co2e
+    assert (found.total.rows, found.previous_total.rows) == (len(rows), len(before))
+    assert found.previous_total.estimate.kg_co2e == pytest.approx(kg(before), rel=1e-12)
+    assert named == {code: (len(of), sum(row.ug for row in of)) for code, of in by_code.items()}
+    assert sum(share.rows for share in found.data_quality) == len(rows)
+    assert sum(share.kg_co2e for share in found.data_quality) == pytest.approx(kg(rows), rel=1e-12)
+    assert found.coverage == ingested.coverage
+    assert await client.get_dashboard(as_of=run.name, top_suppliers=100) == found, "it is kept"
+    assert await client.get_dashboard() == ingested
+    await client.delete_run(run.name)
+    assert (await refusal(client.get_dashboard(as_of=run.name)))[0] == grpc.StatusCode.NOT_FOUND
+    assert (await refusal(client.get_dashboard(as_of="3")))[0] == grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_deleted_run_is_gone_and_what_was_ingested_stays(client: AsyncClient) -> None:

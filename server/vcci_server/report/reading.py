@@ -105,7 +105,9 @@ async def _suppliers(of: Question, facts: Facts) -> None:
 async def _quality(of: Question, facts: Facts) -> None:
     not_yet = await not_folded(of.db, of.run, of.tenant_id)
     period = facts.period
-    standing = await read_standing(of.db, of.run, of.tenant_id, period.start, period.end, not_yet, suppliers=True)
+    standing = await read_standing(
+        *(of.db, of.run, of.tenant_id, (period.start, period.end), not_yet), suppliers=True, as_of=of.chosen.as_of
+    )
     facts.grades = [(grade.score, grade.rows, grade.kg_co2e / KG) for grade in grades_of(standing)]
     suppliers = await of.run(SuppliersOf.of, standing.suppliers)
     covered = await coverage_of(of.db, of.tenant_id, suppliers)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from vcci_engine.totals import ug_limbs
 
-from vcci_server.storage.aggregate import rolled_up, tails
+from vcci_server.storage.aggregate import rolled_up, sums_by, tails
 from vcci_server.storage.figures import (
     COLUMNS,
     KG,
@@ -26,7 +26,7 @@ from vcci_server.storage.figures import (
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_over
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
-from vcci_server.storage.reading import Filter
+from vcci_server.storage.reading import Filter, pin_version, scan
 from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Sums, combine, month_number, regroup
@@ -51,13 +51,30 @@ async def not_folded(db: Connection, run: Run, tenant_id: int) -> Folded:
 
 
 async def read_standing(
-    db: Connection, run: Run, tenant_id: int, start: date, end: date, not_yet: Folded, *, suppliers: bool
+    db: Connection, run: Run, tenant_id: int, period: tuple[date, date], not_yet: Folded, *, suppliers: bool, as_of: int
 ) -> Standing:
-    """Return the sums of a period; without `suppliers`, of which it has none then, it is quicker."""
+    """Return the sums of a period, as of a run unless that is 0.
+
+    Without `suppliers`, of which it has none then, nor grades as of a run, it is quicker.
+    """
+    start, end = period
+    if as_of:
+        return await _as_of(db, run, tenant_id, Filter(start=start, end=end, as_of=as_of), suppliers)
     sums = await rolled_up(db, tenant_id, Filter(start=start, end=end), ("category", "factor"))
     grades = await _grades(db, tenant_id, start, end)
     summaries = await read_summaries(db, tenant_id, start, end) if suppliers else []
     return await run(_with, sums, grades, summaries, not_yet, start, end)
+
+
+async def _as_of(db: Connection, run: Run, tenant_id: int, chosen: Filter, suppliers: bool) -> Standing:
+    """Return the sums as of a run: by supplier and grade from a pass over the rows, since it keeps none by these."""
+    (sums,) = await sums_by(db, run, tenant_id, chosen, [["category", "factor"]])
+    folded = no_fold()
+    if suppliers:
+        segments = scan(db, tenant_id, chosen, COLUMNS, version=await pin_version(db))
+        folded = await pass_over(run, segments, partial(fold_segments, chosen=chosen), add_folded, folded)
+    of_suppliers = by(folded.suppliers, SUPPLIER, OWN, amounts=(KG,))
+    return Standing(sums, by(folded.grades, 1, amounts=(0,)), of_suppliers)
 
 
 async def _grades(db: Connection, tenant_id: int, start: date, end: date) -> Tally:

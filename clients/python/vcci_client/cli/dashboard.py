@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vcci_client.cli.connect import with_client
+from vcci_client.cli.connect import resource, with_client
 from vcci_client.cli.output import SUM, json_option, print_json, print_table, sum_cells, told_sum, tonnes
 
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ class Quarters(click.ParamType[tuple[date, date]]):
 @click.command()
 @click.option("--period", type=Quarters(), help="2025 or 2025-Q1; else the last year that has emissions.")
 @click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Suppliers to name.")
+@click.option("--as-of", default="", help="With the results of this run, `runs/3` or `3`.")
 @json_option
 @with_client
-async def dashboard(client: "AsyncClient", period: tuple[date, date] | None, top: int, as_json: bool) -> None:
+async def dashboard(
+    client: "AsyncClient", period: tuple[date, date] | None, top: int, as_of: str, as_json: bool
+) -> None:
     """Show emissions against the period before, what makes them, how good the data is, and open uploads."""
-    found = await client.get_dashboard(period, top_suppliers=top)
+    found = await client.get_dashboard(period, top_suppliers=top, as_of=resource("runs", as_of) if as_of else "")
     if as_json:
         print_json(found)
         return
@@ -56,8 +59,9 @@ def _show_total(found: "pb.Dashboard") -> None:
     covered = found.coverage
     start, end = found.period_start, found.period_end
     change = f", {found.change:+.1%} on the period before" if found.HasField("change") else ""
+    of_run = f", as of {found.as_of}" if found.as_of else ""
     click.echo(
-        f"{start.year}-{start.month:02} up to {end.year}-{end.month:02}: "
+        f"{start.year}-{start.month:02} up to {end.year}-{end.month:02}{of_run}: "
         f"{told_sum(found.total.estimate)}{change}; {found.total.rows:,} lines.\n"
         f"{covered.suppliers:,} suppliers: {_share(covered.with_emissions, covered.suppliers)} have emissions, "
         f"{_share(covered.with_primary_data, covered.suppliers)} from their own data."

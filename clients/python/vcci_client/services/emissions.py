@@ -54,11 +54,13 @@ class Emissions(Service):
             finally:
                 call.cancel()
 
-    async def get_dashboard(self, period: tuple[date, date] | None = None, *, top_suppliers: int = 0) -> pb.Dashboard:
+    async def get_dashboard(
+        self, period: tuple[date, date] | None = None, *, top_suppliers: int = 0, as_of: str = ""
+    ) -> pb.Dashboard:
         """Return the tenant's state at a glance, of whole quarters: [first day, day after the last), else of the last
-        calendar year that has emissions.
+        calendar year that has emissions; as of `runs/{run}`, else as ingested.
         """
-        request = pb.GetDashboardRequest(top_suppliers=top_suppliers)
+        request = pb.GetDashboardRequest(top_suppliers=top_suppliers, as_of=as_of)
         if period is not None:
             for name, day in zip(("period_start", "period_end"), period, strict=True):
                 getattr(request, name).CopyFrom(Date(year=day.year, month=day.month, day=day.day))
