@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 from vcci_client import AsyncClient
+from vcci_client.encode import Form
 
 from bench.database import Database
 from bench.dataset import Order
@@ -47,10 +48,17 @@ class Service:
         """Return a client, to be entered."""
         return AsyncClient(self.address, self.token)
 
-    def upload(self, sizes: Sizes, batches_per_stream: int, streams: int = 1, order: Order = Order.NONE) -> Uploaded:
+    def upload(
+        self,
+        sizes: Sizes,
+        batches_per_stream: int,
+        streams: int = 1,
+        order: Order = Order.NONE,
+        form: Form = Form.COLUMNS,
+    ) -> Uploaded:
         """Let a client in another process upload; raise when a row was lost or rejected."""
         pids = {"server": self.process.pid, "postgres": self.postgres.pid}
-        job = Job(asdict(sizes), order, batches_per_stream, streams, pids)
+        job = Job(asdict(sizes), order, form, batches_per_stream, streams, pids)
         environment = {**os.environ, "VCCI_SERVER": self.address, "VCCI_TOKEN": self.token}
         command = [sys.executable, "-m", "bench.uploader", json.dumps(asdict(job))]
         client = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

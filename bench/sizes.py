@@ -21,6 +21,7 @@ class Sizes:
     memory_warmup_rows: int = 1_000_000
     draws: int = 1_000
     drawn_rows: int = 50_000  # each turn
+    workers: int = 8  # of Ray at most; those beyond the cores are simulated
     callers: int = 50
     connections: int = 1
     rate: float = 400.0  # calls per second of the open loop
@@ -71,6 +72,7 @@ QUICK = Sizes(
     memory_rows=50_000,
     memory_warmup_rows=10_000,
     drawn_rows=2_000,
+    workers=2,
     callers=5,
     rate=100.0,
     call_s=0.2,

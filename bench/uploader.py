@@ -16,6 +16,7 @@ from itertools import cycle, islice
 import psutil
 from vcci_client import AsyncClient
 from vcci_client.appender import Progress, Stage
+from vcci_client.encode import Form
 from vcci_client.upload import UploadOptions, UploadSummary
 
 from bench import dataset
@@ -29,6 +30,7 @@ class Job:
 
     sizes: Mapping[str, object]
     order: str
+    form: str
     batches_per_stream: int
     streams: int
     pids: Mapping[str, int]
@@ -55,7 +57,7 @@ def main() -> None:
 async def _upload(job: Job) -> Uploaded:
     sizes = Sizes(**job.sizes)  # type: ignore[arg-type]  # as JSON
     batches = dataset.batches(sizes, order=dataset.Order(job.order))
-    options = UploadOptions(batch_rows=sizes.batch_rows)
+    options = UploadOptions(batch_rows=sizes.batch_rows, form=Form(job.form))
     durable: list[tuple[float, Mapping[str, float]]] = []
 
     def on_progress(progress: Progress) -> None:

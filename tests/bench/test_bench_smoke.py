@@ -17,7 +17,6 @@ BENCHMARKS = [
     "kernel",
     "memory",
     "montecarlo",
-    "montecarlo_on_ray",
     "supplier_lists",
     "dashboard",
     "one_supplier",
@@ -25,6 +24,10 @@ BENCHMARKS = [
     "aggregates",
     "pareto",
     "reports",
+    "message_rows",
+    "workers[Monte Carlo]",
+    "workers[recalculation]",
+    "workers[message rows]",
 ]
 
 

@@ -1,0 +1,31 @@
+"""Durable ingest of small clients: a message per row."""
+
+from vcci_client.encode import Form
+
+from bench.dataset import Order
+from bench.harness import Figures, Harness
+from bench.service import Service
+from bench.sizes import Sizes
+
+REQUIRED_ROWS = 150_000  # per CPU second of server and database
+BATCHES = 10  # each turn
+
+
+def test_message_rows(harness: Harness, service: Service, sizes: Sizes) -> None:
+    """How many activities per second of one core become durable emissions that come as a message per row, and what do
+    such messages cost the client?
+    """
+
+    def ingest() -> Figures:
+        service.database.checkpoint()
+        uploaded = service.upload(sizes, min(BATCHES, sizes.batches_per_stream), order=Order.NONE, form=Form.ROWS)
+        service.settle()
+        rows, cpu_s = uploaded.rows, uploaded.cpu_s
+        return {
+            "rows/s": rows / uploaded.seconds,
+            "rows/CPU-s": rows / (cpu_s["server"] + cpu_s["postgres"]),
+            **{f"{name} CPU-s/M": of / rows * 1e6 for name, of in cpu_s.items()},
+        }
+
+    harness.take_turns({"service": ingest})
+    harness.bound("rows/CPU-s", "service", at_least=REQUIRED_ROWS)
