@@ -8,13 +8,13 @@ from datetime import date
 
 import numpy as np
 from vcci_engine.segments import decode_strings, hash_strings
-from vcci_engine.totals import Terms, ug_limbs, variance_limbs
+from vcci_engine.totals import Terms
 
-from vcci_server.storage.figures import ROLLUPS
 from vcci_server.storage.passes import Tally, pass_over
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan
+from vcci_server.storage.rollups import regrouped, rolled_up
 from vcci_server.storage.run_sums import read_rollups
 from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run, sum_up
@@ -25,9 +25,7 @@ from vcci_server.storage.sums import (
     Sums,
     columns_for,
     combine,
-    month_number,
     nothing,
-    regroup,
 )
 
 MOST_GROUPS = 2_000_000  # of one sum: half a gigabyte while parts are combined
@@ -45,7 +43,7 @@ async def sums_by(
 ) -> list[Sums]:
     """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country`, `group`: made."""
     if _is_rolled_up(chosen, groupings):
-        counted = [await rolled_up(db, tenant_id, chosen, by) for by in groupings]
+        counted = [await rolled_up(db, run, tenant_id, chosen, by) for by in groupings]
         not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
         added = await _added_by_run(db, run, tenant_id, chosen, groupings)
         return [await run(_total, parts) for parts in zip(counted, not_yet, added, strict=True)]
@@ -136,24 +134,6 @@ async def tails(db: Connection, tenant_id: int, chosen: Filter, columns: Sequenc
             yield segment
 
 
-async def rolled_up(db: Connection, tenant_id: int, chosen: Filter, by: Sequence[str]) -> Sums:
-    """Return the folded sums of a filter's whole months by columns of the rollups."""
-    rows = await db.fetch(
-        QUERIES["sum_rollups"],
-        *(tenant_id, chosen.start or date.min, chosen.end or date.max, chosen.categories, chosen.methods, [*by]),
-    )
-    columns = {name: np.array([row[name] for row in rows], np.int64) for name in by if name != "month"}
-    if "month" in by:
-        columns["month"] = np.array([month_number(row["month"]) for row in rows], np.int64)
-    terms = Terms(
-        np.array([row["rows"] for row in rows], np.int64),
-        ug_limbs([int(row["ug_co2e"]) for row in rows]),
-        ug_limbs([int(row["ug_co2e_mean"]) for row in rows]),
-        variance_limbs([int(row["variance"]) for row in rows]),
-    )
-    return Sums(tuple(columns[name] for name in by), terms)
-
-
 async def _added_by_run(
     db: Connection, run: Run, tenant_id: int, chosen: Filter, groupings: Sequence[Sequence[str]]
 ) -> list[Sums]:
@@ -161,20 +141,7 @@ async def _added_by_run(
     if not chosen.as_of:
         return [nothing(len(by)) for by in groupings]
     rollups = await read_rollups(db, run, tenant_id, chosen.as_of)
-    return [await run(_regrouped, rollups, chosen, by) for by in groupings]
-
-
-def _regrouped(rollups: Sums, chosen: Filter, by: Sequence[str]) -> Sums:
-    """Return the rollups of a filter by some of their columns."""
-    columns = dict(zip(ROLLUPS, rollups.keys, strict=True))
-    first = month_number(chosen.start) if chosen.start else 0
-    end = month_number(chosen.end) if chosen.end else np.iinfo(np.int64).max
-    meant = (columns["month"] >= first) & (columns["month"] < end)
-    for name, values in (("category", chosen.categories), ("method", chosen.methods)):
-        if values is not None:
-            meant &= np.isin(columns[name], values)
-    part = Sums(tuple(columns[name] for name in by), rollups.terms).where(meant)
-    return regroup(part.keys, part.terms)
+    return [await run(regrouped, rollups, chosen, by) for by in groupings]
 
 
 def _total(parts: Sequence[Sums]) -> Sums:

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
+import asyncpg
 import numpy as np
 from vcci_engine.totals import ug_limbs
 
-from vcci_server.storage.aggregate import rolled_up
 from vcci_server.storage.figures import (
     KG,
     OWN,
     ROLLUPS,
-    SCORED,
-    SIZE,
     SUPPLIER,
     Folded,
     add_folded,
@@ -29,10 +27,12 @@ from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_ov
 from vcci_server.storage.pool import Connection, Pool
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, StoredSegment, snapshot
+from vcci_server.storage.rollups import rolled_up
 from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Sums, combine, month_number
-from vcci_server.storage.supplier_figures import pending_figures, stored_figures
+from vcci_server.storage.supplier_figures import changed_totals, pending, read_totals
+from vcci_server.storage.supplier_totals import Shown, Totals, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,34 @@ class Agreement:
     wrong: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The sums as they are stored."""
+
+    rollups: Sums  # by ROLLUPS
+    by_method: Tally
+    grades: Tally
+    summaries: Tally
+    totals: Totals  # in supplier_totals
+    pending: Totals  # noted, and not in there yet
+    figures: Shown
+
+
 async def check_agreement(pool: Pool, run: Run, tenant_id: int) -> Agreement:
     """Compare all sums of a tenant with its folded rows, in one snapshot; some seconds for ten million rows."""
     async with snapshot(pool) as db:
         of_chunk = partial(fold_segments, chosen=Filter())
         rows = await pass_over(run, _folded(db, tenant_id), of_chunk, add_folded, no_fold(), most_groups=math.inf)
-        stored = await rolled_up(db, tenant_id, Filter(), ROLLUPS)
-        grades = await _grades(db, tenant_id)
-        summaries = await _summaries(db, tenant_id)
-        figures = [await stored_figures(db, tenant_id), *await pending_figures(db, tenant_id)]
-    return await run(_compare, rows, stored, grades, summaries, figures)
+        stored = _Stored(
+            rollups=await rolled_up(db, run, tenant_id, Filter(), ROLLUPS),
+            by_method=_by_month(await db.fetch(QUERIES["all_rollups"], tenant_id), "category", "method"),
+            grades=_by_month(await db.fetch(QUERIES["all_grades"], tenant_id), "grade"),
+            summaries=combine_tallies([no_tally(2, 1), *await read_summaries(db, tenant_id, date.min, date.max)]),
+            totals=await read_totals(db, run, tenant_id),
+            pending=await pending(db, run, tenant_id),
+            figures=_shown(await db.fetch(QUERIES["all_figures"], tenant_id)),
+        )
+    return await run(_compare, rows, stored)
 
 
 async def _folded(db: Connection, tenant_id: int) -> AsyncIterator[StoredSegment]:
@@ -61,28 +79,32 @@ async def _folded(db: Connection, tenant_id: int) -> AsyncIterator[StoredSegment
             yield segment
 
 
-async def _grades(db: Connection, tenant_id: int) -> Tally:
-    rows = await db.fetch(QUERIES["all_grades"], tenant_id)
+def _by_month(rows: Sequence[asyncpg.Record], *names: str) -> Tally:
     month = np.array([month_number(row["month"]) for row in rows], np.int64)
-    grade, count = (np.array([row[name] for row in rows], np.int64) for name in ("grade", "rows"))
-    return Tally((month, grade), count, (ug_limbs([int(row["ug_co2e"]) for row in rows]),))
+    *keys, count = (np.array([row[name] for row in rows], np.int64) for name in (*names, "rows"))
+    return Tally((month, *keys), count, (ug_limbs([int(row["ug_co2e"]) for row in rows]),))
 
 
-async def _summaries(db: Connection, tenant_id: int) -> Tally:
-    parts = [no_tally(2, 1), *await read_summaries(db, tenant_id, date.min, date.max)]
-    return combine_tallies(parts)
+def _shown(rows: Sequence[asyncpg.Record]) -> Shown:
+    return Shown(*([row[name] for row in rows] for name in Shown._fields))
 
 
-def _compare(rows: Folded, rollups: Sums, grades: Tally, summaries: Tally, figures: Sequence[Tally]) -> Agreement:
+def _compare(rows: Folded, stored: _Stored) -> Agreement:
+    terms = rows.rollups.terms
+    by_method = combine_tallies([Tally(rows.rollups.keys[:3], terms.rows, (terms.ug,))])
     by_own = by(rows.suppliers, SUPPLIER, OWN, amounts=(KG,))
-    by_supplier = by(rows.suppliers, SUPPLIER, amounts=(KG, SIZE, SCORED))
+    totals = Totals.of_changes([changed_totals(rows.suppliers)[1]])
+    kept = stored.totals
     differ = {
-        "emission_rollups": _sums_differ(rows.rollups, rollups),
-        "grade_rollups": _tallies_differ(rows.grades, [grades]),
-        "supplier_summaries": _tallies_differ(by_own, [summaries]),
-        "supplier_figures": _tallies_differ(by_supplier, figures),
+        "quarter_rollups": _sums_differ(rows.rollups, stored.rollups),
+        "emission_rollups": _tallies_differ(by_method, [stored.by_method]),
+        "grade_rollups": _tallies_differ(rows.grades, [stored.grades]),
+        "supplier_summaries": _tallies_differ(by_own, [stored.summaries]),
+        "supplier_totals": _tallies_differ(totals.totals, [kept.totals, stored.pending.totals])
+        or _tallies_differ(totals.spend, [kept.spend, stored.pending.spend]),
+        "supplier_figures": stored.figures != shown(kept, np.ones(len(kept.suppliers), np.bool_)),
     }
-    return Agreement(int(rows.rollups.terms.rows.sum()), [name for name, differs in differ.items() if differs])
+    return Agreement(int(terms.rows.sum()), [name for name, differs in differ.items() if differs])
 
 
 def _sums_differ(expected: Sums, stored: Sums) -> bool:

@@ -6,6 +6,7 @@ Pure functions over segments, for a thread or Ray.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from vcci_engine.units import parse
 
 from vcci_server.storage.passes import Tally, combine_tallies, no_tally, tally
 from vcci_server.storage.reading import Filter, Mask, StoredSegment, selected
-from vcci_server.storage.sums import Sums, column_of, combine, nothing, sum_segments
+from vcci_server.storage.sums import Keys, Sums, column_of, combine, nothing, sum_segments
 
 ROLLUPS = ("month", "category", "method", "factor")
 COLUMNS = ("category", "factor", "kg_co2e", "method", "period", "quality", "quantity", "supplier", "unit")
@@ -82,6 +83,17 @@ def by(of: Tally, *places: int, amounts: Sequence[int]) -> Tally:
 def where(of: Tally, mask: Mask) -> Tally:
     """Return some of the groups."""
     return Tally(tuple(key[mask] for key in of.keys), of.rows[mask], tuple(sums[mask] for sums in of.sums))
+
+
+def cut(of: Tally, numbers: Keys) -> dict[int, Tally]:
+    """Return the groups of each number; `numbers` ascending, one for each group, as of a tally's first key."""
+    found, first = np.unique(numbers, return_index=True)
+    bounds = pairwise([*first.tolist(), len(numbers)])
+    parts = (slice(start, stop) for start, stop in bounds)
+    return {
+        number: Tally(tuple(key[part] for key in of.keys), of.rows[part], tuple(sums[part] for sums in of.sums))
+        for number, part in zip(found.tolist(), parts, strict=True)
+    }
 
 
 def currency_number(code: str) -> int:

@@ -5,7 +5,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -27,16 +27,16 @@ from vcci_server.storage.passes import Tally, pass_over
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, Position, StoredSegment, pin_version, scan, snapshot
+from vcci_server.storage.rollups import add_to_rollups
 from vcci_server.storage.summaries import add_to_summaries
 from vcci_server.storage.summing import Run, on_executor
-from vcci_server.storage.sums import Sums, month_days
+from vcci_server.storage.sums import month_days
 from vcci_server.storage.supplier_figures import note_change
 
 # Below, a query scans the rest in a tenth of a second; and each fold writes the summaries of its quarters anew.
 WORTH_FOLDING_ROWS = 2_000_000
 FOLD_ROWS = 500_000  # of one step; with a million the server grew by 250 MB while it folded
 IDLE = timedelta(seconds=5)  # a stream that pauses longer has most likely ended
-UPSERT_ROWS = 10_000  # rollups of one statement: its arguments are encoded on the event loop, in some 20 ms
 
 
 async def due(pool: Pool, *, idle: timedelta = IDLE) -> list[tuple[int, int]]:
@@ -72,8 +72,6 @@ async def unfold(db: Connection, tenant_id: int, upload_id: int) -> None:
     if folded:
         segments = batches(db, tenant_id, upload_id, 0, folded)
         await _add(db, asyncio.to_thread, tenant_id, -await _sum(asyncio.to_thread, segments))
-        await db.execute(QUERIES["delete_empty_rollups"], tenant_id)
-        await db.execute(QUERIES["delete_empty_grades"], tenant_id)
 
 
 async def _sum(run: Run, segments: AsyncIterator[StoredSegment]) -> Folded:
@@ -96,20 +94,14 @@ async def batches(
 
 async def _add(db: Connection, run: Run, tenant_id: int, folded: Folded) -> None:
     await db.execute(QUERIES["lock_rollups"], tenant_id)
-    rollups = folded.rollups
-    for start in range(0, len(rollups), UPSERT_ROWS):
-        await db.execute(QUERIES["add_to_rollups"], tenant_id, *_columns(rollups, slice(start, start + UPSERT_ROWS)))
+    if not len(folded):
+        return
+    await add_to_rollups(db, run, tenant_id, folded.rollups)
     await db.execute(QUERIES["add_to_grades"], tenant_id, *_grade_columns(folded.grades))
+    await db.execute(QUERIES["delete_empty_grades"], tenant_id)
     summaries = await run(partial(by, amounts=(KG,)), folded.suppliers, QUARTER, SUPPLIER, OWN)
     await add_to_summaries(db, run, tenant_id, summaries)
     await note_change(db, run, tenant_id, folded.suppliers)
-
-
-def _columns(rollups: Sums, part: slice) -> Iterator[list[int]]:
-    month, *others = rollups.keys
-    terms = rollups.terms
-    for column in (month_days(month), *others, terms.rows, *terms.ug.T, *terms.mean.T, *terms.variance.T):
-        yield column[part].tolist()
 
 
 def _grade_columns(grades: Tally) -> Sequence[list[int]]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from vcci_engine.totals import ug_limbs
 
-from vcci_server.storage.aggregate import rolled_up, sums_by, tails
+from vcci_server.storage.aggregate import sums_by, tails
 from vcci_server.storage.figures import (
     COLUMNS,
     KG,
@@ -27,6 +27,7 @@ from vcci_server.storage.passes import Tally, combine_tallies, no_tally, pass_ov
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, pin_version, scan
+from vcci_server.storage.rollups import rolled_up
 from vcci_server.storage.summaries import read_summaries
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Sums, combine, month_number, regroup
@@ -60,7 +61,7 @@ async def read_standing(
     start, end = period
     if as_of:
         return await _as_of(db, run, tenant_id, Filter(start=start, end=end, as_of=as_of), suppliers)
-    sums = await rolled_up(db, tenant_id, Filter(start=start, end=end), ("category", "factor"))
+    sums = await rolled_up(db, run, tenant_id, Filter(start=start, end=end), ("category", "factor"))
     grades = await _grades(db, tenant_id, start, end)
     summaries = await read_summaries(db, tenant_id, start, end) if suppliers else []
     return await run(_with, sums, grades, summaries, not_yet, start, end)

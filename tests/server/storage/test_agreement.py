@@ -37,10 +37,11 @@ async def test_sums_agree_with_the_rows_at_every_stage(stages: Stages) -> None:
 @pytest.mark.parametrize(
     ("table", "change"),
     [
-        ("emission_rollups", "UPDATE emission_rollups SET variance = variance + 1"),
+        ("quarter_rollups", "UPDATE quarter_rollups SET sums = set_byte(sums, length(sums) - 1, 1)"),
+        ("emission_rollups", "UPDATE emission_rollups SET rows = rows + 1"),
         ("grade_rollups", "UPDATE grade_rollups SET ug_co2e = ug_co2e - 1"),
         ("supplier_summaries", "DELETE FROM supplier_summaries"),
-        ("supplier_figures", "UPDATE supplier_figures SET ug_size = ug_size + 1"),
+        ("supplier_figures", "UPDATE supplier_figures SET kg_co2e = kg_co2e + 1"),
     ],
 )
 async def test_a_sum_that_is_wrong_is_named(stages: Stages, table: str, change: str) -> None:

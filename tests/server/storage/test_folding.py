@@ -6,8 +6,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from vcci_engine.totals import ug_ints, variance_ints
 from vcci_server.storage import folding
+from vcci_server.storage.figures import ROLLUPS
 from vcci_server.storage.pool import Pool, transaction
+from vcci_server.storage.reading import Filter, snapshot
+from vcci_server.storage.rollups import rolled_up
+from vcci_server.storage.sums import month_start
 
 from tests.server.stages import AT_ONCE, Stages, mixed_stages
 from tests.server.stored_emissions import Row, sums_of
@@ -26,14 +31,23 @@ def _rollup_key(row: Row) -> tuple[date, int, int, int]:
 
 
 async def _rollups(stages: Stages) -> dict[Any, tuple[int, ...]]:
+    async with snapshot(stages.store.pool) as db:
+        sums = await rolled_up(db, asyncio.to_thread, stages.store.tenant_id, Filter(), ROLLUPS)
+    month, *keys = sums.keys
+    values = zip(
+        sums.terms.rows.tolist(),
+        ug_ints(sums.terms.ug),
+        ug_ints(sums.terms.mean),
+        variance_ints(sums.terms.variance),
+        strict=True,
+    )
+    places = zip(map(month_start, month.tolist()), *(key.tolist() for key in keys), strict=True)
+    return dict(zip(places, values, strict=True))
+
+
+async def _rows_for_sql(stages: Stages) -> dict[Any, tuple[int, ...]]:
     rows = await stages.store.pool.fetch("SELECT * FROM emission_rollups WHERE tenant_id = $1", stages.store.tenant_id)
-    return {
-        (row["month"], row["category"], row["method"], row["factor_id"]): (
-            row["rows"],
-            *(int(row[name]) for name in ("ug_co2e", "ug_co2e_mean", "variance")),
-        )
-        for row in rows
-    }
+    return {(row["month"], row["category"], row["method"]): (row["rows"], int(row["ug_co2e"])) for row in rows}
 
 
 async def _summaries(stages: Stages) -> int:
@@ -55,6 +69,8 @@ async def _due(stages: Stages, idle: timedelta) -> list[int]:
 async def test_rollups_are_the_sums_of_the_visible_rows(stages: Stages) -> None:
     await stages.fold(1_000)
     assert await _rollups(stages) == sums_of(stages.store.visible, _rollup_key)
+    by_method = sums_of(stages.store.visible, lambda row: _rollup_key(row)[:3])
+    assert await _rows_for_sql(stages) == {key: terms[:2] for key, terms in by_method.items()}
 
 
 async def test_a_stream_is_folded_when_it_pauses_and_a_pending_upload_when_it_is_finalized(stages: Stages) -> None:
@@ -89,7 +105,7 @@ async def test_abandoning_leaves_nothing_of_the_upload_in_the_rollups(stages: St
     assert await _rollups(stages) == sums_of(stages.store.rows[going_on], _rollup_key)
     await stages.store.abandon(going_on)
     await stages.store.abandon(pending)
-    assert (await _rollups(stages), await _summaries(stages)) == ({}, 0)
+    assert (await _rollups(stages), await _rows_for_sql(stages), await _summaries(stages)) == ({}, {}, 0)
 
 
 async def test_what_is_not_seen_is_not_folded(stages: Stages) -> None:

@@ -22,9 +22,10 @@ NAMES = ("Acme", "acme Ltd", "Ärzte", "", "Zeta", "beta")
 EVERY = frozenset(COLUMNS)
 
 INSERT_FIGURES = """
-INSERT INTO supplier_figures
-    (tenant_id, supplier_id, emission_count, ug_co2e, ug_size, ug_own, ug_scored, currency, spend, carbon_intensity)
-SELECT $1, supplier_id, $3, $4::numeric, abs($4::numeric), abs($4::numeric) / 10, 3 * abs($4::numeric), $5, $6, $7
+INSERT INTO supplier_figures (
+    tenant_id, supplier_id, emission_count, kg_co2e, data_quality, primary_share, currency, spend, carbon_intensity
+)
+SELECT $1, supplier_id, $3, $4::float8, CASE WHEN $4 <> 0 THEN 3 END, CASE WHEN $4 <> 0 THEN 0.1 END, $5, $6, $7
 FROM suppliers WHERE tenant_id = $1 AND code = $2
 """
 
@@ -68,9 +69,9 @@ async def listed(pool: Pool, tenant_id: int) -> Listed:
     ]
     await store.upsert(tenant_id, fields)
     for number in range(40):
-        ug = dice.choice((-5, 0, 10, 10, 20, 30)) * 10**9
-        money = (dice.choice(("EUR", "USD")), 4.0, ug / 4e9) if dice.random() < 0.7 else ("", None, None)
-        await pool.execute(INSERT_FIGURES, tenant_id, f"s{number:02}", number + 1, ug, *money)
+        kg = float(dice.choice((-5, 0, 10, 10, 20, 30)))
+        money = (dice.choice(("EUR", "USD")), 4.0, kg / 4) if dice.random() < 0.7 else ("", None, None)
+        await pool.execute(INSERT_FIGURES, tenant_id, f"s{number:02}", number + 1, kg, *money)
     return Listed(tenant_id, store, SupplierReader(pool, asyncio.to_thread))
 
 

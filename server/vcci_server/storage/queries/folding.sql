@@ -30,27 +30,32 @@ SELECT folded_rows FROM uploads WHERE tenant_id = $1 AND upload_id = $2 FOR UPDA
 -- Counts the folds, so that readers know when what they keep is old. Rows that refer to the tenant can be inserted.
 UPDATE tenants SET folds = folds + 1 WHERE tenant_id = $1;
 
+-- name: select_rollups
+-- Of the quarters that begin in [$2, $3). Index: quarter_rollups_pkey.
+SELECT sums FROM quarter_rollups WHERE tenant_id = $1 AND quarter >= $2::date AND quarter < $3::date
+ORDER BY quarter;
+
+-- name: rollups_of_quarters
+-- Index: quarter_rollups_pkey.
+SELECT quarter, sums FROM quarter_rollups WHERE tenant_id = $1 AND quarter = ANY ($2::date[]);
+
+-- name: put_rollups
+INSERT INTO quarter_rollups (tenant_id, quarter, n, sums)
+SELECT $1, quarter, n, sums FROM unnest($2::date[], $3::integer[], $4::bytea[]) AS given (quarter, n, sums)
+ON CONFLICT (tenant_id, quarter) DO UPDATE SET n = excluded.n, sums = excluded.sums;
+
+-- name: delete_empty_blocks
+DELETE FROM quarter_rollups WHERE tenant_id = $1 AND n = 0;
+
 -- name: add_to_rollups
 -- Sums come as limbs (engine: totals.py): the driver encodes integers twenty times faster than numeric.
--- Index: emission_rollups_pkey.
-INSERT INTO emission_rollups AS kept
-    (tenant_id, month, category, method, factor_id, rows, ug_co2e, ug_co2e_mean, variance)
-SELECT $1, date '1970-01-01' + day, category, method, factor_id, rows,
-    ug_high * 4294967296::numeric + ug_low,  -- 2^32
-    mean_high * 4294967296::numeric + mean_low,
-    (variance_high * 1099511627776::numeric + variance_middle) * 1099511627776 + variance_low  -- 2^40
-FROM unnest(
-    $2::integer[], $3::smallint[], $4::smallint[], $5::integer[], $6::bigint[],
-    $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]
-) AS given (
-    day, category, method, factor_id, rows,
-    ug_high, ug_low, mean_high, mean_low, variance_high, variance_middle, variance_low
-)
-ON CONFLICT (tenant_id, month, category, method, factor_id) DO UPDATE
-SET rows = kept.rows + excluded.rows,
-    ug_co2e = kept.ug_co2e + excluded.ug_co2e,
-    ug_co2e_mean = kept.ug_co2e_mean + excluded.ug_co2e_mean,
-    variance = kept.variance + excluded.variance;
+-- Index: emission_rollups_by_method.
+INSERT INTO emission_rollups AS kept (tenant_id, month, category, method, rows, ug_co2e)
+SELECT $1, date '1970-01-01' + day, category, method, rows, ug_high * 4294967296::numeric + ug_low  -- 2^32
+FROM unnest($2::integer[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[])
+    AS given (day, category, method, rows, ug_high, ug_low)
+ON CONFLICT (tenant_id, month, category, method) DO UPDATE
+SET rows = kept.rows + excluded.rows, ug_co2e = kept.ug_co2e + excluded.ug_co2e;
 
 -- name: delete_empty_rollups
 -- What is left when an upload is unfolded: sums are exact, so those without rows are zero.
@@ -70,19 +75,24 @@ DELETE FROM grade_rollups WHERE tenant_id = $1 AND rows = 0;
 
 -- name: select_summaries
 -- Index: supplier_summaries_pkey.
-SELECT quarter, supplier, own, rows, ug_high, ug_low FROM supplier_summaries
+SELECT supplier, own, rows, ug_high, ug_low FROM supplier_summaries
 WHERE tenant_id = $1 AND quarter >= $2::date AND quarter < $3::date
-ORDER BY quarter;
+ORDER BY quarter, part;
 
--- name: put_summary
+-- name: parts_of_summaries
+-- The newest first. Index: supplier_summaries_pkey.
+SELECT quarter, part, n FROM supplier_summaries WHERE tenant_id = $1 AND quarter = ANY ($2::date[])
+ORDER BY quarter, part DESC;
+
+-- name: take_summaries
+-- Index: supplier_summaries_pkey.
+DELETE FROM supplier_summaries WHERE tenant_id = $1 AND quarter = ANY ($2::date[]) AND part = ANY ($3::bigint[])
+RETURNING quarter, supplier, own, rows, ug_high, ug_low;
+
+-- name: insert_summaries
 INSERT INTO supplier_summaries (tenant_id, quarter, n, supplier, own, rows, ug_high, ug_low)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (tenant_id, quarter) DO UPDATE
-SET n = excluded.n, supplier = excluded.supplier, own = excluded.own, rows = excluded.rows,
-    ug_high = excluded.ug_high, ug_low = excluded.ug_low;
-
--- name: delete_summary
-DELETE FROM supplier_summaries WHERE tenant_id = $1 AND quarter = $2;
+SELECT $1, given.*
+FROM unnest($2::date[], $3::integer[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[]) AS given;
 
 -- name: note_figure_change
 INSERT INTO supplier_figure_changes (tenant_id, rows, n, columns) VALUES ($1, $2, $3, $4);
@@ -107,50 +117,30 @@ WHERE supplier_figure_changes.tenant_id = listed.tenant_id AND supplier_figure_c
     AND before < $2
 RETURNING supplier_figure_changes.columns;
 
--- name: add_to_spend
--- Index: supplier_spend_pkey.
-INSERT INTO supplier_spend AS kept (tenant_id, supplier_id, currency, emission_count, micros, ug_co2e)
-SELECT $1, supplier_id, currency, emission_count,
-    micros_high * 4294967296::numeric + micros_low, ug_high * 4294967296::numeric + ug_low  -- 2^32
-FROM unnest($2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-    AS given (supplier_id, currency, emission_count, micros_high, micros_low, ug_high, ug_low)
-ON CONFLICT (tenant_id, supplier_id, currency) DO UPDATE
-SET emission_count = kept.emission_count + excluded.emission_count,
-    micros = kept.micros + excluded.micros, ug_co2e = kept.ug_co2e + excluded.ug_co2e;
+-- name: totals_of_buckets
+-- Index: supplier_totals_pkey.
+SELECT bucket, totals, spend FROM supplier_totals WHERE tenant_id = $1 AND bucket = ANY ($2::integer[]);
 
--- name: delete_empty_spend
-DELETE FROM supplier_spend WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]) AND emission_count = 0;
+-- name: put_totals
+INSERT INTO supplier_totals (tenant_id, bucket, totals, spend)
+SELECT $1, given.* FROM unnest($2::integer[], $3::bytea[], $4::bytea[]) AS given
+ON CONFLICT (tenant_id, bucket) DO UPDATE SET totals = excluded.totals, spend = excluded.spend;
 
--- name: add_to_figures
--- After add_to_spend. Indexes: supplier_figures_pkey, supplier_spend_pkey.
-INSERT INTO supplier_figures AS kept (
-    tenant_id, supplier_id, emission_count, ug_co2e, ug_size, ug_own, ug_scored, currency, spend, carbon_intensity
+-- name: put_figures
+-- Index: supplier_figures_pkey.
+INSERT INTO supplier_figures (
+    tenant_id, supplier_id, emission_count, kg_co2e, currency, spend, carbon_intensity, data_quality, primary_share
 )
-SELECT $1, given.supplier_id, given.emission_count,
-    ug_high * 4294967296::numeric + ug_low, size_high * 4294967296::numeric + size_low,  -- 2^32
-    own_high * 4294967296::numeric + own_low, scored_high * 4294967296::numeric + scored_low,
-    coalesce(most.currency, ''), most.micros::double precision / 1e6,
-    -- micrograms / 1e9 per millionths / 1e6
-    CASE WHEN most.micros > 0 THEN most.ug_co2e::double precision / most.micros::double precision / 1e3 END
-FROM unnest(
-    $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-    $10::bigint[], $11::bigint[]
-) AS given (
-    supplier_id, emission_count, ug_high, ug_low, size_high, size_low, own_high, own_low, scored_high, scored_low
-)
-LEFT JOIN LATERAL (
-    SELECT currency, micros, ug_co2e FROM supplier_spend AS spend
-    WHERE spend.tenant_id = $1 AND spend.supplier_id = given.supplier_id
-    ORDER BY emission_count DESC, currency LIMIT 1
-) AS most ON true
+SELECT $1, given.* FROM unnest(
+    $2::integer[], $3::bigint[], $4::float8[], $5::text[], $6::float8[], $7::float8[], $8::float8[], $9::float8[]
+) AS given
 ON CONFLICT (tenant_id, supplier_id) DO UPDATE
-SET emission_count = kept.emission_count + excluded.emission_count,
-    ug_co2e = kept.ug_co2e + excluded.ug_co2e, ug_size = kept.ug_size + excluded.ug_size,
-    ug_own = kept.ug_own + excluded.ug_own, ug_scored = kept.ug_scored + excluded.ug_scored,
-    currency = excluded.currency, spend = excluded.spend, carbon_intensity = excluded.carbon_intensity;
+SET emission_count = excluded.emission_count, kg_co2e = excluded.kg_co2e, currency = excluded.currency,
+    spend = excluded.spend, carbon_intensity = excluded.carbon_intensity, data_quality = excluded.data_quality,
+    primary_share = excluded.primary_share;
 
--- name: delete_empty_figures
-DELETE FROM supplier_figures WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]) AND emission_count = 0;
+-- name: delete_figures
+DELETE FROM supplier_figures WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]);
 
 -- What `vcci doctor` compares with the rows.
 
@@ -161,8 +151,15 @@ ORDER BY upload_id;
 -- name: all_grades
 SELECT month, grade, rows, ug_co2e FROM grade_rollups WHERE tenant_id = $1;
 
+-- name: all_rollups
+SELECT month, category, method, rows, ug_co2e FROM emission_rollups WHERE tenant_id = $1;
+
+-- name: all_totals
+SELECT totals, spend FROM supplier_totals WHERE tenant_id = $1 ORDER BY bucket;
+
 -- name: all_figures
-SELECT supplier_id, emission_count, ug_co2e, ug_size, ug_scored FROM supplier_figures WHERE tenant_id = $1;
+SELECT supplier_id, emission_count, kg_co2e, currency, spend, carbon_intensity, data_quality, primary_share
+FROM supplier_figures WHERE tenant_id = $1 ORDER BY supplier_id;
 
 -- name: pending_figure_changes
 SELECT columns FROM supplier_figure_changes WHERE tenant_id = $1;

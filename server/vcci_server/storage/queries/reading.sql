@@ -112,16 +112,3 @@ WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
 -- Index: emission_factors_pkey.
 SELECT factor_id, kg_co2e, gases, gwp_set, unit FROM emission_factors
 WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
-
--- name: sum_rollups
--- By those of the columns that are in $6; the others are NULL. Index: emission_rollups_pkey.
-SELECT
-    CASE WHEN 'month' = ANY ($6::text[]) THEN month END AS month,
-    CASE WHEN 'category' = ANY ($6) THEN category END AS category,
-    CASE WHEN 'method' = ANY ($6) THEN method END AS method,
-    CASE WHEN 'factor' = ANY ($6) THEN factor_id END AS factor,
-    sum(rows)::bigint AS rows, sum(ug_co2e) AS ug_co2e, sum(ug_co2e_mean) AS ug_co2e_mean, sum(variance) AS variance
-FROM emission_rollups
-WHERE tenant_id = $1 AND month >= $2::date AND month < $3::date
-    AND ($4::smallint[] IS NULL OR category = ANY ($4)) AND ($5::smallint[] IS NULL OR method = ANY ($5))
-GROUP BY 1, 2, 3, 4;
