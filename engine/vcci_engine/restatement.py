@@ -1,8 +1,9 @@
 """Restating stored emissions under another basis: the new values, and what caused each change, exactly.
 
 A value goes from the stored one to the new one in steps, each of which changes one thing: the methods, the prices,
-the factors, the GWP set. What a step changes belongs to its cause, so the causes' differences add up to the whole. Rows
-that can no longer be calculated keep their stored values.
+the factors, the GWP set. What a step changes belongs to its cause, so the causes' differences add up to the whole. A
+value that comes out as another with the methods, prices and factors that it was made of is not the one that was stored.
+Rows that can no longer be calculated keep their stored values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Cause(IntEnum):
     GWP_SET = 4
     PRICE_SET = 5
     NOT_CALCULABLE = 6
+    RESULT_ALTERED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ def restate(
     right[rows] = wanted[rows]
     restated = {name: _updated(column, expressed, name, right) for name, column in stored.items()}
     steps = _Steps(stored["kg_co2e"], wanted)
-    if basis.method_version != VERSION:
-        steps.add(_with_the_same_factors(activities, used, tables.old, right, steps.kg_co2e), Cause.METHOD)
+    again = Cause.RESULT_ALTERED if basis.method_version == VERSION else Cause.METHOD
+    steps.add(_with_the_same_factors(activities, used, tables.old, right, steps.kg_co2e), again)
     if tables.old is not tables.priced:
         steps.add(_with_the_same_factors(activities, used, tables.priced, right, steps.kg_co2e), Cause.PRICE_SET)
     causes = _factor_causes(stored, restated, np.flatnonzero(right), tables)

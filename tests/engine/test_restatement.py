@@ -171,6 +171,22 @@ def test_an_older_formula_of_the_method_is_told_apart_from_the_factor() -> None:
     assert found.columns["kg_co2e"].tolist() == [25.0]
 
 
+def test_a_stored_value_that_its_inputs_do_not_come_to_is_told_as_altered() -> None:
+    rows = (Row(quantity=10), Row(quantity=2, unit="USD", factor="naics:331110", country="US"))
+    segments, of_supplier = stored(batch(*rows, Row(factor="", inputs={"supplier_factor": 2.0})))
+    columns = {name: columns_of(segments, name)[0] for name in RESTATED}
+    altered = replaced(segments, columns | {"kg_co2e": columns["kg_co2e"] + 1.0})
+    new = table([(50, *STEEL[1:5], 2.5, 1.05), *FACTORS[1:]], 8)
+    found = restate(
+        altered, np.ones(3, np.bool_), lambda ids: [of_supplier[n] for n in ids], BASIS, Tables(TABLE, TABLE, new)
+    )
+    assert by_cause(found) == {
+        Cause.RESULT_ALTERED: (3, -3_000_000_000),
+        Cause.FACTOR_VALUE: (1, 6_000_000_000),
+    }
+    assert sorted(found.columns["kg_co2e"].tolist()) == [1.5, 2.0, 25.0]
+
+
 def test_a_suppliers_own_factor_and_reported_emissions_do_not_depend_on_the_set() -> None:
     rows = batch(
         Row(quantity=10, factor="", inputs={"supplier_factor": 1.5}, method=1),

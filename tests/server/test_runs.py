@@ -25,6 +25,7 @@ from vcci_server.storage.embedded import embedded_database
 
 from tests.recalculations import UG_PER_KG, Rows, Seen, check_run, factor, import_sets, quarter_of, rows_of, ug, upload
 from tests.server_process import ServerProcess, running_server
+from tests.waiting import until
 
 ROWS = 3_000
 PURCHASED = activity_pb2.CATEGORY_PURCHASED_GOODS_AND_SERVICES
@@ -494,6 +495,30 @@ async def test_a_run_that_goes_on_cannot_be_read_as_of(client: AsyncClient, serv
                     assert await refusal(call) == (grpc.StatusCode.FAILED_PRECONDITION, "RUN_NOT_SUCCEEDED")
         finally:
             await db.close()
+
+
+async def test_an_altered_result_is_told_as_such_and_restated(client: AsyncClient, server: ServerProcess) -> None:
+    _, new = await import_sets(client)
+    number = int((await upload(client, 100)).rpartition("/")[2])
+    honest = await rows_of(client)
+    async with embedded_database(server.state_dir) as url:
+        db = await asyncpg.connect(url)
+
+        async def is_merged() -> bool:
+            return bool(await db.fetchval("SELECT merged FROM uploads WHERE upload_id = $1", number))
+
+        await until(is_merged, 30)
+        altered = "UPDATE emission_segments SET kg_co2e = set_byte(kg_co2e, 7, 65) WHERE upload_id = $1 AND quarter = "
+        await db.execute(altered + "(SELECT min(quarter) FROM emission_segments WHERE upload_id = $1)", number)
+        await db.close()
+    forged = await rows_of(client)
+    (changed,) = [key for key, row in forged.items() if row != honest[key]]
+    run = await recalculated(client, factor_set=new, filter={"supplier_codes": [forged[changed].supplier]})
+    (told,) = [of for of in run.total.causes if of.cause == run_pb2.RUN_CAUSE_RESULT_ALTERED]
+    assert told.rows == 1
+    assert ug(told.difference_kg_co2e) == honest[changed].ug - forged[changed].ug
+    restated = (await rows_of(client, as_of=run.name))[changed]
+    assert 0 < restated.ug <= 2 * honest[changed].ug < forged[changed].ug
 
 
 async def test_the_dashboard_is_as_of_a_run(client: AsyncClient) -> None:
