@@ -6,19 +6,28 @@ from math import fsum
 
 import numpy as np
 
-from vcci_engine.activities import FloatArray, InputColumn
+from vcci_engine.activities import FloatArray, InputColumn, Positions
 from vcci_engine.factors import FactorTable
 from vcci_engine.inputs import spread
+from vcci_engine.methods import RATIOS
 from vcci_engine.results import Emissions
 from vcci_engine.selection import select
 from vcci_engine.totals import total
 from vcci_engine.uncertainty import Estimate
 
+_AMOUNTS = ("outstanding", *RATIOS["outstanding"])
+_TOLD = ("pcaf_score", "base_evic")
+
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """PCAF's metrics of investments; money in the unit of `outstanding`."""
+    """PCAF's metrics of investments; money in the unit of `outstanding`.
 
+    An investment is the lines of one supplier, method and period with the same amounts: what is outstanding, and what
+    it is divided by. Its amount counts once, and of scores that are mixed the worst does (PCAF Part A).
+    """
+
+    investments: int
     outstanding: float
     kg_co2e_per_outstanding: float
     data_quality_score: float  # 1 to 5, weighted by outstanding; 0: no line has one
@@ -59,22 +68,31 @@ def _total(group: str, lines: Emissions, factors: FactorTable) -> GroupTotal:
 
 
 def _portfolio(lines: Emissions) -> Portfolio | None:
-    outstanding = _values("outstanding", lines.inputs, len(lines))
-    invested = outstanding > 0
-    if not invested.any():
+    invested = np.flatnonzero(_values("outstanding", lines.inputs, len(lines)) > 0)
+    if not len(invested):
         return None
-    weight = outstanding[invested]
+    given = {name: _values(name, lines.inputs, len(lines))[invested] for name in (*_AMOUNTS, *_TOLD)}
+    same = [column[invested] for column in (lines.supplier, lines.method, lines.period)]
+    keys = np.stack([*same, *(np.nan_to_num(given[name], nan=-1.0) for name in _AMOUNTS)], axis=1)
+    _, first, investment = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    weight, evic = given["outstanding"][first], given["evic"][first]
+    score, base = (_largest(given[name], investment.ravel(), len(first)) for name in _TOLD)
     intensity = fsum(lines.kg_co2e[invested]) / fsum(weight)
-    score, base, evic = (
-        _values(name, lines.inputs, len(lines))[invested] for name in ("pcaf_score", "base_evic", "evic")
-    )
     growth = _mean(base / evic, weight)
     return Portfolio(
+        investments=len(first),
         outstanding=fsum(weight),
         kg_co2e_per_outstanding=intensity,
         data_quality_score=_mean(score[score > 0], weight[score > 0]),
         kg_co2e_per_outstanding_adjusted=intensity / growth if growth > 0 else 0.0,
     )
+
+
+def _largest(values: FloatArray, group: Positions, n: int) -> FloatArray:
+    """Return each group's largest value; NaN of one without any."""
+    largest = np.full(n, np.nan)
+    np.fmax.at(largest, group, values)
+    return largest
 
 
 def _values(name: str, inputs: Mapping[str, InputColumn], rows: int) -> FloatArray:

@@ -61,6 +61,7 @@ def group_message(of: GroupTotal) -> pb.GroupTotal:
     if of.portfolio is not None:
         message.portfolio.CopyFrom(
             pb.Portfolio(
+                investments=of.portfolio.investments,
                 outstanding=of.portfolio.outstanding,
                 kg_co2e_per_outstanding=of.portfolio.kg_co2e_per_outstanding,
                 data_quality_score=of.portfolio.data_quality_score,

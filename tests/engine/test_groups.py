@@ -1,5 +1,7 @@
 """Sums by group, and PCAF's metrics of a portfolio."""
 
+from dataclasses import replace
+
 import pytest
 from vcci_engine.calculate import calculate
 from vcci_engine.groups import GroupTotal, group_totals
@@ -48,7 +50,35 @@ def test_a_portfolio_is_weighted_by_what_is_outstanding() -> None:
     assert portfolio.kg_co2e_per_outstanding_adjusted == pytest.approx(2_500 / ((30 * 0.5 + 10) / 40))
 
 
+def test_an_investment_of_several_lines_counts_once_with_the_worst_of_its_scores() -> None:
+    gas, power = {"pcaf_score": 1.0}, {"pcaf_score": 3.0}
+    amounts = {"outstanding": 30.0, "evic": 60.0, "base_evic": 30.0}
+    (of,) = totals(
+        investment(100, **amounts, **gas),
+        investment(20, **amounts, **power),
+        investment(40, outstanding=10, evic=20, base_evic=20, pcaf_score=5),
+        replace(investment(40, outstanding=10, evic=20, base_evic=20, pcaf_score=4), supplier="another"),
+        replace(investment(40, outstanding=10, evic=20, base_evic=20), period="2024-05-17"),
+    )
+    portfolio = of.portfolio
+    assert portfolio is not None
+    assert (portfolio.investments, portfolio.outstanding) == (4, 60)
+    assert portfolio.kg_co2e_per_outstanding == pytest.approx((60_000 + 3 * 20_000) / 60)
+    assert portfolio.data_quality_score == pytest.approx((30 * 3 + 10 * 5 + 10 * 4) / 50)
+    assert portfolio.kg_co2e_per_outstanding_adjusted == pytest.approx(2_000 / ((30 * 0.5 + 30) / 60))
+
+
+def test_the_order_of_lines_changes_no_metric() -> None:
+    lines = [
+        investment(7.3 * n, outstanding=3.1 + n % 3, evic=60, base_evic=59, pcaf_score=1 + n % 5) for n in range(1, 20)
+    ]
+    (of,), (reversed_,) = totals(*lines), totals(*lines[::-1])
+    assert of.portfolio == reversed_.portfolio
+    assert of.portfolio is not None
+    assert of.portfolio.investments == 3
+
+
 def test_what_is_not_known_of_a_portfolio_is_zero() -> None:
-    (of,) = totals(investment(1, outstanding=1, evic=2, base_evic=1), investment(1, outstanding=1, evic=2))
+    (of,) = totals(investment(1, outstanding=1, evic=2, base_evic=1), investment(1, outstanding=2, evic=2))
     assert of.portfolio is not None
     assert (of.portfolio.data_quality_score, of.portfolio.kg_co2e_per_outstanding_adjusted) == (0, 0)

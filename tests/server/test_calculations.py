@@ -165,6 +165,18 @@ async def test_the_amount_and_the_part_of_the_whole_are_answered(caller: Caller)
     assert (again.amount, again.attribution) == (5_000, 0.25)
 
 
+async def test_an_investment_of_two_lines_counts_once_with_the_worse_of_its_scores(caller: Caller) -> None:
+    def building(kwh: float, score: float) -> activity_pb2.Activity:
+        inputs = {"outstanding": 50.0, "property_value": 200.0, "pcaf_score": score, "supplier_factor": 0.2}
+        of: dict[str, Any] = {"category": 15, "method": activity_pb2.METHOD_PCAF_MORTGAGES, "unit": "kWh", "factor": ""}
+        return steel(quantity=kwh, group="mortgages", inputs=inputs, **of)
+
+    (group,) = (await caller.calculate(building(10_000, 2), building(2_000, 4))).groups
+    portfolio = group.portfolio
+    assert (portfolio.investments, portfolio.outstanding, portfolio.data_quality_score) == (1, 50, 4)
+    assert portfolio.kg_co2e_per_outstanding == pytest.approx(12_000 * 0.2 / 4 / 50)
+
+
 async def test_shares_that_do_not_sum_to_one_are_refused(caller: Caller) -> None:
     code, fields = await caller.refusal(waste(0.25), steel(), waste(0.5))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
