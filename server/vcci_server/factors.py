@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc
 
-from vcci_server.acting import acting
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
 from vcci_server.factor_changes import changed_records, check_batch, check_name, factor_ids
@@ -20,8 +19,8 @@ from vcci_server.factor_messages import (
 )
 from vcci_server.factor_search import FactorSearch, check_search, scope
 from vcci_server.prices import import_starter
-from vcci_server.storage import activations, factor_changes, factor_differences, factors
-from vcci_server.storage.activations import LAST, THE_SERVER
+from vcci_server.storage import activations, audit, factor_changes, factor_differences, factors
+from vcci_server.storage.activations import LAST
 from vcci_server.storage.factors import FIRST, FactorSetRecord, StoredFactor
 from vcci_server.storage.pool import Pool
 from vcci_server.tokens import read_token, write_token
@@ -35,9 +34,10 @@ STARTER_NAME = "Starter factors"
 async def ensure_starter(pool: Pool, tenant_id: int) -> None:
     """Import the starter factors and prices and activate them, for a tenant that has no set of factors at all."""
     if not await factors.list_sets(pool, tenant_id, limit=1):
-        await import_starter(pool, tenant_id)
         records = await asyncio.to_thread(starter_records)
-        await factors.import_set(pool, tenant_id, STARTER_NAME, records, activate_by=THE_SERVER)
+        with audit.by_itself("ImportStarterSets"):
+            await import_starter(pool, tenant_id)
+            await factors.import_set(pool, tenant_id, STARTER_NAME, records, activate=True)
 
 
 class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
@@ -86,7 +86,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
             made = await factors.import_set(
                 *(self._pool, tenant_id, received.spec.display_name, records),
                 base_id=base_id,
-                activate_by=acting() if received.spec.activate else None,
+                activate=received.spec.activate,
             )
         if received.spec.activate:
             await self._cache.activated(tenant_id)
@@ -145,7 +145,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
         set_id = resource_id(request.name, COLLECTION)
-        activated = await factors.activate(self._pool, tenant_id, set_id, acting())
+        activated = await factors.activate(self._pool, tenant_id, set_id)
         await self._cache.activated(tenant_id)
         return set_message(activated)
 
@@ -181,7 +181,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
             made = await factor_changes.make_version(
                 *(self._pool, tenant_id, set_id, changed),
                 display_name=display_name,
-                activate_by=acting() if activate else None,
+                activate=activate,
             )
         if activate:
             await self._cache.activated(tenant_id)

@@ -19,7 +19,7 @@ from vcci_engine.errors import Unavailable, VcciError, WriterFenced, WrongState
 from vcci_engine.results import Calculation, RowErrors
 from vcci_engine.segments import cut
 
-from vcci_server.storage import uploads
+from vcci_server.storage import audit, uploads
 from vcci_server.storage.ingest import PreparedBatch
 from vcci_server.storage.kept import Kept, commit_kept, find_kept
 from vcci_server.storage.partitions import PartitionKeeper
@@ -40,6 +40,7 @@ class _Call:
     calculation: Calculation
     supplier_ids: npt.NDArray[np.int32]
     kept: "asyncio.Future[Kept]"
+    by: audit.Actor
 
     def batch(self, offset: int) -> PreparedBatch:
         emissions = self.calculation.emissions
@@ -81,7 +82,7 @@ class Keeping:
         supplier_ids = await known.resolve(self._suppliers, tenant_id, activities.supplier)
         kept = asyncio.get_running_loop().create_future()
         tenant = self._tenants.setdefault(tenant_id, _Tenant(tenant_id, self._pool, self._partitions, self._clock))
-        tenant.add(_Call(request_id, activities, calculation, supplier_ids, kept))
+        tenant.add(_Call(request_id, activities, calculation, supplier_ids, kept, audit.actor()))
         found: Kept = await kept
         return found
 
@@ -109,12 +110,14 @@ class _Tenant:
     def add(self, call: _Call) -> None:
         self._waiting.append(call)
         if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
+            with audit.by_itself("KeepCalculations"):  # the uploads are the service's, whoever waits
+                self._worker = asyncio.create_task(self._work())
 
     async def close(self) -> None:
         if self._worker is not None:
             await self._worker
-        await self._finalize()
+        with audit.by_itself("KeepCalculations"):
+            await self._finalize()
 
     async def _work(self) -> None:
         while self._waiting:
@@ -154,6 +157,7 @@ class _Tenant:
                 upload.epoch,
                 batches,
                 [call.request_id for call in calls],
+                [call.by for call in calls],
             )
         except (WrongState, WriterFenced):  # somebody closed or opened it
             self._rolling = None

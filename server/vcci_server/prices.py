@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from vcci.v1 import price_service_pb2 as pb
 from vcci.v1 import price_service_pb2_grpc
 
-from vcci_server.acting import acting
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
 from vcci_server.importers import prices_csv, starter_prices
 from vcci_server.price_import import receive
 from vcci_server.price_messages import COLLECTION, activation_message, price_message, set_message
 from vcci_server.storage import price_activations, prices
-from vcci_server.storage.activations import LAST, THE_SERVER
+from vcci_server.storage.activations import LAST
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.prices import FIRST
 from vcci_server.tokens import read_token, write_token
@@ -26,7 +25,7 @@ STARTER_NAME = "Starter prices"
 async def import_starter(pool: Pool, tenant_id: int) -> None:
     """Import the starter set and activate it."""
     records = await asyncio.to_thread(lambda: prices_csv.read(starter_prices()))
-    await prices.import_set(pool, tenant_id, STARTER_NAME, records, activate_by=THE_SERVER)
+    await prices.import_set(pool, tenant_id, STARTER_NAME, records, activate=True)
 
 
 class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
@@ -64,10 +63,9 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
             base_id = received.base_set_id
             base = [] if base_id is None else await prices.read_set(self._pool, tenant_id, base_id)
             records = await asyncio.to_thread(received.records, base)
-            activate_by = acting() if received.spec.activate else None
-            name = received.spec.display_name
-            made = await prices.import_set(self._pool, tenant_id, name, records, activate_by=activate_by)
-        if activate_by is not None:
+            name, activate = received.spec.display_name, received.spec.activate
+            made = await prices.import_set(self._pool, tenant_id, name, records, activate=activate)
+        if activate:
             await self._cache.activated(tenant_id)
         return set_message(made)
 
@@ -86,7 +84,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
     async def ActivatePriceSet(self, request: pb.ActivatePriceSetRequest, context: object) -> pb.PriceSet:
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
-        activated = await prices.activate(self._pool, tenant_id, resource_id(request.name, COLLECTION), acting())
+        activated = await prices.activate(self._pool, tenant_id, resource_id(request.name, COLLECTION))
         await self._cache.activated(tenant_id)
         return set_message(activated)
 
@@ -94,7 +92,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         """Leave the tenant without an active set, if it is this one; in this process at once."""
         tenant_id = caller().tenant_id
         set_id = resource_id(request.name, COLLECTION)
-        deactivated = await prices.deactivate(self._pool, tenant_id, set_id, acting())
+        deactivated = await prices.deactivate(self._pool, tenant_id, set_id)
         await self._cache.activated(tenant_id)
         return set_message(deactivated)
 

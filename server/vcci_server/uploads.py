@@ -125,6 +125,8 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
                 await intake.run(requests)
             finally:
                 self._open.remove(intake)
+            if self._draining:
+                await uploads.note_drain(self._pool, record, writer.committed_through)
             self._refuse_when_draining()
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: object) -> pb.Upload:

@@ -16,7 +16,6 @@ from vcci_server.cache import FactorCache
 from vcci_server.importers import FactorRecord
 from vcci_server.metrics import Tier
 from vcci_server.storage import factors
-from vcci_server.storage.activations import THE_SERVER
 from vcci_server.storage.pool import Pool, open_pool
 
 from tests.waiting import until
@@ -69,9 +68,7 @@ async def _import(pool: Pool, tenant_id: int, year: int = 2025, *, activate: boo
     record = FactorRecord(
         *("fuel", "diesel", "Diesel", "", year, "litre", 2.57082), *({}, "AR5", 1.05, 0, "", "", "DESNZ")
     )
-    made = await factors.import_set(
-        pool, tenant_id, f"Diesel {year}", [record], activate_by=THE_SERVER if activate else None
-    )
+    made = await factors.import_set(pool, tenant_id, f"Diesel {year}", [record], activate=activate)
     return made.factor_set_id
 
 
@@ -108,22 +105,22 @@ async def test_one_who_gives_up_does_not_take_the_load_from_the_others(
 
 async def test_an_activation_reaches_every_process_within_a_second(start: Start, pool: Pool, tenant_id: int) -> None:
     sets = [await _import(pool, tenant_id, year) for year in range(2020, 2025)]
-    await factors.activate(pool, tenant_id, sets[0], THE_SERVER)
+    await factors.activate(pool, tenant_id, sets[0])
     async with start() as one, start() as other:
         assert {(await process.cache.table(tenant_id)).set_id for process in (one, other)} == {sets[0]}
         for set_id in sets[1:]:
-            await factors.activate(pool, tenant_id, set_id, THE_SERVER)
+            await factors.activate(pool, tenant_id, set_id)
             await until(one.uses(tenant_id, set_id), timeout_s=1)
             await until(other.uses(tenant_id, set_id), timeout_s=1)
 
 
 async def test_an_activation_during_the_first_load_is_not_missed(start: Start, pool: Pool, tenant_id: int) -> None:
     old, new = [await _import(pool, tenant_id, year) for year in (2024, 2025)]
-    await factors.activate(pool, tenant_id, old, THE_SERVER)
+    await factors.activate(pool, tenant_id, old)
     async with start() as process:
         loading = asyncio.create_task(process.cache.table(tenant_id))
         async with _loads_held_up(pool, process):
-            await factors.activate(pool, tenant_id, new, THE_SERVER)
+            await factors.activate(pool, tenant_id, new)
         assert (await loading).set_id == old
         await until(process.uses(tenant_id, new), timeout_s=1)
 
@@ -132,11 +129,11 @@ async def test_after_a_refresh_the_new_set_is_in_use_though_the_old_one_was_bein
     start: Start, pool: Pool, tenant_id: int
 ) -> None:
     old, new = [await _import(pool, tenant_id, year) for year in (2024, 2025)]
-    await factors.activate(pool, tenant_id, old, THE_SERVER)
+    await factors.activate(pool, tenant_id, old)
     async with start() as process:
         loading = asyncio.create_task(process.cache.table(tenant_id))
         async with _loads_held_up(pool, process):
-            await factors.activate(pool, tenant_id, new, THE_SERVER)
+            await factors.activate(pool, tenant_id, new)
             refreshing = asyncio.create_task(process.cache.activated(tenant_id))
         await refreshing
         assert process.set_id(tenant_id) == new
@@ -147,7 +144,7 @@ async def test_an_activation_missed_without_a_connection_is_seen_when_it_is_back
     start: Start, pool: Pool, tenant_id: int
 ) -> None:
     old, new = [await _import(pool, tenant_id, year) for year in (2024, 2025)]
-    await factors.activate(pool, tenant_id, old, THE_SERVER)
+    await factors.activate(pool, tenant_id, old)
     async with start() as process:
         await process.cache.table(tenant_id)
         await pool.execute(REPLACE_SILENTLY, tenant_id, new)
@@ -162,7 +159,7 @@ async def test_an_activation_that_nobody_told_of_is_seen_after_a_while(
 ) -> None:
     monkeypatch.setattr(cache_module, "LOOK_EVERY_S", 0.05)
     old, new = [await _import(pool, tenant_id, year) for year in (2024, 2025)]
-    await factors.activate(pool, tenant_id, old, THE_SERVER)
+    await factors.activate(pool, tenant_id, old)
     async with start() as process:
         await process.cache.table(tenant_id)
         await pool.execute(REPLACE_SILENTLY, tenant_id, new)
@@ -173,14 +170,14 @@ async def test_the_last_table_stays_in_use_while_the_database_is_away(
     start: Start, database_url: str, database: str, pool: Pool, tenant_id: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     old, new = [await _import(pool, tenant_id, year) for year in (2024, 2025)]
-    await factors.activate(pool, tenant_id, old, THE_SERVER)
+    await factors.activate(pool, tenant_id, old)
     async with start() as process:
         table = await process.cache.table(tenant_id)
         with caplog.at_level(logging.WARNING, logger=cache_module.__name__):
             async with _away(database_url, database):
                 await until(lambda: "activations cannot be followed" in caplog.text)
                 assert await process.cache.table(tenant_id) is table
-        await factors.activate(pool, tenant_id, new, THE_SERVER)
+        await factors.activate(pool, tenant_id, new)
         await until(process.uses(tenant_id, new))
 
 

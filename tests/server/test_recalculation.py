@@ -25,7 +25,6 @@ from vcci_server.keeping import NO_ERRORS
 from vcci_server.recalculation import Recalculation
 from vcci_server.storage import factors, folding, runs
 from vcci_server.storage import uploads as ledger
-from vcci_server.storage.activations import Actor
 from vcci_server.storage.ingest import PreparedBatch, commit_batches
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
@@ -105,7 +104,7 @@ class Inventory:
 @pytest.fixture
 async def inventory(pool: Pool) -> Inventory:
     tenant_id = await pool.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id", uuid4().hex)
-    await factors.import_set(pool, tenant_id, "old", OLD, activate_by=Actor("test", ""))
+    await factors.import_set(pool, tenant_id, "old", OLD, activate=True)
     new = await factors.import_set(pool, tenant_id, "new", NEW)
     uploads = tuple([await _upload(pool, tenant_id, seed) for seed in (1, 2)])
     return Inventory(pool, tenant_id, new.factor_set_id, uploads)

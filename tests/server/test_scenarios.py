@@ -13,7 +13,6 @@ from vcci.v1.activity_pb2 import METHOD_SPEND_BASED
 from vcci_server.importers import FactorRecord
 from vcci_server.storage import factors as factor_sets
 from vcci_server.storage import passes, summing
-from vcci_server.storage.activations import Actor
 from vcci_server.storage.pool import Pool
 
 from tests.server.emission_reader import problem, refusal
@@ -34,7 +33,7 @@ async def caller(pool: Pool) -> AsyncIterator[Caller]:
             for code, region, gsd2 in FACTORS
         ]
         made = await factor_sets.import_set(pool, store.tenant_id, "with rail", [*records, RAIL, GREEN])
-        await factor_sets.activate(pool, store.tenant_id, made.factor_set_id, by=Actor("tester", ""))
+        await factor_sets.activate(pool, store.tenant_id, made.factor_set_id)
         yield caller
 
 

@@ -16,7 +16,6 @@ from vcci_server.metrics import Tier
 from vcci_server.snapshot_codec import Codec
 from vcci_server.snapshots import LIFETIME_S, Snapshots, connect
 from vcci_server.storage import factors
-from vcci_server.storage.activations import THE_SERVER
 from vcci_server.storage.pool import Pool, open_pool
 
 from tests.redis_process import RedisProcess, running_redis
@@ -59,7 +58,7 @@ def start(database: str, redis: RedisProcess) -> Start:
 
 async def _import(pool: Pool, tenant_id: int, first: int = 0) -> int:
     """Import a set with the starter factors from `first` on, and activate it."""
-    made = await factors.import_set(pool, tenant_id, "Starter", STARTER[first:], activate_by=THE_SERVER)
+    made = await factors.import_set(pool, tenant_id, "Starter", STARTER[first:], activate=True)
     return made.factor_set_id
 
 

@@ -5,21 +5,12 @@ from datetime import datetime
 
 from vcci_engine.errors import NotFound, WrongState
 
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Event
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 
 LAST = 2**63 - 1  # an id above all others
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who does something, and in which call."""
-
-    subject: str
-    request_id: str
-
-
-THE_SERVER = Actor("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +25,23 @@ class Activation:
     activated_at: datetime
 
 
-async def activate(db: Connection, tenant_id: int, set_id: int, by: Actor, *, instead_of: int | None = None) -> None:
-    """Make a set the active one, record it, and tell who listens, when the transaction commits.
+async def activate(db: Connection, tenant_id: int, set_id: int, *, instead_of: int | None = None) -> list[Event]:
+    """Make a set the active one, record it, and tell who listens, when the transaction commits; return what to audit.
 
     With `instead_of`, raise WrongState unless that set is active, or the wanted one already.
     """
+    by = audit.actor()
     await db.execute(QUERIES["lock_activations"], tenant_id)
     active = await db.fetchval(QUERIES["select_active_set"], tenant_id)
     if active == set_id:
-        return
+        return []
     if instead_of is not None and active != instead_of:
         raise _stale(instead_of, active)
     if await db.fetchrow(QUERIES["activate_factor_set"], tenant_id, set_id) is None:
         raise no_set(set_id)
     await db.execute(QUERIES["insert_activation"], tenant_id, set_id, active, by.subject, by.request_id)
+    before = None if active is None else f"factorSets/{active}"
+    return [Event(f"factorSets/{set_id}", {"active_factor_set": before}, {"active_factor_set": f"factorSets/{set_id}"})]
 
 
 async def list_activations(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[Activation]:

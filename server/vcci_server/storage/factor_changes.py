@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 
 import asyncpg
 
 from vcci_server.importers import FactorRecord
 from vcci_server.importers.vcci_csv import HEADER, write_lines
-from vcci_server.storage.activations import Actor, activate
+from vcci_server.storage import activations, audit
+from vcci_server.storage.audit import Event
 from vcci_server.storage.factors import (
     FactorKey,
     FactorSetRecord,
@@ -16,6 +18,7 @@ from vcci_server.storage.factors import (
     copy_records,
     insert_set,
     key_of,
+    made_set,
     read_set_record,
     stored,
 )
@@ -39,7 +42,7 @@ async def make_version(
     changed: Mapping[int, FactorRecord],
     *,
     display_name: str = "",
-    activate_by: Actor | None = None,
+    activate: bool = False,
 ) -> tuple[FactorSetRecord, list[StoredFactor]]:
     """Return a set with the base's factors, of which those with these ids are as given, and these as they are stored.
 
@@ -54,10 +57,27 @@ async def make_version(
         if is_new:
             await db.execute(QUERIES["copy_factors"], tenant_id, base_id, set_id, list(changed))
             await copy_records(db, tenant_id, set_id, changed.values())
-        if activate_by is not None:
-            await activate(db, tenant_id, set_id, activate_by, instead_of=base_id)
+        activated = await activations.activate(db, tenant_id, set_id, instead_of=base_id) if activate else []
         factors = await _by_keys(db, tenant_id, set_id, [key_of(record) for record in changed.values()])
-        return await read_set_record(db, tenant_id, set_id), factors
+        made = await read_set_record(db, tenant_id, set_id)
+        events = [made_set(made), *await _changes(db, tenant_id, base_id, list(changed), factors)] if is_new else []
+        await audit.append(db, tenant_id, *events, *activated)
+        return made, factors
+
+
+async def _changes(
+    db: Connection, tenant_id: int, base_id: int, factor_ids: Sequence[int], factors: Sequence[StoredFactor]
+) -> list[Event]:
+    """Return what to audit of factors that are parallel to those of the base."""
+    rows = await db.fetch(QUERIES["select_factors_by_id"], tenant_id, base_id, factor_ids)
+    old = {row["factor_id"]: asdict(stored(row).record) for row in rows}
+    return [
+        event
+        for factor_id, new in zip(factor_ids, factors, strict=True)
+        for event in audit.changes(
+            f"factorSets/{new.factor_set_id}/factors/{new.factor_id}", old[factor_id], asdict(new.record)
+        )
+    ]
 
 
 async def _content_hash(db: Connection, tenant_id: int, base_id: int, changed: Mapping[int, FactorRecord]) -> str:

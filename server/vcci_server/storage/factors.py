@@ -17,9 +17,9 @@ from vcci_engine.prices import Prices
 
 from vcci_server.importers import FactorRecord
 from vcci_server.importers.vcci_csv import HEADER, write_lines
-from vcci_server.storage import activations
+from vcci_server.storage import activations, audit
 from vcci_server.storage import prices as price_sets
-from vcci_server.storage.activations import Actor
+from vcci_server.storage.audit import Event
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.prices import load_prices
 from vcci_server.storage.queries import QUERIES
@@ -98,7 +98,7 @@ async def import_set(
     records: Sequence[FactorRecord],
     *,
     base_id: int | None = None,
-    activate_by: Actor | None = None,
+    activate: bool = False,
 ) -> FactorSetRecord:
     """Store a set, each key, region and year once, or return the one with the same contents, all or nothing."""
     ordered, content_hash = await asyncio.to_thread(_canonical, records)
@@ -107,9 +107,10 @@ async def import_set(
         set_id, is_new = await insert_set(db, tenant_id, display_name, content_hash, len(ordered), parent=base)
         if is_new:
             await copy_records(db, tenant_id, set_id, ordered)
-        if activate_by is not None:
-            await activations.activate(db, tenant_id, set_id, activate_by)
-        return await read_set_record(db, tenant_id, set_id)
+        events = await activations.activate(db, tenant_id, set_id) if activate else []
+        made = await read_set_record(db, tenant_id, set_id)
+        await audit.append(db, tenant_id, *([made_set(made)] if is_new else []), *events)
+        return made
 
 
 def union(base: Iterable[FactorRecord], records: Iterable[FactorRecord]) -> list[FactorRecord]:
@@ -117,11 +118,13 @@ def union(base: Iterable[FactorRecord], records: Iterable[FactorRecord]) -> list
     return list({key_of(record): record for record in (*base, *records)}.values())
 
 
-async def activate(pool: Pool, tenant_id: int, set_id: int, by: Actor) -> FactorSetRecord:
+async def activate(pool: Pool, tenant_id: int, set_id: int) -> FactorSetRecord:
     """Make a set the active one, and tell every process that listens."""
     async with transaction(pool) as db:
-        await activations.activate(db, tenant_id, set_id, by)
-        return await read_set_record(db, tenant_id, set_id)
+        events = await activations.activate(db, tenant_id, set_id)
+        activated = await read_set_record(db, tenant_id, set_id)
+        await audit.append(db, tenant_id, *events)
+        return activated
 
 
 async def get_set(pool: Pool, tenant_id: int, set_id: int) -> FactorSetRecord:
@@ -265,6 +268,13 @@ async def read_set_record(db: Connection, tenant_id: int, set_id: int) -> Factor
     if row is None:
         raise activations.no_set(set_id)
     return _set_record(row)
+
+
+def made_set(made: FactorSetRecord) -> Event:
+    """Return the event of a set that is new."""
+    facts = {name: getattr(made, name) for name in ("display_name", "content_hash", "factor_count", "version")}
+    parent = f"factorSets/{made.parent_set_id}" if made.parent_set_id else None
+    return Event(f"factorSets/{made.factor_set_id}", None, {**facts, "parent": parent})
 
 
 def _set_record(row: asyncpg.Record) -> FactorSetRecord:

@@ -48,8 +48,8 @@ async def commit_batches(
 ) -> int:
     """Store batches that follow each other, all or none, and return the offset up to which rows are durable now.
 
-    What `also` does happens in the same transaction. The ledger moves last: a writer may copy its next batches while
-    it still commits those before, `after`, whose failure is raised here too.
+    The ledger moves behind the rows: a writer may copy its next batches while it still commits those before, `after`,
+    whose failure is raised here too. What `also` does happens in the same transaction, last.
 
     Raises WriterFenced, WrongState (finalized, abandoned), OffsetMismatch, NotFound; or Unavailable, after which the
     batches may or may not be stored: the upload's `committed_rows` tells.
@@ -62,12 +62,13 @@ async def commit_batches(
             if await db.fetchval(QUERIES["hold_upload"], tenant_id, upload_id, epoch) is None:
                 raise await _refusal(db, tenant_id, upload_id, epoch, batches[0].offset)
             await _store(db, tenant_id, upload_id, batches)
-            if also is not None:
-                await also(db)
             if after is not None:
                 await asyncio.wait([after])
                 after.result()
-            return await _advance(db, tenant_id, upload_id, epoch, batches)
+            committed = await _advance(db, tenant_id, upload_id, epoch, batches)
+            if also is not None:
+                await also(db)
+            return committed
     except asyncpg.UniqueViolationError as error:
         if error.table_name == "kept_calculations":
             raise

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import asyncpg
 
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Actor, Event
 from vcci_server.storage.ingest import PreparedBatch, commit_batches
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Connection, Pool, connection
@@ -33,8 +35,9 @@ async def commit_kept(
     epoch: int,
     batches: Sequence[PreparedBatch],
     request_ids: Sequence[str],
+    actors: Sequence[Actor],
 ) -> int | None:
-    """Store one batch per request, as `commit_batches` does, with the requests' ids in the same transaction.
+    """Store one batch per request, as `commit_batches` does, with ids and events in the same transaction.
 
     Returns None, and stores nothing, when another connection has kept one of the requests meanwhile.
     """
@@ -42,6 +45,11 @@ async def commit_kept(
 
     async def insert_ids(db: Connection) -> None:
         await db.execute(QUERIES["insert_kept"], tenant_id, upload_id, request_ids, first_rows)
+        events = [
+            Event(f"uploads/{upload_id}/emissions/{batch.offset}", None, {"request_id": id, "rows": batch.rows}, by=who)
+            for batch, id, who in zip(batches, request_ids, actors, strict=True)
+        ]
+        await audit.append(db, tenant_id, *events)
 
     try:
         return await commit_batches(pool, keeper, tenant_id, upload_id, epoch, batches, also=insert_ids)

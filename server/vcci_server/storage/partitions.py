@@ -1,4 +1,7 @@
-"""The partition keeper: every quarter has its partition of emission_segments before rows of it are stored."""
+"""The partition keeper: every quarter has its partition of emission_segments before rows of it are stored.
+
+Months of audit_events are made ahead too; appending an event makes one that is missing, and then waits for it.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -9,6 +12,7 @@ from vcci_server.storage.pool import Pool, transaction
 from vcci_server.storage.queries import QUERIES
 
 QUARTERS_BEHIND, QUARTERS_AHEAD = 8, 4
+MONTHS_AHEAD = 3
 LOCK = 0x7663_6369_0002  # advisory lock of whoever makes partitions
 
 
@@ -32,8 +36,18 @@ class PartitionKeeper:
         return [row["first_day"] for row in made]
 
     async def ensure_ahead(self) -> list[date]:
-        """Make the partitions of the quarters around now, so that ingest seldom has to; return those made."""
+        """Make the partitions of the quarters around now, so that ingest seldom has to; return those made.
+
+        Also those of the months of audit events.
+        """
         today = datetime.now(UTC).date()
+        await self._ensure_months(12 * today.year + today.month - 1)
         current = 4 * today.year + (today.month - 1) // 3
         around = range(current - QUARTERS_BEHIND, current + QUARTERS_AHEAD + 1)
         return await self.ensure((date(n // 4, 3 * (n % 4) + 1, 1) - EPOCH).days for n in around)
+
+    async def _ensure_months(self, current: int) -> None:
+        months = range(current, current + MONTHS_AHEAD + 1)
+        moments = [datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in months]
+        async with transaction(self._pool) as db:
+            await db.fetch(QUERIES["ensure_audit_partitions"], moments)

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from vcci_engine.errors import NotFound
 
-from vcci_server.storage.activations import LAST, Actor
+from vcci_server.storage import audit
+from vcci_server.storage.activations import LAST
+from vcci_server.storage.audit import Event
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 
@@ -22,21 +24,22 @@ class PriceActivation:
     activated_at: datetime
 
 
-async def activate(db: Connection, tenant_id: int, set_id: int, by: Actor) -> None:
-    """Make a set the active one, record it, and tell who listens, when the transaction commits."""
+async def activate(db: Connection, tenant_id: int, set_id: int) -> list[Event]:
+    """Make a set the active one, record it, and tell who listens, when the transaction commits; return what to audit."""
     active = await _active(db, tenant_id)
     if active == set_id:
-        return
+        return []
     if await db.fetchrow(QUERIES["activate_price_set"], tenant_id, set_id) is None:
         raise no_set(set_id)
-    await _record(db, tenant_id, set_id, active, by)
+    return await _record(db, tenant_id, set_id, active, f"priceSets/{set_id}")
 
 
-async def deactivate(db: Connection, tenant_id: int, set_id: int, by: Actor) -> None:
-    """Leave no set active, if this one is, record it, and tell who listens, when the transaction commits."""
-    if await _active(db, tenant_id) == set_id:
-        await db.execute(QUERIES["deactivate_price_set"], tenant_id, set_id)
-        await _record(db, tenant_id, None, set_id, by)
+async def deactivate(db: Connection, tenant_id: int, set_id: int) -> list[Event]:
+    """Leave no set active, if this one is, record it, and tell who listens, as `activate` does."""
+    if await _active(db, tenant_id) != set_id:
+        return []
+    await db.execute(QUERIES["deactivate_price_set"], tenant_id, set_id)
+    return await _record(db, tenant_id, None, set_id, f"priceSets/{set_id}")
 
 
 async def list_activations(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[PriceActivation]:
@@ -58,5 +61,10 @@ async def _active(db: Connection, tenant_id: int) -> int | None:
     return active
 
 
-async def _record(db: Connection, tenant_id: int, set_id: int | None, previous: int | None, by: Actor) -> None:
+async def _record(
+    db: Connection, tenant_id: int, set_id: int | None, previous: int | None, changed: str
+) -> list[Event]:
+    by = audit.actor()
     await db.execute(QUERIES["insert_price_activation"], tenant_id, set_id, previous, by.subject, by.request_id)
+    old, new = (None if active is None else f"priceSets/{active}" for active in (previous, set_id))
+    return [Event(changed, {"active_price_set": old}, {"active_price_set": new})]

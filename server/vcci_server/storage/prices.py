@@ -13,8 +13,9 @@ from vcci_engine.prices import NO_PRICES, Prices, build_prices
 
 from vcci_server.importers.price_record import INDEX, RATE, PriceKey, PriceRecord
 from vcci_server.importers.prices_csv import write_csv
-from vcci_server.storage import price_activations
-from vcci_server.storage.activations import LAST, Actor
+from vcci_server.storage import audit, price_activations
+from vcci_server.storage.activations import LAST
+from vcci_server.storage.audit import Event
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
@@ -38,7 +39,7 @@ class PriceSetRecord:
 
 
 async def import_set(
-    pool: Pool, tenant_id: int, display_name: str, records: Sequence[PriceRecord], *, activate_by: Actor | None = None
+    pool: Pool, tenant_id: int, display_name: str, records: Sequence[PriceRecord], *, activate: bool = False
 ) -> PriceSetRecord:
     """Store a set, each key once, or return the one with the same contents, all or nothing."""
     ordered, content_hash = await asyncio.to_thread(_canonical, records)
@@ -47,13 +48,15 @@ async def import_set(
     async with transaction(pool) as db:
         values = (tenant_id, display_name, content_hash, base, rates, len(ordered) - rates)
         set_id = await db.fetchval(QUERIES["insert_price_set"], *values)
-        if set_id is None:
+        is_new = set_id is not None
+        if not is_new:
             set_id = await db.fetchval(QUERIES["select_price_set_by_hash"], tenant_id, content_hash)
         else:
             await _copy(db, tenant_id, set_id, ordered)
-        if activate_by is not None:
-            await price_activations.activate(db, tenant_id, set_id, activate_by)
-        return await _set(db, tenant_id, set_id)
+        events = await price_activations.activate(db, tenant_id, set_id) if activate else []
+        made = await _set(db, tenant_id, set_id)
+        await audit.append(db, tenant_id, *([_made_set(made)] if is_new else []), *events)
+        return made
 
 
 def union(base: Iterable[PriceRecord], records: Iterable[PriceRecord]) -> list[PriceRecord]:
@@ -61,18 +64,22 @@ def union(base: Iterable[PriceRecord], records: Iterable[PriceRecord]) -> list[P
     return list({record.key: record for record in (*base, *records)}.values())
 
 
-async def activate(pool: Pool, tenant_id: int, set_id: int, by: Actor) -> PriceSetRecord:
+async def activate(pool: Pool, tenant_id: int, set_id: int) -> PriceSetRecord:
     """Make a set the active one, and tell every process that listens."""
     async with transaction(pool) as db:
-        await price_activations.activate(db, tenant_id, set_id, by)
-        return await _set(db, tenant_id, set_id)
+        events = await price_activations.activate(db, tenant_id, set_id)
+        activated = await _set(db, tenant_id, set_id)
+        await audit.append(db, tenant_id, *events)
+        return activated
 
 
-async def deactivate(pool: Pool, tenant_id: int, set_id: int, by: Actor) -> PriceSetRecord:
+async def deactivate(pool: Pool, tenant_id: int, set_id: int) -> PriceSetRecord:
     """Leave the tenant without an active set, if it is this one, and tell every process that listens."""
     async with transaction(pool) as db:
-        await price_activations.deactivate(db, tenant_id, set_id, by)
-        return await _set(db, tenant_id, set_id)
+        events = await price_activations.deactivate(db, tenant_id, set_id)
+        inactive = await _set(db, tenant_id, set_id)
+        await audit.append(db, tenant_id, *events)
+        return inactive
 
 
 async def get_set(pool: Pool, tenant_id: int, set_id: int) -> PriceSetRecord:
@@ -159,6 +166,11 @@ async def _copy(db: Connection, tenant_id: int, set_id: int, records: Sequence[P
         records=((tenant_id, set_id, *values(record)) for record in records),
         columns=("tenant_id", "price_set_id", *_COLUMNS),
     )
+
+
+def _made_set(made: PriceSetRecord) -> Event:
+    names = ("display_name", "content_hash", "base_currency", "rate_count", "index_count")
+    return Event(f"priceSets/{made.price_set_id}", None, {name: getattr(made, name) for name in names})
 
 
 async def _set(db: Connection, tenant_id: int, set_id: int) -> PriceSetRecord:

@@ -7,7 +7,9 @@ from datetime import date, datetime
 import asyncpg
 from vcci_engine.errors import NotFound, WrongState
 
-from vcci_server.storage.pool import Connection, Pool, connection
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Event
+from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.uploads import LAST
 
@@ -46,15 +48,22 @@ class NewReport:
 async def create(pool: Pool, tenant_id: int, new: NewReport) -> ReportRecord:
     """Store a report, or return the one that another call with this request id has stored meanwhile."""
     names, hashes = [name for name, _ in new.inputs], [sha256 for _, sha256 in new.inputs]
-    async with connection(pool) as db:
-        await db.execute(
+    async with transaction(pool) as db:
+        stored = await db.fetchval(
             QUERIES["insert_report"],
             *(tenant_id, new.request_id, new.request, new.period_start, new.period_end, names, hashes),
             *(new.sha256, len(new.file), new.file, new.created_at),
         )
         made = await find(db, tenant_id, new.request_id, new.request)
-    assert made is not None  # it was stored, or was there
+        assert made is not None  # it was stored, or was there
+        if stored is not None:
+            await audit.append(db, tenant_id, Event(f"reports/{made.report_id}", None, _facts(made)))
     return made
+
+
+def _facts(made: ReportRecord) -> audit.Facts:
+    period = f"{made.period_start} to {made.period_end}"
+    return {"period": period, "sha256": made.sha256, "size_bytes": made.size_bytes}
 
 
 async def find(db: Connection, tenant_id: int, request_id: str, request: bytes) -> ReportRecord | None:

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 import asyncpg
 from vcci_engine.errors import NotFound, WrongState
 
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Actor, Event
 from vcci_server.storage.merging import KEPT
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
@@ -72,7 +74,9 @@ async def create(pool: Pool, tenant_id: int, new: NewRun, chosen: Filter) -> Run
         counted = await db.fetchrow(
             QUERIES["count_run"], tenant_id, run_id, chosen.upload_id, *chosen.quarters, chosen.suppliers
         )
-        return record(counted)
+        run = record(counted)
+        await audit.append(db, tenant_id, Event(_name(run_id), None, _facts(run)))
+        return run
 
 
 def _same(made: RunRecord, new: NewRun) -> RunRecord:
@@ -122,27 +126,30 @@ async def list_page(
 
 async def cancel(pool: Pool, tenant_id: int, run_id: int) -> None:
     """Cancel a run that goes on; one that has ended stays as it is."""
-    async with connection(pool) as db:
+    async with transaction(pool) as db:
         await fetch(db, tenant_id, run_id)
-        await db.execute(QUERIES["cancel_run"], tenant_id, run_id)
+        if await db.fetchval(QUERIES["cancel_run"], tenant_id, run_id) is not None:
+            await audit.append(db, tenant_id, Event(_name(run_id), {"state": "running"}, {"state": "cancelled"}))
 
 
 async def forget(pool: Pool, tenant_id: int, run_id: int) -> None:
     """Delete the operation of a run, not the run."""
-    async with connection(pool) as db:
+    async with transaction(pool) as db:
         await db.execute(QUERIES["forget_operation"], tenant_id, run_id)
+        await audit.append(db, tenant_id, Event(f"operations/{run_id}", {"forgotten": False}, {"forgotten": True}))
 
 
 async def delete(pool: Pool, tenant_id: int, run_id: int) -> None:
     """Delete a run that has ended; what it stored stays for those who read it, until `sweep` deletes it."""
     async with transaction(pool) as db:
-        await fetch(db, tenant_id, run_id)
+        run = await fetch(db, tenant_id, run_id)
         if not await db.fetchval(QUERIES["delete_run"], tenant_id, run_id):
             raise WrongState(
                 f"runs/{run_id} goes on: cancel operations/{run_id} first",
                 reason="RUN_GOES_ON",
                 metadata={"name": f"runs/{run_id}", "operation": f"operations/{run_id}"},
             )
+        await audit.append(db, tenant_id, Event(_name(run_id), _facts(run), None))
 
 
 async def to_do(pool: Pool, most: int) -> list[RunRecord]:
@@ -159,8 +166,11 @@ async def begin(pool: Pool, run: RunRecord) -> None:
 
 async def end(pool: Pool, run: RunRecord, done: Position, state: State, error: bytes | None = None) -> None:
     """End a run that is done up to a segment; one that was cancelled meanwhile stays so."""
-    async with connection(pool) as db:
-        await db.execute(QUERIES["end_run"], run.tenant_id, run.run_id, state, error, *done[:4])
+    async with transaction(pool) as db:
+        ended = await db.fetchval(QUERIES["end_run"], run.tenant_id, run.run_id, state, error, *done[:4])
+        if ended is not None:
+            event = Event(_name(run.run_id), {"state": "running"}, {"state": state}, by=Actor(action="Recalculate"))
+            await audit.append(db, run.tenant_id, event)
 
 
 async def sweep(pool: Pool, *, kept: timedelta = KEPT, timeout_s: float = 3600.0) -> None:
@@ -175,6 +185,22 @@ async def sweep(pool: Pool, *, kept: timedelta = KEPT, timeout_s: float = 3600.0
                 await db.execute(QUERIES["delete_run_sums"], tenant_id, run_id, timeout=timeout_s)
                 if is_last:
                     await db.execute(QUERIES["drop_run"], tenant_id, run_id)
+
+
+def _name(run_id: int) -> str:
+    return f"runs/{run_id}"
+
+
+def _facts(run: RunRecord) -> audit.Facts:
+    price_set = f"priceSets/{run.price_set_id}" if run.price_set_id else None
+    counted = {"rows_total": run.rows_total, "open_uploads": run.open_uploads}
+    return {
+        "request_id": run.request_id,
+        "state": run.state,
+        "factor_set": f"factorSets/{run.factor_set_id}",
+        "price_set": price_set,
+        **counted,
+    }
 
 
 def record(row: asyncpg.Record | None) -> RunRecord:

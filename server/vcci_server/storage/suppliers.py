@@ -16,6 +16,8 @@ from vcci_engine.countries import alpha_2
 from vcci_engine.errors import EtagMismatch, InvalidField, NotFound
 from vcci_engine.suppliers import Suppliers
 
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Event
 from vcci_server.storage.pool import Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
@@ -150,8 +152,11 @@ class SupplierStore:
         """Make suppliers or replace their fields, all or none, each code once; return them in the order given."""
         columns = [[getattr(supplier, field.name) for supplier in suppliers] for field in fields(SupplierFields)]
         with_status = [supplier.code for supplier in suppliers if supplier.status]
-        async with connection(self._pool) as db:
+        async with transaction(self._pool) as db:
+            old = {row["code"]: row for row in await db.fetch(QUERIES["lock_suppliers"], tenant_id, columns[0])}
             rows = await db.fetch(QUERIES["upsert_suppliers"], tenant_id, *columns, with_status)
+            events = [event for row in rows for event in _changes(old.get(row["code"]), row)]
+            await audit.append(db, tenant_id, *events)
         records = {row["code"]: _record(row) for row in rows}
         self._remember(tenant_id, _known(rows))
         return [records[supplier.code] for supplier in suppliers]
@@ -166,6 +171,7 @@ class SupplierStore:
                 raise EtagMismatch(metadata={"etag": now})
             values = [changes.get(name, row[name]) for name in WRITABLE]
             rows = await db.fetch(QUERIES["change_supplier"], tenant_id, row["supplier_id"], *values)
+            await audit.append(db, tenant_id, *_changes(row, rows[0]))
         self._remember(tenant_id, _known(rows))
 
     async def _learn(self, tenant_id: int, told: dict[str, tuple[str, str]]) -> dict[str, Known]:
@@ -204,6 +210,14 @@ def _columns(told: dict[str, tuple[str, str]]) -> tuple[list[str], list[str], li
 
 def _known(rows: Iterable[asyncpg.Record]) -> dict[str, Known]:
     return {row["code"]: Known(row["supplier_id"], row["display_name"], row["country"]) for row in rows}
+
+
+def _changes(old: asyncpg.Record | None, new: asyncpg.Record) -> list[Event]:
+    """Return what to audit of a supplier that was made or changed."""
+    resource, after = f"suppliers/{new['code']}", {name: new[name] for name in WRITABLE}
+    if old is None:
+        return [Event(resource, None, after)]
+    return audit.changes(resource, {name: old[name] for name in WRITABLE}, after)
 
 
 def _record(row: asyncpg.Record) -> SupplierRecord:

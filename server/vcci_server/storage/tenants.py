@@ -1,6 +1,8 @@
 """Tenants: whose data it is."""
 
-from vcci_server.storage.pool import Pool, connection
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Event
+from vcci_server.storage.pool import Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
 DEFAULT = "default"  # made at the first start
@@ -15,9 +17,13 @@ async def tenant_id(pool: Pool, name: str) -> int | None:
 
 async def ensure_tenant(pool: Pool, name: str) -> int:
     """Return the id of a tenant, which is made when there is none of this name."""
-    async with connection(pool) as db:
-        made: int = await db.fetchval(QUERIES["ensure_tenant"], name)
-    return made
+    async with transaction(pool) as db:
+        made: int | None = await db.fetchval(QUERIES["insert_tenant"], name)
+        if made is not None:
+            await audit.append(db, made, Event(f"tenants/{name}", None, {"name": name}))
+            return made
+        found: int = await db.fetchval(QUERIES["select_tenant_id"], name)
+    return found
 
 
 async def every(pool: Pool) -> list[tuple[int, str]]:

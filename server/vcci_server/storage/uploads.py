@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import asyncpg
 from vcci_engine.errors import NotFound, VcciError, WriterFenced, WrongState
 
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Event
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
 from vcci_server.storage.queries import QUERIES
 
@@ -56,9 +58,11 @@ async def create(
     pool: Pool, tenant_id: int, *, request_id: str, display_name: str = "", mode: Mode, allow_negative: bool = False
 ) -> UploadRecord:
     """Make an upload, or return the one made before with this request id."""
-    async with connection(pool) as db:
+    async with transaction(pool) as db:
         made = await db.fetchrow(QUERIES["insert_upload"], tenant_id, request_id, display_name, mode, allow_negative)
         upload = record(made or await db.fetchrow(QUERIES["select_upload_by_request"], tenant_id, request_id))
+        if made is not None:
+            await audit.append(db, tenant_id, Event(_name(upload), None, {"request_id": request_id, **_facts(upload)}))
     if (upload.mode, upload.allow_negative) != (mode, allow_negative):
         raise WrongState(
             f"request id {request_id!r} was used before, for an upload with another mode or allow_negative",
@@ -86,7 +90,18 @@ async def open_upload(pool: Pool, tenant_id: int, upload_id: int) -> UploadRecor
         upload = await fetch(db, QUERIES["lock_upload"], tenant_id, upload_id)
         if upload.state != "open":
             raise closed(upload)
-        return record(await db.fetchrow(QUERIES["open_upload"], tenant_id, upload_id))
+        opened = record(await db.fetchrow(QUERIES["open_upload"], tenant_id, upload_id))
+        now = {"epoch": opened.epoch, "committed_rows": opened.committed_rows}
+        await audit.append(db, tenant_id, Event(_name(upload), {"epoch": upload.epoch}, now))
+        return opened
+
+
+async def note_drain(pool: Pool, upload: UploadRecord, committed_rows: int) -> None:
+    """Note that the server ended a writer's stream at this row; the upload goes on."""
+    async with transaction(pool) as db:
+        await audit.append(
+            db, upload.tenant_id, Event(_name(upload), None, {"drained": True, "committed_rows": committed_rows})
+        )
 
 
 async def check_epoch(pool: Pool, tenant_id: int, upload_id: int, epoch: int) -> UploadRecord:
@@ -115,7 +130,7 @@ async def finalize(
             return upload
         if check is not None:
             await check(db, tenant_id, upload_id)
-        return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "finalized"))
+        return await _close(db, upload, "finalized")
 
 
 async def abandon(pool: Pool, tenant_id: int, upload_id: int, unfold: Unfold) -> UploadRecord:
@@ -128,7 +143,14 @@ async def abandon(pool: Pool, tenant_id: int, upload_id: int, unfold: Unfold) ->
         await db.execute(QUERIES["delete_segments"], tenant_id, upload_id, timeout=DELETE_TIMEOUT_S)
         await db.execute(QUERIES["delete_row_errors"], tenant_id, upload_id)
         await db.execute(QUERIES["delete_run_sums_of_upload"], tenant_id, upload_id)
-        return record(await db.fetchrow(QUERIES["close_upload"], tenant_id, upload_id, "abandoned"))
+        return await _close(db, upload, "abandoned")
+
+
+async def _close(db: Connection, upload: UploadRecord, state: State) -> UploadRecord:
+    key = (upload.tenant_id, upload.upload_id)
+    closed_now = record(await db.fetchrow(QUERIES["close_upload"], *key, state))
+    await audit.append(db, upload.tenant_id, Event(_name(upload), _facts(upload), _facts(closed_now)))
+    return closed_now
 
 
 async def list_row_errors(
@@ -152,6 +174,15 @@ def refusal(upload: UploadRecord, epoch: int) -> VcciError | None:
 def closed(upload: UploadRecord) -> WrongState:
     """The error for an upload that takes nothing any more."""
     return WrongState(f"uploads/{upload.upload_id} is {upload.state}", reason=f"UPLOAD_{upload.state.upper()}")
+
+
+def _name(upload: UploadRecord) -> str:
+    return f"uploads/{upload.upload_id}"
+
+
+def _facts(upload: UploadRecord) -> audit.Facts:
+    names = ("display_name", "mode", "allow_negative", "state", "committed_rows", "accepted_rows", "rejected_rows")
+    return {name: getattr(upload, name) for name in names}
 
 
 async def fetch(db: Connection, statement: str, tenant_id: int, upload_id: int) -> UploadRecord:

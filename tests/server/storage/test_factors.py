@@ -3,7 +3,6 @@
 import asyncio
 import re
 from dataclasses import replace
-from functools import partial
 from hashlib import sha256
 
 import asyncpg
@@ -11,7 +10,7 @@ import pytest
 from vcci_engine.errors import NotFound, VcciError, WrongState
 from vcci_server.importers import READERS, FactorRecord, starter_factors, write_csv
 from vcci_server.storage import factors
-from vcci_server.storage.activations import THE_SERVER, activate
+from vcci_server.storage.activations import activate
 from vcci_server.storage.factors import FactorFilter, FactorSetRecord
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.queries import QUERIES
@@ -31,7 +30,7 @@ STARTER = READERS["vcci_csv"](starter_factors())
 
 
 async def _import(pool: Pool, tenant_id: int, *records: FactorRecord, activate: bool = False) -> FactorSetRecord:
-    return await factors.import_set(pool, tenant_id, "A set", records, activate_by=THE_SERVER if activate else None)
+    return await factors.import_set(pool, tenant_id, "A set", records, activate=activate)
 
 
 async def _count(pool: Pool, table: str, tenant_id: int) -> int:
@@ -90,7 +89,7 @@ async def test_tenants_with_the_same_contents_have_sets_of_their_own(pool: Pool,
     ours = await _import(pool, tenant_id, STEEL)
     theirs = await _import(pool, other, STEEL)
     assert theirs.factor_set_id != ours.factor_set_id
-    for ask in (factors.get_set, factors.read_set, partial(factors.activate, by=THE_SERVER)):
+    for ask in (factors.get_set, factors.read_set, factors.activate):
         with pytest.raises(NotFound):
             await ask(pool, tenant_id, theirs.factor_set_id)
 
@@ -167,7 +166,7 @@ async def test_one_factor_is_read_by_its_set_and_id(pool: Pool, tenant_id: int) 
 async def test_the_last_activated_set_is_the_active_one(pool: Pool, tenant_id: int) -> None:
     old = await _import(pool, tenant_id, STEEL, activate=True)
     new = await _import(pool, tenant_id, DIESEL)
-    assert await factors.activate(pool, tenant_id, new.factor_set_id, THE_SERVER) == replace(new, active=True)
+    assert await factors.activate(pool, tenant_id, new.factor_set_id) == replace(new, active=True)
     assert await factors.list_sets(pool, tenant_id, limit=9) == [replace(new, active=True), replace(old, active=False)]
 
 
@@ -177,7 +176,7 @@ async def test_activation_is_told_when_it_commits(pool: Pool, tenant_id: int) ->
     async with pool.acquire() as listener:
         await listener.add_listener(factors.CHANNEL, lambda *news: told.append(news[-1]))
         async with pool.acquire() as db, db.transaction():
-            await activate(db, tenant_id, made.factor_set_id, THE_SERVER)
+            await activate(db, tenant_id, made.factor_set_id)
             await listener.fetch("SELECT 1")  # by which an early notification would have come
             assert told == []
         await until(lambda: told)

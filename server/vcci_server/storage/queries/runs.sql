@@ -48,7 +48,8 @@ SELECT * FROM runs WHERE tenant_id = $1 AND run_id < $2 AND ($4::boolean OR NOT 
 ORDER BY run_id DESC LIMIT $3;
 
 -- name: cancel_run
-UPDATE runs SET state = 'cancelled', ended_at = now() WHERE tenant_id = $1 AND run_id = $2 AND state = 'running';
+UPDATE runs SET state = 'cancelled', ended_at = now() WHERE tenant_id = $1 AND run_id = $2 AND state = 'running'
+RETURNING run_id;
 
 -- name: forget_operation
 UPDATE runs SET forgotten = true WHERE tenant_id = $1 AND run_id = $2;
@@ -131,7 +132,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 -- Only from where it is done: what another process stores meanwhile would be lost.
 UPDATE runs SET state = $3, error = $4, ended_at = now()
 WHERE tenant_id = $1 AND run_id = $2 AND state = 'running'
-    AND (done_upload, done_version, done_offset, done_segment) = ($5::bigint, $6::bigint, $7::bigint, $8::integer);
+    AND (done_upload, done_version, done_offset, done_segment) = ($5::bigint, $6::bigint, $7::bigint, $8::integer)
+RETURNING run_id;
 
 -- name: runs_to_sweep
 -- Partial index: runs_to_sweep.

@@ -45,6 +45,10 @@ SET display_name = coalesce(nullif(excluded.display_name, ''), kept.display_name
     updated_at = now()
 RETURNING *;
 
+-- name: lock_suppliers
+-- In the order in which others lock them. Index: suppliers_tenant_id_code_key.
+SELECT * FROM suppliers WHERE tenant_id = $1 AND code = ANY ($2::text[]) ORDER BY code FOR UPDATE;
+
 -- name: lock_supplier
 -- Index: suppliers_tenant_id_code_key.
 SELECT * FROM suppliers WHERE tenant_id = $1 AND code = $2 FOR UPDATE;
