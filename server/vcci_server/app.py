@@ -16,6 +16,8 @@ from google.longrunning import operations_pb2_grpc, operations_proto_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from vcci.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
     calculation_service_pb2,
     calculation_service_pb2_grpc,
     emission_service_pb2,
@@ -38,10 +40,12 @@ from vcci.v1 import (
 from vcci_cluster import Executor, open_executor
 
 from vcci_server.admission import Admission
+from vcci_server.audit import AuditServicer
 from vcci_server.auth import Authenticator, DevelopmentTokens, load_secret
 from vcci_server.boundary import Boundary
 from vcci_server.cache import FactorCache
 from vcci_server.calculations import CalculationServicer
+from vcci_server.denials import Denials
 from vcci_server.emissions import EmissionServicer
 from vcci_server.factors import FactorServicer, ensure_starter
 from vcci_server.health import Health
@@ -83,6 +87,7 @@ SERVICES = [
         (operations_proto_pb2.DESCRIPTOR, "Operations"),
         (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
         (report_service_pb2.DESCRIPTOR, "ReportService"),
+        (audit_service_pb2.DESCRIPTOR, "AuditService"),
     )
 ]
 COLLECT_EVERY = 20_000  # objects that were made and are left; 700 by default
@@ -169,6 +174,7 @@ class _Parts:
     partitions: PartitionKeeper
     suppliers: SupplierStore
     keeping: Keeping
+    denials: Denials
     authenticator: Authenticator
 
 
@@ -179,6 +185,8 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
         open_pool(database_url, size=settings.database_connections, observe=metrics.observe_query)
     )
     metrics.connections_active.set_function(lambda: active_connections(pool))
+    denials = Denials(pool)
+    await stack.enter_async_context(denials.writing())
     tenant_id = await tenants.ensure_tenant(pool, tenants.DEFAULT)
     await ensure_starter(pool, tenant_id)
     snapshots = None
@@ -199,7 +207,7 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
     )
     await stack.enter_async_context(running(background.run()))
     authenticator = await stack.enter_async_context(_authenticator(settings, pool))
-    return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping, authenticator)
+    return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping, denials, authenticator)
 
 
 @asynccontextmanager
@@ -234,7 +242,8 @@ class Service:
 
     def __init__(self, settings: Settings, parts: _Parts) -> None:
         self.health = Health(partial(_check, parts), SERVICES)
-        self.server = _server(settings, Boundary(parts.authenticator, parts.metrics, settings.max_message_bytes))
+        boundary = Boundary(parts.authenticator, parts.metrics, settings.max_message_bytes, parts.denials)
+        self.server = _server(settings, boundary)
         admission = Admission(
             max_bytes=settings.max_in_flight_bytes,
             max_streams=settings.max_streams,
@@ -280,6 +289,7 @@ class Service:
             HotspotServicer(parts.pool, parts.executor), server
         )
         report_service_pb2_grpc.add_ReportServiceServicer_to_server(ReportServicer(parts.pool, parts.executor), server)
+        audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(parts.pool), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection([*SERVICES, health_name, reflection.SERVICE_NAME], server)

@@ -19,11 +19,14 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from vcci_engine.errors import InvalidField, InvalidInput, Unauthenticated, VcciError
 
-from vcci_server.auth import Authenticator, Principal, caller, set_caller
+from vcci_server.auth import Authenticator, Principal, set_caller
+from vcci_server.denials import Denials
 from vcci_server.logs import request_id
 from vcci_server.metrics import CallMeter, Metrics
 from vcci_server.roles import check_role, roles_for
 from vcci_server.status import code_of, details_of, message_of
+from vcci_server.storage import audit
+from vcci_server.storage.audit import Actor
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
 # grpc's: a deadlock when the garbage collector runs them in a thread that logs (grpc/grpc#43421). So it must not ask.
@@ -34,6 +37,7 @@ MAX_METADATA_BYTES = 8_192
 COMPRESSION = "x-response-compression"  # in the metadata of a call
 MAX_REQUEST_ID = 128
 EXPIRED = "the credentials have expired while the call went on: come again with new ones"
+REFUSED = (grpc.StatusCode.UNAUTHENTICATED.name, grpc.StatusCode.PERMISSION_DENIED.name)
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +56,11 @@ class Unreadable:
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps each handler once, when it is first called."""
 
-    def __init__(self, authenticator: Authenticator, metrics: Metrics, max_message_bytes: int) -> None:
+    def __init__(
+        self, authenticator: Authenticator, metrics: Metrics, max_message_bytes: int, denials: Denials | None = None
+    ) -> None:
         self._authenticator = authenticator
+        self._denials = denials
         self._metrics = metrics
         self._max_message_bytes = max_message_bytes
         self._handlers: dict[str, Handler] = {}
@@ -79,20 +86,23 @@ class Boundary(grpc.aio.ServerInterceptor):
         run = _run_stream if handler.response_streaming else _run_unary
         long = handler.request_streaming or handler.response_streaming
         allowed = None if method.startswith(OPEN_SERVICES) else roles_for(method)
+        action = method.rpartition(".")[2].replace("/", ".")
 
         async def call(request: Any, context: Context) -> Any:
             started = perf_counter()
             status = "CANCELLED"
+            who: Principal | None = None
             try:
                 metadata = context.invocation_metadata() or ()
                 self._identify(context, metadata)
                 if allowed is not None:
-                    await self._authenticate(metadata)
-                    check_role(caller(), allowed, method)
+                    who = await self._authenticate(metadata)
+                    check_role(who, allowed, method)
+                    audit.set_actor(_actor(who, action))
                 _compress(context, metadata)
                 readable = _readable(request, handler.request_streaming)
-                if long and allowed is not None:
-                    async with self._while_valid(caller()):
+                if long and who is not None:
+                    async with self._while_valid(who):
                         response = await run(inner, readable, context)
                 else:
                     response = await run(inner, readable, context)
@@ -105,6 +115,8 @@ class Boundary(grpc.aio.ServerInterceptor):
                 return None
             except Exception as error:
                 status = _tell(error, context, method)
+                if status in REFUSED and self._denials is not None:
+                    self._denials.add(who.tenant_id if who else audit.NO_TENANT, _actor(who, action), _reason(error))
                 return None
             finally:
                 meter.ended(status, perf_counter() - started)
@@ -135,11 +147,13 @@ class Boundary(grpc.aio.ServerInterceptor):
         if size > MAX_METADATA_BYTES:
             raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
 
-    async def _authenticate(self, metadata: Metadata) -> None:
+    async def _authenticate(self, metadata: Metadata) -> Principal:
         scheme, _, token = _value(metadata, "authorization").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated
-        set_caller(self._authenticator.remembered(token) or await self._authenticator.check(token))
+        who = self._authenticator.remembered(token) or await self._authenticator.check(token)
+        set_caller(who)
+        return who
 
     @asynccontextmanager
     async def _while_valid(self, who: Principal) -> AsyncIterator[None]:
@@ -151,6 +165,16 @@ class Boundary(grpc.aio.ServerInterceptor):
             if limit.expired():
                 raise Unauthenticated(EXPIRED, reason="CREDENTIALS_EXPIRED") from error
             raise
+
+
+def _actor(who: Principal | None, action: str) -> Actor:
+    """Say in the words of the audit log who calls what; None: nobody who is known."""
+    subject, roles = (who.subject, " ".join(sorted(who.roles))) if who else ("", "")
+    return Actor(subject, roles, request_id.get(), action)
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, VcciError) else ""
 
 
 def _compress(context: Context, metadata: Metadata) -> None:

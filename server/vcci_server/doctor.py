@@ -12,8 +12,9 @@ from vcci_engine.errors import NotFound, Unavailable, VcciError, WrongState
 from vcci_server.app import database
 from vcci_server.settings import Settings
 from vcci_server.snapshots import redis_version
-from vcci_server.storage import tenants
+from vcci_server.storage import audit, tenants
 from vcci_server.storage.agreement import check_agreement
+from vcci_server.storage.audit_chain import verify
 from vcci_server.storage.factors import load_table
 from vcci_server.storage.migrate import missing
 from vcci_server.storage.pool import Pool, connection, open_pool
@@ -42,6 +43,7 @@ async def examine(settings: Settings) -> list[Finding]:
         if all(finding.right for finding in findings):
             findings.append(await _finding("factors", _factors, pool))
             findings.append(await _finding("sums", _sums, pool))
+            findings.append(await _finding("audit", _audit, pool))
         return [*findings, *await _others(settings)]
 
 
@@ -87,6 +89,18 @@ async def _sums(pool: Pool) -> str:
             raise WrongState(f"of tenant {name!r} {' and '.join(found.wrong)} are not the sums of its rows")
         rows += found.rows
     return f"agree with {rows:,} folded rows"
+
+
+async def _audit(pool: Pool) -> str:
+    """Read every chain of audit events."""
+    events = 0
+    for tenant_id in await audit.tenants(pool):
+        found = await verify(pool, tenant_id)
+        if found.faults:
+            first = found.faults[0]
+            raise WrongState(f"of tenant {tenant_id} event {first.sequence} is {first.kind.replace('_', ' ')}")
+        events += found.events
+    return f"{events:,} events are as they were written"
 
 
 async def _redis(settings: Settings) -> str:

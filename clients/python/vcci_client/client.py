@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from vcci_client.connection import Connection, Token
+from vcci_client.services.audit import Audit
 from vcci_client.services.calculations import Calculations
 from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
@@ -22,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Reports):
+class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Reports, Audit):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051. The token is a bearer token,
@@ -184,3 +185,6 @@ class Client:
     get_report = _waiting(AsyncClient.get_report)
     list_reports = _iterating(AsyncClient.list_reports)
     download_report = _waiting(AsyncClient.download_report)
+
+    list_audit_events = _iterating(AsyncClient.list_audit_events)
+    verify_audit_events = _waiting(AsyncClient.verify_audit_events)

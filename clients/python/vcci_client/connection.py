@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 from google.longrunning import operations_pb2_grpc
 from vcci.v1 import (
+    audit_service_pb2_grpc,
     calculation_service_pb2_grpc,
     emission_service_pb2_grpc,
     factor_service_pb2_grpc,
@@ -72,6 +73,7 @@ class Connection:
         self.emissions = emission_service_pb2_grpc.EmissionServiceStub(self.channel)
         self.hotspots = hotspot_service_pb2_grpc.HotspotServiceStub(self.channel)
         self.reports = report_service_pb2_grpc.ReportServiceStub(self.channel)
+        self.audit = audit_service_pb2_grpc.AuditServiceStub(self.channel)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

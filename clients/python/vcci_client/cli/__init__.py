@@ -2,6 +2,7 @@
 
 import click
 
+from vcci_client.cli.audit import audit
 from vcci_client.cli.calculate import calculate
 from vcci_client.cli.dashboard import dashboard
 from vcci_client.cli.demo import demo
@@ -55,6 +56,7 @@ for command in (
     simulate,
     report,
     reports,
+    audit,
 ):
     vcci.add_command(command)
 
