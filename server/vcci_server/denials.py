@@ -35,7 +35,7 @@ class _Kind(NamedTuple):
     reason: str
 
 
-OTHERS = _Kind(audit.NO_TENANT, "", "", "", "")
+OTHERS = _Kind(audit.NO_TENANT, "", "", "", "LIMIT_EXCEEDED")
 
 
 class Denials:
@@ -54,7 +54,7 @@ class Denials:
         kind = _Kind(tenant_id, by.subject, by.roles, by.action, reason)
         if kind not in self._waiting and len(self._waiting) >= MOST_KINDS:
             kind, by = OTHERS, Actor()
-        event = self._waiting.get(kind) or Event("", by=by, reason=reason, calls=0)
+        event = self._waiting.get(kind) or Event("", by=by, reason=kind.reason, calls=0)
         self._waiting[kind] = replace(event, calls=event.calls + 1)
         self._some.set()
 

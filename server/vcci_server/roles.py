@@ -82,6 +82,10 @@ TABLE: Mapping[str, Mapping[str, Roles]] = {
         "ListRunRowErrors": READING,
         "DeleteRun": ANALYSING,
     },
+    "vcci.v1.AuditService": {
+        "ListAuditEvents": ADMINISTERING,
+        "VerifyAuditEvents": ADMINISTERING,
+    },
     "google.longrunning.Operations": {
         "GetOperation": READING,
         "ListOperations": READING,

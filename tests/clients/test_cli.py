@@ -46,6 +46,7 @@ def test_every_command_helps() -> None:
     assert names == sorted(
         [
             *(
+                "audit",
                 "calculate",
                 "dashboard",
                 "demo",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import repeat
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import asyncpg
 import numpy as np
@@ -214,7 +215,7 @@ def _known(rows: Iterable[asyncpg.Record]) -> dict[str, Known]:
 
 def _changes(old: asyncpg.Record | None, new: asyncpg.Record) -> list[Event]:
     """Return what to audit of a supplier that was made or changed."""
-    resource, after = f"suppliers/{new['code']}", {name: new[name] for name in WRITABLE}
+    resource, after = f"suppliers/{quote(new['code'], safe='')}", {name: new[name] for name in WRITABLE}
     if old is None:
         return [Event(resource, None, after)]
     return audit.changes(resource, {name: old[name] for name in WRITABLE}, after)

@@ -1,5 +1,6 @@
 """`vcci audit`: who changed what, who was refused, and whether the log of it is whole."""
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 
     from vcci_client.client import AsyncClient
 
-COLUMNS = ("event", "when (UTC)", "who", "what", "of", "before", "after")
+COLUMNS = ("event", "when (UTC)", "who", "what", "of", "change")
 OUTCOMES = ("changed", "denied")
-SHORT = 60  # characters of what was before and after, in a table
+SHORT = 48  # characters of a change, in a table
 
 Time = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
@@ -110,7 +111,16 @@ def _cells(event: "AuditEvent") -> tuple[str, ...]:
     if event.reason:
         what += f", refused: {event.reason}" + (f", {event.call_count:,} calls" if event.call_count > 1 else "")
     when = f"{event.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
-    return str(event.sequence), when, who, what, event.resource, _short(event.before), _short(event.after)
+    return str(event.sequence), when, who, what, event.resource, _short(_change(event))
+
+
+def _change(event: "AuditEvent") -> str:
+    """Return `status: active → inactive`, and of what is new only what it is now."""
+    before, after = (json.loads(facts) if facts else {} for facts in (event.before, event.after))
+    now = {name: after.get(name) for name in {**before, **after}}
+    return ", ".join(
+        f"{name}: {before[name]} → {value}" if name in before else f"{name}: {value}" for name, value in now.items()
+    )
 
 
 def _short(text: str) -> str:
