@@ -20,8 +20,9 @@ from vcci.v1.price_service_pb2 import PriceSet, PriceSetSpec
 from vcci.v1.report_service_pb2 import REPORT_FORMAT_JSON
 from vcci.v1.supplier_service_pb2 import Supplier
 from vcci_client import AsyncClient
-from vcci_client.errors import InvalidRequest
+from vcci_client.errors import InvalidRequest, ServerError
 from vcci_client.upload import UploadOptions
+from vcci_server.auth import Role, load_secret, make_token
 from vcci_server.denials import Denials
 from vcci_server.storage import audit
 from vcci_server.storage.audit import NO_TENANT, Actor
@@ -47,7 +48,7 @@ READS = {
     },
     "HotspotService": {"AnalyzeHotspots", "RunScenario"},
     "Operations": {"ListOperations", "GetOperation", "WaitOperation"},
-    "PriceService": {"ListPrices", "ListPriceSets"},
+    "PriceService": {"ListPrices", "ListPriceSets", "ListPriceSetActivations"},
     "ReportService": {"GetReport", "ListReports", "DownloadReport"},
     "RunService": {"GetRun", "ListRuns", "WatchRun", "ListRunDifferences", "ListRunRowErrors"},
     "SupplierService": {"GetSupplier", "ListSuppliers"},
@@ -172,6 +173,18 @@ async def report(client: AsyncClient) -> str:
     return (await client.generate_report(REPORT_FORMAT_JSON)).report.name
 
 
+async def delete_report(client: AsyncClient) -> str:
+    name = await report(client)
+    await client.delete_report(name)
+    return name
+
+
+async def delete_run(client: AsyncClient) -> str:
+    run = await client.wait_for_run(await recalculate(client))
+    await client.delete_run(run.name)
+    return run.name
+
+
 CHANGES: Mapping[str, tuple[Change, set[str], set[str]]] = {  # and what is told of before and after, at least
     "UploadService.CreateUpload": (create_upload, set(), {"state", "mode", "request_id"}),
     "UploadService.AppendActivities": (append, {"epoch"}, {"epoch", "committed_rows"}),
@@ -190,6 +203,8 @@ CHANGES: Mapping[str, tuple[Change, set[str], set[str]]] = {  # and what is told
     "PriceService.DeactivatePriceSet": (deactivate_prices, {"active_price_set"}, {"active_price_set"}),
     "Operations.CancelOperation": (cancel, {"state"}, {"state"}),
     "Operations.DeleteOperation": (forget, {"forgotten"}, {"forgotten"}),
+    "RunService.DeleteRun": (delete_run, {"state", "factor_set"}, set()),
+    "ReportService.DeleteReport": (delete_report, {"sha256"}, set()),
     "ReportService.GenerateReport": (report, set(), {"sha256", "period"}),
 }
 
@@ -199,7 +214,7 @@ async def calling(server: ServerProcess, request_id: str = "", token: str = "") 
     """A client whose calls have a request id."""
     async with AsyncClient(server.listening, token or server.token()) as client:
         if request_id:
-            client.connection.metadata += (("x-request-id", request_id),)
+            client.connection.further += (("x-request-id", request_id),)
         yield client
 
 
@@ -233,7 +248,8 @@ async def test_a_change_is_an_event(server: ServerProcess, rpc: str) -> None:
         ]
     assert (event.subject, event.outcome, event.call_count) == ("test", pb.AUDIT_OUTCOME_CHANGED, 1)
     assert before <= (json.loads(event.before) if event.before else {}).keys()
-    assert after <= json.loads(event.after).keys()
+    assert after <= (json.loads(event.after) if event.after else {}).keys()
+    assert bool(after) == bool(event.after)
     assert bool(before) == bool(event.before)
 
 
@@ -298,6 +314,23 @@ async def test_a_wrong_request_is_told_which_field_is_wrong(
         failed = await failure(call())
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
     assert failed.fields == [(field, reason)]
+
+
+async def test_a_call_that_a_role_may_not_make_is_an_event_of_the_tenant(server: ServerProcess) -> None:
+    subject = uuid4().hex
+    token = make_token(load_secret(server.state_dir), "default", subject, 60, [Role.READER])
+    async with calling(server) as admin, calling(server, "refused", token) as reader:
+        with pytest.raises(ServerError) as raised:
+            await create_upload(reader)
+        assert raised.value.code is grpc.StatusCode.PERMISSION_DENIED
+
+        async def refused() -> list[pb.AuditEvent]:
+            return await events_of(admin, subject=subject, outcome=pb.AUDIT_OUTCOME_DENIED)
+
+        (event,) = await until(refused)
+    assert (event.action, event.resource) == ("UploadService.CreateUpload", "")
+    assert (event.reason, event.call_count) == (raised.value.reason, 1)
+    assert (event.request_id, [*event.roles]) == ("refused", ["reader"])
 
 
 async def test_refused_calls_of_strangers_are_counted_in_the_services_own_chain(server: ServerProcess) -> None:

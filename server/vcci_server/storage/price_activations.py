@@ -25,7 +25,7 @@ class PriceActivation:
 
 
 async def activate(db: Connection, tenant_id: int, set_id: int) -> list[Event]:
-    """Make a set the active one, record it, and tell who listens, when the transaction commits; return what to audit."""
+    """Make a set the active one, record it, and tell who listens, when the transaction commits; return the events."""
     active = await _active(db, tenant_id)
     if active == set_id:
         return []

@@ -92,9 +92,11 @@ async def get(pool: Pool, tenant_id: int, report_id: int) -> ReportRecord:
 
 async def delete(pool: Pool, tenant_id: int, report_id: int) -> None:
     """Delete a report with its file, or raise NotFound."""
-    async with connection(pool) as db:
-        if await db.fetchval(QUERIES["delete_report"], tenant_id, report_id) is None:
+    async with transaction(pool) as db:
+        row = await db.fetchrow(QUERIES["select_report"], tenant_id, report_id)
+        if row is None or await db.fetchval(QUERIES["delete_report"], tenant_id, report_id) is None:
             raise _not_found(report_id)
+        await audit.append(db, tenant_id, Event(f"reports/{report_id}", _facts(_record(row)), None))
 
 
 async def list_page(pool: Pool, tenant_id: int, *, limit: int, before: int = LAST) -> list[ReportRecord]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import grpc.aio
 from vcci.v1 import audit_service_pb2 as pb
 
-from vcci_client.connection import Pauses, Service, is_passing
+from vcci_client.connection import Pauses, Service
 
 PATIENCE_S = 60.0
 
@@ -31,7 +31,7 @@ class Audit(Service):
                 ended = True
             except grpc.aio.AioRpcError as rpc_error:
                 error = self.connection.error(rpc_error)
-                if not is_passing(error):
+                if not self.connection.is_passing(error):
                     raise error from None
                 await pauses.wait(error)
             finally:
