@@ -1,11 +1,16 @@
-"""Cells as people read them."""
+"""Cells and texts as people read them."""
 
+import re
 from datetime import date
+from math import floor, log10
 
 from vcci_server.report.model import Cell, CellKind
 
 NUMERIC: frozenset[CellKind] = frozenset({"count", "tonnes", "share", "number"})
 NOTHING = "–"
+SMALLEST = 1e-9  # that is written without a power of ten
+_GAS = re.compile(r"\b(?:CO2e?|CH4|N2O|SF6|NF3)\b")
+_SUBSCRIPTS = str.maketrans("2346", "₂₃₄₆")
 
 
 def shown(cell: Cell, kind: CellKind) -> str:
@@ -17,10 +22,8 @@ def shown(cell: Cell, kind: CellKind) -> str:
     if isinstance(cell, str):
         return cell
     if kind == "share":
-        return f"{cell:.1%}"
-    if kind == "count":
-        return f"{cell:,}"
-    return amount(cell)
+        return percent(cell)
+    return minus(f"{cell:,}") if isinstance(cell, int) else amount(cell)
 
 
 def total_shown(cell: Cell, kind: CellKind) -> str:
@@ -32,9 +35,27 @@ def amount(value: float) -> str:
     """Return an amount with as many decimals as it takes to tell small ones apart."""
     if value == 0:
         return "0"
-    size = abs(value)
+    return minus(f"{value:,.{_decimals(abs(value))}f}" if abs(value) >= SMALLEST else f"{value:.2e}")
+
+
+def percent(part: float) -> str:
+    """Return a part of a whole as `12.3 %`, the space one that does not break."""
+    return minus(f"{part * 100:,.1f}\u00a0%")
+
+
+def minus(number: str) -> str:
+    """Return a number with a minus sign for its hyphen."""
+    return number.replace("-", "\u2212") if number.startswith("-") else number
+
+
+def typeset(text: str) -> str:
+    """Return a text with the digits of gases as subscripts."""
+    return _GAS.sub(lambda found: found[0].translate(_SUBSCRIPTS), text)
+
+
+def _decimals(size: float) -> int:
     if size >= 1000:
-        return f"{value:,.0f}"
+        return 0
     if size >= 10:
-        return f"{value:,.1f}"
-    return f"{value:,.3f}" if size >= 0.01 else f"{value:.2e}"
+        return 1
+    return 3 if size >= 0.01 else 2 - floor(log10(size))

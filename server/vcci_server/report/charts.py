@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from math import ceil, floor, log10
 
-from vcci_server.report.cells import amount
+from vcci_server.report.cells import amount, typeset
 from vcci_server.report.model import Bar, Chart
 
 WIDTH, ROW, BAR = 720, 26, 14
@@ -59,7 +59,7 @@ def _axis(scale: _Scale, bottom: float, unit: str) -> Iterator[str]:
         x = scale.x(mark)
         yield f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="{GRID}"/>'
         yield f'<text x="{x}" y="{bottom + 14}" text-anchor="middle" font-size="10">{amount(mark)}</text>'
-    yield f'<text x="{WIDTH - 4}" y="{bottom + 14}" font-size="10" text-anchor="end">{escape(unit)}</text>'
+    yield f'<text x="{LABEL - 8}" y="{bottom + 14}" font-size="10" text-anchor="end">{escape(typeset(unit))}</text>'
 
 
 def _bar(bar: Bar, y: float, scale: _Scale) -> Iterator[str]:

@@ -96,7 +96,8 @@ def _biogenic(facts: Facts) -> Table:
     before = [None if of is None else of.biogenic_tonnes for of in (facts.base, facts.previous)]
     row = ("Biogenic CO2, t", *compared(facts.biogenic_tonnes, *before))
     columns = (Column("figure", "Outside of the total"), *compared_columns(facts))
-    note = f"The gases of {facts.rows_of_unknown_gases:,} lines of the period cannot be told."
+    unknown = facts.rows_of_unknown_gases
+    note = f"The gases of {unknown:,} lines of the period cannot be told." if unknown else ""
     return Table("biogenic", "Biogenic CO2 in the value chain", columns, (row,), note=note)
 
 

@@ -3,13 +3,13 @@
 from vcci_server.dashboards import Period
 from vcci_server.report import words
 from vcci_server.report.facts import Amount, Facts
-from vcci_server.report.model import Bar, Cell, Chart, Column
+from vcci_server.report.model import Bar, Cell, Chart, Column, Highlight, Highlights
 
 AMOUNTS = (
     Column("t_co2e", "t CO2e", "tonnes"),
     Column("median", "Median", "tonnes"),
-    Column("low", "95 % from", "tonnes"),
-    Column("high", "95 % to", "tonnes"),
+    Column("low", "95\u00a0% from", "tonnes"),
+    Column("high", "95\u00a0% to", "tonnes"),
 )
 TONNES = AMOUNTS[0]
 LINES = Column("lines", "Lines", "count")
@@ -66,6 +66,11 @@ def category_chart(facts: Facts) -> Chart:
     named = sorted(facts.categories, key=lambda of: -of.tonnes)[:CHART_BARS]
     bars = tuple(Bar(category_title(int(of.keys[0])), of.tonnes, of.low, of.high) for of in named)
     return Chart("by_category", "Emissions by category, with 95 % intervals", "t CO2e", bars)
+
+
+def highlights(*items: tuple[str, str, str]) -> Highlights:
+    """Return a row of labels, values and details."""
+    return Highlights(tuple(Highlight(*item) for item in items))
 
 
 def period_title(period: Period) -> str:

@@ -50,7 +50,23 @@ class Chart:
     bars: tuple[Bar, ...]
 
 
-Block: TypeAlias = str | Table | Chart  # a str is a paragraph
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A figure that stands out; texts."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Highlights:
+    """A row of them."""
+
+    items: tuple[Highlight, ...]
+
+
+Block: TypeAlias = str | Table | Chart | Highlights  # a str is a paragraph
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from vcci_server.storage.sums import Groups, chosen_columns, columns_for
 from vcci_server.stored_amounts import AMOUNT_COLUMNS, activities_of
 from vcci_server.stored_pieces import pieces_of
 
-UNITS = ("tonne*km", "TEU*km", "vehicle*km", "km", "tonne", "tonne*day", "m3*day", "m2*day", "item*day")
+UNITS = ("tonne*km", "TEU*km", "vehicle*km", "km", "tonne", "tonne*day", "m3*day", "m2*day", "item*day", "kWh", "litre")
 BY = ("group", "factor", "method")
 KG_CO2E, AMOUNT = 0, 1  # the sums of a tally
 MOST_OPERATIONS = 500_000

@@ -6,6 +6,7 @@ from itertools import accumulate
 from vcci_engine.methods import CATEGORIES, METHODS
 
 from vcci_server.report import words
+from vcci_server.report.cells import amount, shown
 from vcci_server.report.facts import Amount, Facts
 from vcci_server.report.layout import (
     AMOUNTS,
@@ -22,12 +23,14 @@ from vcci_server.report.layout import (
     category_chart,
     cells,
     change,
+    highlights,
     percent,
+    period_title,
     primary,
     primary_by_category,
     share,
 )
-from vcci_server.report.model import Bar, Block, Cell, Chart, Column, Section, Table
+from vcci_server.report.model import Bar, Block, Cell, Chart, Column, Highlights, Section, Table
 
 
 def summary(facts: Facts, *texts: str) -> Section:
@@ -46,13 +49,27 @@ def summary(facts: Facts, *texts: str) -> Section:
         ("Of these with emissions", covered.with_emissions, "suppliers"),
         ("Of these with primary data", covered.with_primary_data, "suppliers"),
     )
-    return Section("Summary", (Table("summary", "Key figures", FIGURES, rows), category_chart(facts), *texts))
+    figures = Table("summary", "Key figures", FIGURES, rows)
+    return Section("Summary", (_standing_out(facts), category_chart(facts), *texts, figures))
 
 
-def categories(facts: Facts, *texts: str) -> Section:
-    """Return the emissions of all 15 categories, and what the texts say."""
+def _standing_out(facts: Facts) -> Highlights:
+    total, before = facts.total, facts.previous_tonnes
+    changed = change(total.tonnes, before)
+    on = f"of {amount(before)} t CO2e" if before is not None else "nothing is stored of it"
+    first_hand = share(primary(facts), total.tonnes)
+    return highlights(
+        ("Scope 3 emissions", f"{amount(total.tonnes)} t CO2e", f"median {amount(total.median)}"),
+        ("95 % interval", f"{amount(total.low)} – {amount(total.high)}", "t CO2e"),
+        (f"Change on {period_title(facts.period.before)}", shown(changed, "share"), on),
+        ("Primary data", shown(first_hand, "share"), "of the emissions"),
+    )
+
+
+def categories(facts: Facts, *texts: str, numbers: Iterable[int] = range(1, CATEGORIES + 1)) -> Section:
+    """Return the emissions of all 15 categories, or of some, and what the texts say."""
     found, first_hand, whole = by_category(facts.categories), primary_by_category(facts), facts.total.tonnes
-    rows = tuple(_category_row(number, found, first_hand, whole) for number in range(1, CATEGORIES + 1))
+    rows = tuple(_category_row(number, found, first_hand, whole) for number in numbers)
     parts = share(whole, whole), share(primary(facts), whole)
     total = (None, "Total", facts.total.rows, *cells(facts.total), *parts)
     columns = (NUMBER, CATEGORY, LINES, *AMOUNTS, SHARE, PRIMARY)
@@ -159,7 +176,7 @@ def methods(facts: Facts, *texts: str) -> Section:
 def _formulas(facts: Facts) -> Table:
     used = {of.keys[1] for of in facts.methods}
     rows = tuple(
-        (words.method_name(method.name), method.formula, method.needed, method.source)
+        (words.method_name(method.name), method.formula.replace(" x ", " × "), method.needed, method.source)
         for method in METHODS
         if method.name in used
     )

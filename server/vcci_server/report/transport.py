@@ -7,14 +7,16 @@ lines of one group a transport chain, an emission factor a transport or hub oper
 from collections.abc import Iterable, Sequence
 
 from vcci_server.report import sections, words
+from vcci_server.report.cells import amount, shown
 from vcci_server.report.cover import cover
 from vcci_server.report.evidence import evidence
 from vcci_server.report.facts import Facts
-from vcci_server.report.layout import AMOUNTS, FIGURES, LINES, SHARE, TONNES, cells, share
-from vcci_server.report.model import Bar, Cell, Chart, Column, Report, Section, Table
+from vcci_server.report.layout import AMOUNTS, FIGURES, LINES, SHARE, TONNES, cells, highlights, share
+from vcci_server.report.model import Bar, Block, Cell, Chart, Column, Highlights, Report, Section, Table
 from vcci_server.report.moves import Move, Moved, moved_by, moves_of
 
 KIND = "iso_14083"
+FREIGHT = (4, 9)  # categories
 STANDARD = "ISO 14083:2023, Greenhouse gases: quantification and reporting for transport chain operations"
 G_PER_TKM = Column("g_per_tkm", "g CO2e per tonne-km", "number")
 TKM = Column("tonne_km", "Tonne-km", "number")
@@ -55,13 +57,13 @@ def transport(facts: Facts) -> Report:
         subtitle=facts.organization,
         facts=cover(facts, STANDARD),
         sections=(
-            Section("Summary", (*_summary(facts, moves), words.THREE_NUMBERS)),
+            Section("Summary", _summary(facts, moves)),
             Section("Scope and system boundary", (SCOPE, BOUNDARY, ACTIVITY)),
             Section("Modes of transport", (*_modes(moves), INTENSITIES)),
             Section("Transport operation categories", (_categories(moves), _without_tkm(moves))),
             Section("Transport chains", (_chains(facts, moves),)),
             Section("Hub operations", (HUBS, _hubs(moves))),
-            sections.categories(facts),
+            sections.categories(facts, numbers=FREIGHT),
             sections.suppliers(facts),
             sections.over_time(facts),
             sections.uncertainty(facts),
@@ -72,7 +74,7 @@ def transport(facts: Facts) -> Report:
     )
 
 
-def _summary(facts: Facts, moves: Sequence[Move]) -> tuple[Table, Chart]:
+def _summary(facts: Facts, moves: Sequence[Move]) -> tuple[Block, ...]:
     total, of_all = facts.total, Moved.of(moves)
     rows: tuple[tuple[str, Cell, str], ...] = (
         ("Emissions of transport and hubs", total.tonnes, "t CO2e"),
@@ -90,8 +92,20 @@ def _summary(facts: Facts, moves: Sequence[Move]) -> tuple[Table, Chart]:
     )
     bars = tuple(Bar(mode, of.transport) for mode, of in moved_by(_on_the_way(moves), lambda move: move.mode))
     return (
-        Table("summary", "Key figures", FIGURES, rows),
+        _standing_out(facts, of_all),
         Chart("by_mode", "Emissions of transport by mode", "t CO2e", bars),
+        words.THREE_NUMBERS,
+        Table("summary", "Key figures", FIGURES, rows),
+    )
+
+
+def _standing_out(facts: Facts, of_all: Moved) -> Highlights:
+    total = facts.total
+    return highlights(
+        ("Transport and hubs", f"{amount(total.tonnes)} t CO2e", f"95 %: {amount(total.low)} to {amount(total.high)}"),
+        ("Transport activity", f"{amount(of_all.tonne_km)} tkm", f"in {of_all.elements:,} elements"),
+        ("Intensity", f"{shown(of_all.g_per_tkm, 'number')} g/tkm", "CO2e of what is in tonne-km"),
+        ("Hubs", f"{amount(of_all.hubs)} t CO2e", "storage and handling"),
     )
 
 

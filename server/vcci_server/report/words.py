@@ -53,7 +53,8 @@ COMPARED = (
 
 def category_name(number: int) -> str:
     """Return the name of a Scope 3 category."""
-    return _words(Category.Name(Category.ValueType(number)).removeprefix("CATEGORY_"))
+    name = _words(Category.Name(Category.ValueType(number)).removeprefix("CATEGORY_"))
+    return name.replace("Fuel and energy related", "Fuel- and energy-related").replace("End of life", "End-of-life")
 
 
 def method_name(label: str) -> str:

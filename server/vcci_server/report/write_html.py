@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from html import escape
 from importlib.resources import files
 
-from vcci_server.report.cells import NUMERIC, shown, total_shown
+from vcci_server.report.cells import NUMERIC, shown, total_shown, typeset
 from vcci_server.report.charts import svg
-from vcci_server.report.model import Block, Cell, CellKind, Chart, Column, Report, Section, Table
+from vcci_server.report.model import Block, Cell, CellKind, Chart, Column, Highlights, Report, Section, Table
 
 WHOLE_ROWS = 20  # of a table that is kept on one page of paper
 STYLE = (files("vcci_server.report") / "style.css").read_text("utf-8")
@@ -27,10 +27,10 @@ def _document(report: Report) -> Iterator[str]:
     yield f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>"
     yield f'<h1>{escape(report.title)}</h1>\n<p class="subtitle">{escape(report.subtitle)}</p>'
     yield "<dl>"
-    yield from (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.facts)
+    yield from (f"<dt>{escape(name)}</dt><dd>{_text(value)}</dd>" for name, value in report.facts)
     yield "</dl>\n<nav>\n<h2>Contents</h2>\n<ol>"
     for number, section in enumerate(report.sections, 1):
-        yield f'<li><a href="#s{number}">{escape(section.title)}</a></li>'
+        yield f'<li><a href="#s{number}">{_text(section.title)}</a></li>'
     yield "</ol>\n</nav>"
     for number, section in enumerate(report.sections, 1):
         yield from _section(number, section)
@@ -40,7 +40,7 @@ def _document(report: Report) -> Iterator[str]:
 
 
 def _section(number: int, section: Section) -> Iterator[str]:
-    yield f'<section id="s{number}">\n<h2>{number} {escape(section.title)}</h2>'
+    yield f'<section id="s{number}">\n<h2>{number} {_text(section.title)}</h2>'
     for block in section.blocks:
         yield from _block(block)
     yield "</section>"
@@ -49,16 +49,33 @@ def _section(number: int, section: Section) -> Iterator[str]:
 def _block(block: Block) -> Iterator[str]:
     if isinstance(block, Table):
         yield from _table(block)
+    elif isinstance(block, Highlights):
+        yield from _highlights(block)
     elif isinstance(block, Chart):
-        yield f"<figure>\n<figcaption>{escape(block.title)}</figcaption>\n{svg(block)}\n</figure>"
+        yield f"<figure>\n<figcaption>{_text(block.title)}</figcaption>\n{svg(block)}\n</figure>"
     else:
-        yield f"<p>{escape(block)}</p>"
+        yield f"<p>{_text(block)}</p>"
+
+
+def _highlights(block: Highlights) -> Iterator[str]:
+    yield '<div class="tiles">'
+    for item in block.items:
+        label, value, detail = map(_text, (item.label, item.value, item.detail))
+        yield f"<div><span>{label}</span><strong>{value}</strong><span>{detail}</span></div>"
+    yield "</div>"
+
+
+def _text(text: str) -> str:
+    return escape(typeset(text))
 
 
 def _table(table: Table) -> Iterator[str]:
+    if not table.rows:
+        yield f'<p class="caption" id="{table.name}">{_text(table.title)}</p>\n<p class="note">None.</p>'
+        return
     whole = " whole" if len(table.rows) <= WHOLE_ROWS else ""
-    yield f'<div class="scroll{whole}"><table id="{table.name}">\n<caption>{escape(table.title)}</caption>\n<thead><tr>'
-    yield "".join(f'<th scope="col"{_class(column)}>{escape(column.title)}</th>' for column in table.columns)
+    yield f'<div class="scroll{whole}"><table id="{table.name}">\n<caption>{_text(table.title)}</caption>\n<thead><tr>'
+    yield "".join(f'<th scope="col"{_class(column)}>{_text(column.title)}</th>' for column in table.columns)
     yield "</tr></thead>\n<tbody>"
     yield from (_row(table, row, shown) for row in table.rows)
     yield "</tbody>"
@@ -66,12 +83,12 @@ def _table(table: Table) -> Iterator[str]:
         yield f"<tfoot>{_row(table, table.total, total_shown)}</tfoot>"
     yield "</table></div>"
     if table.note:
-        yield f'<p class="note">{escape(table.note)}</p>'
+        yield f'<p class="note">{_text(table.note)}</p>'
 
 
 def _row(table: Table, row: tuple[Cell, ...], text: Callable[[Cell, CellKind], str]) -> str:
     cells = zip(row, table.columns, strict=True)
-    return "<tr>" + "".join(f"<td{_class(of)}>{escape(text(cell, of.kind))}</td>" for cell, of in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td{_class(of)}>{_text(text(cell, of.kind))}</td>" for cell, of in cells) + "</tr>"
 
 
 def _class(column: Column) -> str:

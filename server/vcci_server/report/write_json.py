@@ -1,10 +1,11 @@
 """A report as JSON: the model as it is, cells by the names of their columns, numbers in full."""
 
 import json
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from vcci_server.report.model import Block, Chart, Report, Table
+from vcci_server.report.model import Block, Chart, Highlights, Report, Table
 
 
 def write(report: Report) -> bytes:
@@ -29,6 +30,8 @@ def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Chart):
         bars = [{"label": bar.label, "value": bar.value, "low": bar.low, "high": bar.high} for bar in block.bars]
         return {"chart": {"name": block.name, "title": block.title, "unit": block.unit, "bars": bars}}
+    if isinstance(block, Highlights):
+        return {"highlights": [asdict(item) for item in block.items]}
     return {"text": block}
 
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import typst
 
-from vcci_server.report.cells import NUMERIC, shown, total_shown
+from vcci_server.report.cells import NUMERIC, shown, total_shown, typeset
 from vcci_server.report.charts import svg
-from vcci_server.report.model import Block, Chart, Report, Table
+from vcci_server.report.model import Block, Chart, Highlights, Report, Table
 
 TEMPLATE = (files("vcci_server.report") / "report.typ").read_bytes()
-NARROWEST, WIDEST = 7, 26  # characters that a column's part of the width is by
+NARROWEST, WIDEST = 4, 44  # characters that a column's part of the width is by
 UNBROKEN = 24  # characters of a word: a longer one, as a hash, may be broken behind so many
 LONG_WORD = re.compile(rf"\S{{{UNBROKEN}}}(?=\S)")
 WHOLE_ROWS = 20  # of a table that is kept on one page
 WIDE_TABLE = 8  # columns; from there in small letters
 SIZE, SMALL = 8.5, 7.2  # pt
+ROOM = {SIZE: 116, SMALL: 138}  # characters across the page
 TAGGED_ROWS = 2_000  # with the tags that screen readers need; they take 2 kB a row
 
 
@@ -36,9 +37,9 @@ def document(report: Report) -> str:
         {
             "title": report.title,
             "organization": report.subtitle,
-            "facts": report.facts,
+            "facts": [(name, typeset(text)) for name, text in report.facts],
             "sections": [
-                {"title": section.title, "blocks": [_block(block) for block in section.blocks]}
+                {"title": typeset(section.title), "blocks": [_block(block) for block in section.blocks]}
                 for section in report.sections
             ],
             "sources": report.sources,
@@ -50,34 +51,46 @@ def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Chart):
-        return {"kind": "chart", "title": block.title, "svg": svg(block)}
-    return {"kind": "text", "text": block}
+        return {"kind": "chart", "title": typeset(block.title), "svg": svg(block)}
+    if isinstance(block, Highlights):
+        texts = [(item.label, item.value, item.detail) for item in block.items]
+        return {"kind": "highlights", "items": [[*map(typeset, item)] for item in texts]}
+    return {"kind": "text", "text": typeset(block)}
 
 
 def _table(table: Table) -> dict[str, Any]:
     kinds = [column.kind for column in table.columns]
-    titles = [column.title for column in table.columns]
-    rows = [[_breakable(shown(*pair)) for pair in zip(row, kinds, strict=True)] for row in table.rows]
+    titles = [typeset(column.title) for column in table.columns]
+    rows = [[_breakable(typeset(shown(*pair))) for pair in zip(row, kinds, strict=True)] for row in table.rows]
     total = table.total and [total_shown(*pair) for pair in zip(table.total, kinds, strict=True)]
+    size = SMALL if len(kinds) >= WIDE_TABLE else SIZE
+    numeric = [kind in NUMERIC for kind in kinds]
     return {
         "kind": "table",
-        "title": table.title,
+        "title": typeset(table.title),
         "titles": titles,
-        "numeric": [kind in NUMERIC for kind in kinds],
-        "widths": _widths(titles, rows),
-        "size": SMALL if len(kinds) >= WIDE_TABLE else SIZE,
+        "numeric": numeric,
+        "widths": _widths(titles, rows, numeric, ROOM[size]),
+        "size": size,
         "breakable": len(rows) > WHOLE_ROWS,
         "rows": rows,
         "total": total,
-        "note": table.note,
+        "note": typeset(table.note),
     }
 
 
-def _widths(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return what part of the width each column gets: by its longest text, within bounds."""
+def _widths(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], room: float) -> list[float]:
+    """Return what part of the width each column gets: by its longest text; where there is no room, texts give way."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(titles)
-    longest = [1 + max(map(len, (*title.split(), *column))) for title, column in zip(titles, columns, strict=True)]
-    return [min(max(length, NARROWEST), WIDEST) for length in longest]
+    longest = [2 + max(map(len, (*title.split(" "), *column))) for title, column in zip(titles, columns, strict=True)]
+    wanted = [
+        max(length, NARROWEST) if of else min(max(length, NARROWEST), WIDEST)
+        for length, of in zip(longest, numeric, strict=True)
+    ]
+    numbers = sum(width for width, of in zip(wanted, numeric, strict=True) if of)
+    texts = sum(wanted) - numbers
+    scale = min(1.0, max(room - numbers, texts / 3) / texts) if texts else 1.0
+    return [width if of else width * scale for width, of in zip(wanted, numeric, strict=True)]
 
 
 def _breakable(text: str) -> str:

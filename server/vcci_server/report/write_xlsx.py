@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from vcci_server.report.cells import NUMERIC
-from vcci_server.report.model import Cell, CellKind, Column, Report, Table
+from vcci_server.report.model import Cell, CellKind, Column, Highlights, Report, Table
 
 FORMATS: Mapping[CellKind, str] = {
     "text": "@",
@@ -51,6 +51,10 @@ def _about(report: Report, sheet: Worksheet) -> None:
         for block in section.blocks:
             if isinstance(block, Table):
                 sheet.append([_cell(sheet, text, "text") for text in (f"Sheet {block.name}", block.title)])
+            elif isinstance(block, Highlights):
+                for item in block.items:
+                    told = f"{item.value} ({item.detail})"
+                    sheet.append([_cell(sheet, text, "text") for text in (item.label, told)])
             elif isinstance(block, str):
                 sheet.append([None, _cell(sheet, block, "text")])
     sheet.append([])

@@ -4,15 +4,16 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import date
 
 import pytest
 import typst
 from openpyxl import load_workbook
 from vcci_server.report import write_csv, write_html, write_json, write_pdf, write_xlsx
-from vcci_server.report.cells import shown
+from vcci_server.report.cells import shown, typeset
 from vcci_server.report.charts import svg
-from vcci_server.report.model import Bar, Cell, CellKind, Chart, Column, Report, Section, Table
+from vcci_server.report.model import Bar, Cell, CellKind, Chart, Column, Highlight, Highlights, Report, Section, Table
 
 SHA256 = "0123456789abcdef" * 4
 TABLE = Table(
@@ -32,9 +33,10 @@ TABLE = Table(
     note="A note",
 )
 CHART = Chart("bars", "Bars", "t CO2e", (Bar("a <b>", 10.0, 8.0, 15.0), Bar("below", -2.0), Bar("x" * 99, 0.0)))
-REPORT = Report(
-    "kind", "Title", "Werk <Süd>", (("Period", "2025"),), (Section("One", ("A text.", CHART, TABLE)),), ("A source",)
-)
+NOTHING = Table("nothing", "Nothing of it", TABLE.columns, ())
+TILES = Highlights((Highlight("Total <all>", "3 t CO2e", "of 2 t of CH4"),))
+BLOCKS = ("A text on CO2.", CHART, TABLE, NOTHING, TILES)
+REPORT = Report("kind", "Title", "Werk <Süd>", (("Period", "2025"),), (Section("One", BLOCKS),), ("A source",))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,11 @@ REPORT = Report(
         (1234567.8, "tonnes", "1,234,568"),
         (12.34, "tonnes", "12.3"),
         (0.1234, "tonnes", "0.123"),
-        (0.00001, "tonnes", "1.00e-05"),
-        (0.1234, "share", "12.3%"),
+        (0.0000123456, "number", "0.0000123"),
+        (1.5e-12, "number", "1.50e-12"),
+        (-12.34, "tonnes", "−12.3"),
+        (7, "number", "7"),
+        (0.1234, "share", "12.3\u00a0%"),
         (1234, "count", "1,234"),
         (date(2025, 3, 31), "date", "2025-03-31"),
     ],
@@ -98,7 +103,7 @@ def test_a_pdf_has_the_cells_as_they_are_shown_and_can_break_long_words() -> Non
     expected = [[shown(*pair) for pair in zip(row, kinds, strict=True)] for row in TABLE.rows]
     assert [[cell.replace("\u200b", "") for cell in row] for row in table["rows"]] == expected
     assert [len(part) for part in table["rows"][2][0].split("\u200b")] == [24, 24, 16]
-    assert table["total"] == ["Total", "1,237", "-9.200", "", ""]
+    assert table["total"] == ["Total", "1,237", "−9.200", "", ""]
 
 
 def test_a_pdf_has_a_first_page_with_contents_and_numbered_pages() -> None:
@@ -120,6 +125,38 @@ def test_a_chart_is_valid_and_its_bars_are_as_long_as_their_values() -> None:
     texts = [text.text for text in root.findall("s:text", space)]
     assert "a <b>" in texts
     assert max(len(text or "") for text in texts) == 44
+
+
+def test_gases_are_set_with_subscripts_for_people_and_not_for_programs() -> None:
+    assert typeset("kg CO2e, N2O; S-CO27 is none") == "kg CO₂e, N₂O; S-CO27 is none"
+    page = write_html.write(REPORT).decode()
+    assert "<p>A text on CO₂.</p>" in page
+    assert "<strong>3 t CO₂e</strong><span>of 2 t of CH₄</span>" in page
+    blocks = json.loads(write_json.write(REPORT))["sections"][0]["blocks"]
+    assert blocks[0] == {"text": "A text on CO2."}
+    assert blocks[4] == {"highlights": [{"label": "Total <all>", "value": "3 t CO2e", "detail": "of 2 t of CH4"}]}
+
+
+def test_a_table_without_rows_is_told_to_be_of_nothing() -> None:
+    page = write_html.write(REPORT).decode()
+    assert '<p class="caption" id="nothing">Nothing of it</p>\n<p class="note">None.</p>' in page
+    assert load_workbook(io.BytesIO(write_xlsx.write(REPORT)))["nothing"].max_row == 1
+
+
+def test_columns_of_texts_give_way_to_numbers_where_there_is_no_room() -> None:
+    columns = (Column("why", "Why"), Column("t", "t", "tonnes"))
+    table = Table("long", "Long", columns, (("word " * 400, 123456.0),))
+    report = Report("kind", "Title", "", (("Period", "2025"),), (Section("One", (table,)),), ())
+    wide = Report("kind", "Title", "", (("Period", "2025"),), (Section("One", (replaced_columns(table, 12),)),), ())
+    for of in (report, wide):
+        block = json.loads(write_pdf.document(of))["sections"][0]["blocks"][0]
+        assert block["widths"][-1] == len("123,456") + 2
+
+
+def replaced_columns(table: Table, texts: int) -> Table:
+    """Return a table with its first column so many times."""
+    columns = (*(table.columns[:1] * texts), table.columns[1])
+    return replace(table, columns=columns, rows=tuple((*row[:1] * texts, row[1]) for row in table.rows))
 
 
 def test_a_chart_of_nothing_is_valid() -> None:
