@@ -106,6 +106,7 @@ def running_server(
     env: Mapping[str, str] | None = None,
     args: Sequence[str] = (),
     program: Sequence[str] = SERVER,
+    listening: str = "127.0.0.1:0",
 ) -> Iterator[ServerProcess]:
     """Serve until the end of the body; without a state folder, in a temporary one.
 
@@ -113,7 +114,7 @@ def running_server(
     """
     folder = state_dir or Path(tempfile.mkdtemp(prefix="vcci-test-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user when this one is root
-    server = ServerProcess(folder, env or {}, args, program=program)
+    server = ServerProcess(folder, env or {}, args, listening, program=program)
     try:
         server.start()
         yield server

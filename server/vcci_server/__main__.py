@@ -65,10 +65,10 @@ def serve(ready_file: Path | None, **flags: Any) -> None:
     """Run the service until SIGTERM."""
     settings = from_environment(os.environ, flags)
     logs.configure(settings.log_format, settings.log_level)
-    _run(run(settings, lambda listening: _announce(listening, ready_file)))
+    _run(run(settings, lambda listening: _announce(listening, ready_file, bool(settings.tls_certificate))))
 
 
-def _announce(listening: Listening, ready_file: Path | None) -> None:
+def _announce(listening: Listening, ready_file: Path | None, tls: bool) -> None:
     where = json.dumps({"listening": listening.grpc, "metrics": listening.metrics})
     if ready_file is not None:
         whole = ready_file.with_name(f"{ready_file.name}.new")
@@ -79,7 +79,8 @@ def _announce(listening: Listening, ready_file: Path | None) -> None:
         return
     click.echo(f"VCCI serves on {listening.grpc}, its metrics on http://{listening.metrics}/metrics. Talk to it with")
     click.echo("  vcci --help")
-    click.echo(f'  grpcurl -plaintext -H "authorization: Bearer $(vcci token)" {listening.grpc} list')
+    if not tls:
+        click.echo(f'  grpcurl -plaintext -H "authorization: Bearer $(vcci token)" {listening.grpc} list')
     click.echo("Stop it with Ctrl-C.")
 
 

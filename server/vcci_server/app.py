@@ -41,7 +41,7 @@ from vcci_cluster import Executor, open_executor
 
 from vcci_server.admission import Admission
 from vcci_server.audit import AuditServicer
-from vcci_server.auth import Authenticator, DevelopmentTokens, load_secret
+from vcci_server.auth import Authenticator, DevelopmentTokens, NoTokens, Tokens, load_secret
 from vcci_server.boundary import Boundary
 from vcci_server.cache import FactorCache
 from vcci_server.calculations import CalculationServicer
@@ -50,6 +50,7 @@ from vcci_server.emissions import EmissionServicer
 from vcci_server.factors import FactorServicer, ensure_starter
 from vcci_server.health import Health
 from vcci_server.hotspots import HotspotServicer
+from vcci_server.identities import Identities
 from vcci_server.issuer import Issuer
 from vcci_server.keeping import Keeping
 from vcci_server.keys import KeySet
@@ -59,7 +60,7 @@ from vcci_server.prices import PriceServicer
 from vcci_server.recalculation import Recalculation
 from vcci_server.reports import ReportServicer
 from vcci_server.runs import RunServicer
-from vcci_server.settings import Settings, SettingsError, split_address
+from vcci_server.settings import Settings, SettingsError, is_loopback, split_address
 from vcci_server.snapshots import Snapshots
 from vcci_server.storage import tenants
 from vcci_server.storage.background import Background
@@ -72,6 +73,7 @@ from vcci_server.storage.supplier_lists import SupplierReader
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.suppliers import SupplierServicer
 from vcci_server.tasks import running
+from vcci_server.tls import server_credentials
 from vcci_server.uploads import UploadServicer, UploadServices
 
 SERVICES = [
@@ -154,12 +156,16 @@ async def opened(settings: Settings) -> AsyncIterator["Service"]:
         await stack.enter_async_context(service.health.watch())
         host, port = split_address(settings.listen)
         with _taken("VCCI_LISTEN", settings.listen):
-            port = service.server.add_insecure_port(_address(host, port))
+            port = _listen(service.server, _address(host, port), server_credentials(settings))
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
         service.listening = Listening(_address(host, port), _address(metrics_host, metrics_port))
         logger.info("serving", extra={"listening": service.listening.grpc, "metrics": service.listening.metrics})
         yield service
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +218,24 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
 
 @asynccontextmanager
 async def _authenticator(settings: Settings, pool: Pool) -> AsyncIterator[Authenticator]:
-    """Who checks tokens: with the keys of an issuer, which are followed, else with the development secret."""
+    """Who checks tokens and certificates, by files and keys that are followed."""
+    keys = KeySet(settings.jwks) if settings.jwks else None
+    identities = Identities(settings.tls_identities) if settings.tls_identities else None
     tenant_id = partial(tenants.tenant_id, pool)
-    if not settings.jwks:
-        yield Authenticator(DevelopmentTokens(secret_of(settings)), tenant_id)
-        return
-    keys = KeySet(settings.jwks)
-    authenticator = Authenticator(_issuer(settings, keys), tenant_id)
-    keys.on_change = authenticator.forget
-    async with running(keys.follow()):
+    authenticator = Authenticator(_tokens(settings, keys), tenant_id, certificates=identities)
+    async with AsyncExitStack() as stack:
+        for source in (keys, identities):
+            if source is not None:
+                source.on_change = authenticator.forget
+                await stack.enter_async_context(running(source.follow()))
         yield authenticator
+
+
+def _tokens(settings: Settings, keys: KeySet | None) -> Tokens:
+    """Return those that are taken: of the issuer, else, on loopback alone, those for development."""
+    if keys is not None:
+        return _issuer(settings, keys)
+    return DevelopmentTokens(secret_of(settings)) if is_loopback("listen", settings.listen) else NoTokens()
 
 
 def _issuer(settings: Settings, keys: KeySet) -> Issuer:

@@ -85,11 +85,34 @@ class Tokens(Protocol):
         """Return what a token says; raise Unauthenticated or an error of PyJWT."""
 
 
+class Certificates(Protocol):
+    """Those client certificates that stand for somebody."""
+
+    def claims(self, peer: Mapping[str, Iterable[bytes]]) -> Claims:
+        """Return who shows the certificate that gRPC has verified; raise Unauthenticated."""
+
+
+class NoTokens:
+    """Takes no token: callers show certificates."""
+
+    async def claims(self, token: str) -> Claims:
+        """Raise Unauthenticated."""
+        raise Unauthenticated("tokens are not taken here: come with a client certificate that is known")
+
+
 class Authenticator:
     """Checks tokens. One that was right is remembered by its hash until it expires: a call costs microseconds."""
 
-    def __init__(self, tokens: Tokens, tenant_id: TenantId, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        tenant_id: TenantId,
+        *,
+        certificates: Certificates | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._tokens = tokens
+        self._certificates = certificates
         self._load_tenant_id = tenant_id
         self._clock = clock
         self._known: dict[bytes, Principal] = {}
@@ -101,7 +124,7 @@ class Authenticator:
         return known if known and known.expires_at > self._clock() else None
 
     def forget(self) -> None:
-        """Check every token again: the keys have changed."""
+        """Check every token and certificate again: the keys, or who is who, have changed."""
         self._known.clear()
 
     def seconds_left(self, who: Principal) -> float:
@@ -119,6 +142,19 @@ class Authenticator:
         who = await self._principal(claims, Means.TOKEN)
         _remember(self._known, _digest(token), who)
         return who
+
+    async def check_peer(self, peer: Mapping[str, Iterable[bytes]]) -> Principal:
+        """Return who shows a client certificate, which gRPC has verified, or raise Unauthenticated."""
+        (certificate,) = peer.get("x509_pem_cert") or (b"",)
+        known = self._known.get(certificate)
+        if known is None:
+            if self._certificates is None or not certificate:
+                raise Unauthenticated
+            known = await self._principal(self._certificates.claims(peer), Means.CERTIFICATE)
+            _remember(self._known, certificate, known)
+        if known.expires_at <= self._clock():
+            raise Unauthenticated("the client certificate has expired", reason="CREDENTIALS_EXPIRED")
+        return known
 
     async def _principal(self, claims: Claims, means: Means) -> Principal:
         tenant_id = await self._tenant_id(claims.tenant)

@@ -96,7 +96,7 @@ class Boundary(grpc.aio.ServerInterceptor):
                 metadata = context.invocation_metadata() or ()
                 self._identify(context, metadata)
                 if allowed is not None:
-                    who = await self._authenticate(metadata)
+                    who = await self._authenticate(metadata, context)
                     check_role(who, allowed, method)
                     audit.set_actor(_actor(who, action))
                 _compress(context, metadata)
@@ -147,13 +147,20 @@ class Boundary(grpc.aio.ServerInterceptor):
         if size > MAX_METADATA_BYTES:
             raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
 
-    async def _authenticate(self, metadata: Metadata) -> Principal:
-        scheme, _, token = _value(metadata, "authorization").partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthenticated
-        who = self._authenticator.remembered(token) or await self._authenticator.check(token)
+    async def _authenticate(self, metadata: Metadata, context: Context) -> Principal:
+        """Find out who calls: a token goes before the client certificate."""
+        who = await self._find_out(metadata, context)
         set_caller(who)
         return who
+
+    async def _find_out(self, metadata: Metadata, context: Context) -> Principal:
+        authorization = _value(metadata, "authorization")
+        if not authorization:
+            return await self._authenticator.check_peer(context.auth_context())
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated
+        return self._authenticator.remembered(token) or await self._authenticator.check(token)
 
     @asynccontextmanager
     async def _while_valid(self, who: Principal) -> AsyncIterator[None]:

@@ -7,7 +7,6 @@ is not known, at most every few seconds, whatever the tokens say.
 import asyncio
 import json
 import logging
-import os
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -20,8 +19,9 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 from vcci_engine.errors import Unavailable
 
+from vcci_server.changing import LOOK_EVERY_S, ChangingFiles
+
 ALGORITHMS = ("EdDSA", "ES256", "RS256")  # no symmetric one: a public key is no secret
-LOOK_EVERY_S = 5.0
 FETCH_EVERY_S = 300.0
 FETCH_AGAIN_S = 10.0  # for a key that is not known, at the soonest
 FETCH_WITHIN_S = 10.0
@@ -45,7 +45,7 @@ class KeySet:
         self._data = b""
         self._keys: Keys = {}
         self._tried_at = float("-inf")
-        self._seen: tuple[int, int, int] | None = None  # what the file looked like
+        self._file = ChangingFiles(source)
         self._reading = asyncio.Lock()
         self.on_change: Callable[[], None] = lambda: None  # after keys went or came
 
@@ -79,8 +79,7 @@ class KeySet:
     def _is_due(self, least_age_s: float) -> bool:
         if self._url:
             return self._clock() - self._tried_at >= least_age_s
-        seen, self._seen = self._seen, _looks(self._source)
-        return seen != self._seen
+        return self._file.have_changed()
 
     def _take(self, data: bytes) -> None:
         if data == self._data:
@@ -125,14 +124,6 @@ def _key(entry: Mapping[str, Any]) -> PyJWK | None:
         return None
     too_short = key.algorithm_name == "RS256" and key.key.key_size < 2_048
     return key if key.algorithm_name in ALGORITHMS and not too_short else None
-
-
-def _looks(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _read(path: str) -> bytes:

@@ -16,7 +16,9 @@ from vcci_server.lane_settings import lanes_of
 from vcci_server.validation import BatchLimits
 
 PREFIX = "VCCI_"
-OF_OTHERS = frozenset({"VCCI_SERVER", "VCCI_TOKEN", "VCCI_TEST_DATA"})  # of the client and the tests
+OF_OTHERS = frozenset(
+    {"VCCI_SERVER", "VCCI_TOKEN", "VCCI_CA", "VCCI_CERTIFICATE", "VCCI_KEY", "VCCI_TEST_DATA"}
+)  # of the client and the tests
 YES = frozenset({"1", "true", "yes", "on"})
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 NO = frozenset({"", "0", "false", "no", "off"})
@@ -45,9 +47,11 @@ class Settings:
     """One frozen object; the environment variable of a field is VCCI_ and its name in capitals."""
 
     listen: str = _setting(
-        "127.0.0.1:50051", "host:port", "gRPC; loopback only, as there is no TLS; port 0: a free one"
+        "127.0.0.1:50051", "host:port", "gRPC; beyond loopback only with TLS and authentication; port 0: a free one"
     )
-    metrics_listen: str = _setting("127.0.0.1:9464", "host:port", "Prometheus metrics, under /metrics")
+    metrics_listen: str = _setting(
+        "127.0.0.1:9464", "host:port", "Prometheus metrics, under /metrics; plain HTTP, so loopback only"
+    )
     state_dir: Path = _setting(  # noqa: RUF009  a field
         state_dir, "path", "token secret and embedded database; as root /var/lib/vcci, else in XDG_STATE_HOME"
     )
@@ -73,6 +77,10 @@ class Settings:
     token_secret: str = _setting(
         "", "text", "key of development tokens, 32 bytes or more; empty: made once in the state folder", secret=True
     )
+    tls_certificate: str = _setting("", "path", "PEM, the service's certificate and its chain; empty: no TLS")
+    tls_key: str = _setting("", "path", "PEM, its private key; the files are read again when they change")
+    tls_client_ca: str = _setting("", "path", "PEM; clients must show a certificate that one of these signed")
+    tls_identities: str = _setting("", "path", "TOML: which tenant and roles a client certificate stands for")
     jwks: str = _setting(
         "", "path or URL", "key set of the token issuer, https:// or a file; empty: only tokens of VCCI_TOKEN_SECRET"
     )
@@ -155,8 +163,17 @@ def _parse_bool(text: str) -> bool:
 
 
 def _check(settings: Settings) -> None:
-    _check_loopback("listen", settings.listen)
-    _check_loopback("metrics_listen", settings.metrics_listen)
+    _check_tls(settings)
+    if not is_loopback("listen", settings.listen) and (lacking := _lacking(settings)):
+        raise SettingsError(
+            f"VCCI_LISTEN: {settings.listen} can be reached from other machines, so it needs TLS and authentication: "
+            f"set {'; '.join(lacking)}. Development tokens are for loopback only"
+        )
+    if not is_loopback("metrics_listen", settings.metrics_listen):
+        raise SettingsError(
+            f"VCCI_METRICS_LISTEN: {settings.metrics_listen} can be reached from other machines, and metrics go over "
+            "plain HTTP: listen on 127.0.0.1 or [::1], and collect them on this machine or through a proxy with TLS"
+        )
     for setting in fields(Settings):
         value = getattr(settings, setting.name)
         zero = setting.metadata["may_be_zero"]
@@ -193,16 +210,31 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise SettingsError(f"{PREFIX}{name.upper()}: found {value!r}, expected {', '.join(choices)}")
 
 
-def _check_loopback(name: str, address: str) -> None:
+def _check_tls(settings: Settings) -> None:
+    for name, needs in (
+        ("key", "certificate"),
+        ("certificate", "key"),
+        ("client_ca", "key"),
+        ("identities", "client_ca"),
+    ):
+        if getattr(settings, f"tls_{name}") and not getattr(settings, f"tls_{needs}"):
+            raise SettingsError(f"VCCI_TLS_{needs.upper()}: needed with VCCI_TLS_{name.upper()}")
+
+
+def _lacking(settings: Settings) -> list[str]:
+    """Return what keeps a service that others can reach from being safe."""
+    tls = [] if settings.tls_certificate else ["VCCI_TLS_CERTIFICATE and VCCI_TLS_KEY"]
+    known = settings.jwks or settings.tls_identities
+    return tls if known else [*tls, "VCCI_JWKS, or VCCI_TLS_CLIENT_CA and VCCI_TLS_IDENTITIES"]
+
+
+def is_loopback(name: str, address: str) -> bool:
+    """Tell whether only this machine reaches an address; raise SettingsError when it is none."""
     try:
         host, _ = split_address(address)
     except ValueError as error:
         raise SettingsError(f"{PREFIX}{name.upper()}: found {address!r}, expected host:port") from error
-    if not _is_loopback(host):
-        raise SettingsError(
-            f"{PREFIX}{name.upper()}: {host} can be reached from other machines, and there is no TLS yet; "
-            "listen on 127.0.0.1 or [::1] and put a proxy with TLS in front"
-        )
+    return _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -71,7 +71,7 @@ def test_the_doctor_tells_of_the_redis_that_is_set(server: ServerProcess) -> Non
     ("args", "env", "says"),
     [
         (["serve"], {"VCCI_LISTEM": "x"}, "did you mean VCCI_LISTEN?"),
-        (["serve", "--listen", "0.0.0.0:1"], {}, "no TLS yet"),
+        (["serve", "--listen", "0.0.0.0:1"], {}, "needs TLS and authentication"),
         (["serve", "--credits", "many"], {}, "not a valid integer"),
         (["doctor"], {"VCCI_REDIS_URL": "redis://localhost:none"}, "error: VCCI_REDIS_URL cannot be understood"),
         (["token", "--days", "0"], {}, "not in the range"),

@@ -90,11 +90,46 @@ def test_a_wrong_value_says_what_was_expected(name: str, value: str, says: str) 
     assert says in str(raised.value)
 
 
+TLS = {"VCCI_TLS_CERTIFICATE": "/c.pem", "VCCI_TLS_KEY": "/c.key"}
+MUTUAL = TLS | {"VCCI_TLS_CLIENT_CA": "/ca.pem", "VCCI_TLS_IDENTITIES": "/identities.toml"}
+ISSUER = {"VCCI_JWKS": "/keys.json", "VCCI_JWT_ISSUER": "https://login.example", "VCCI_JWT_AUDIENCE": "vcci"}
+SECRET = {"VCCI_TOKEN_SECRET": "0123456789abcdef0123456789abcdef"}
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.1.7", "example.org"])
-@pytest.mark.parametrize("name", ["VCCI_LISTEN", "VCCI_METRICS_LISTEN"])
-def test_it_refuses_to_listen_beyond_loopback(name: str, host: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name}: .* no TLS yet"):
-        from_environment({name: f"{host}:50051"})
+@pytest.mark.parametrize(
+    ("given", "lacks"),
+    [
+        ({}, "set VCCI_TLS_CERTIFICATE and VCCI_TLS_KEY; VCCI_JWKS, or VCCI_TLS_CLIENT_CA and VCCI_TLS_IDENTITIES"),
+        (ISSUER, "set VCCI_TLS_CERTIFICATE and VCCI_TLS_KEY."),
+        (TLS, "set VCCI_JWKS, or VCCI_TLS_CLIENT_CA"),
+        (TLS | SECRET, "Development tokens are for loopback only"),
+    ],
+    ids=["nothing", "no TLS", "no authentication", "only development tokens"],
+)
+def test_it_refuses_to_listen_beyond_loopback_without_tls_and_authentication(
+    host: str, given: dict[str, str], lacks: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"VCCI_LISTEN: .* other machines") as raised:
+        from_environment({"VCCI_LISTEN": f"{host}:50051"} | given)
+    assert lacks in str(raised.value)
+
+
+@pytest.mark.parametrize("given", [TLS | ISSUER, MUTUAL, MUTUAL | ISSUER], ids=["tokens", "certificates", "both"])
+def test_it_listens_anywhere_with_tls_and_authentication(given: dict[str, str]) -> None:
+    assert from_environment({"VCCI_LISTEN": "0.0.0.0:50051"} | given).listen == "0.0.0.0:50051"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.1.7", "example.org"])
+def test_metrics_are_for_this_machine(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"VCCI_METRICS_LISTEN: .* plain HTTP"):
+        from_environment({"VCCI_METRICS_LISTEN": f"{host}:9464"} | MUTUAL)
+
+
+@pytest.mark.parametrize("name", ["VCCI_TLS_CERTIFICATE", "VCCI_TLS_KEY", "VCCI_TLS_CLIENT_CA"])
+def test_files_of_tls_need_each_other(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: needed with"):
+        from_environment({other: path for other, path in MUTUAL.items() if other != name})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "[::1]", "localhost"])
@@ -104,9 +139,6 @@ def test_it_listens_on_loopback(host: str) -> None:
 
 def test_an_address_of_version_6_is_split() -> None:
     assert split_address("[::1]:50051") == ("::1", 50051)
-
-
-ISSUER = {"VCCI_JWKS": "/keys.json", "VCCI_JWT_ISSUER": "https://login.example", "VCCI_JWT_AUDIENCE": "vcci"}
 
 
 @pytest.mark.parametrize("name", ISSUER)

@@ -7,6 +7,7 @@ from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from vcci_client.channel import TlsFiles
 from vcci_client.connection import Connection, Token
 from vcci_client.services.audit import Audit
 from vcci_client.services.calculations import Calculations
@@ -26,14 +27,23 @@ R = TypeVar("R")
 class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Reports, Audit):
     """A connection to a server: `async with AsyncClient() as client`.
 
-    The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051. The token is a bearer token,
-    else VCCI_TOKEN; or a function that each call asks for one that does not expire at once: an upload whose token
-    expires goes on with the next. With `gzip` the server compresses what it answers, for slow lines. Resources are the
-    messages of the contract (`vcci.v1`), errors those of `vcci_client.errors`.
+    The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; plain on this machine, TLS to
+    every other or with `https://`. `tls` has the PEM files, else VCCI_CA, VCCI_CERTIFICATE and VCCI_KEY. The token is a
+    bearer token, else VCCI_TOKEN; or a function that each call asks for one that does not expire at once: an upload
+    whose token expires goes on with the next. With `gzip` the server compresses what it answers, for slow lines.
+    Resources are the messages of the contract (`vcci.v1`), errors those of `vcci_client.errors`.
     """
 
-    def __init__(self, address: str = "", token: Token = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
-        super().__init__(Connection(address, token, timeout_s=timeout_s, gzip=gzip))
+    def __init__(
+        self,
+        address: str = "",
+        token: Token = "",
+        *,
+        tls: TlsFiles | None = None,
+        timeout_s: float = 60.0,
+        gzip: bool = False,
+    ) -> None:
+        super().__init__(Connection(address, token, tls=tls, timeout_s=timeout_s, gzip=gzip))
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -106,9 +116,17 @@ async def _next(items: AsyncIterator[R], end: object) -> R | object:
 class Client:
     """AsyncClient for programs without an event loop: the same methods, which wait, and iterators. For any thread."""
 
-    def __init__(self, address: str = "", token: Token = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
+    def __init__(
+        self,
+        address: str = "",
+        token: Token = "",
+        *,
+        tls: TlsFiles | None = None,
+        timeout_s: float = 60.0,
+        gzip: bool = False,
+    ) -> None:
         async def connect() -> AsyncClient:
-            return AsyncClient(address, token, timeout_s=timeout_s, gzip=gzip)
+            return AsyncClient(address, token, tls=tls, timeout_s=timeout_s, gzip=gzip)
 
         self._client = _LOOP.run(connect())
 

@@ -24,6 +24,7 @@ from vcci.v1 import (
     upload_service_pb2_grpc,
 )
 
+from vcci_client.channel import TlsFiles, open_channel
 from vcci_client.errors import Overloaded, ServerError, Unavailable, from_rpc
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
@@ -57,12 +58,21 @@ A = TypeVar("A")
 class Connection:
     """A channel and the services behind it. Make it inside a running event loop."""
 
-    def __init__(self, address: str = "", token: Token = "", *, timeout_s: float = 60.0, gzip: bool = False) -> None:
-        self.address = address or os.environ.get("VCCI_SERVER") or DEFAULT_ADDRESS
+    def __init__(
+        self,
+        address: str = "",
+        token: Token = "",
+        *,
+        tls: TlsFiles | None = None,
+        timeout_s: float = 60.0,
+        gzip: bool = False,
+    ) -> None:
+        address = address or os.environ.get("VCCI_SERVER") or DEFAULT_ADDRESS
+        self.address = address.removeprefix("https://").removeprefix("http://")
         self.timeout_s = timeout_s
         self._token = token or os.environ.get("VCCI_TOKEN", "")
         self.further: tuple[tuple[str, str], ...] = GZIP if gzip else ()  # metadata of each call
-        self.channel = grpc.aio.insecure_channel(self.address, OPTIONS)
+        self.channel = open_channel(address, tls or TlsFiles.from_environment(), OPTIONS)
         self.uploads = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
         self.runs = run_service_pb2_grpc.RunServiceStub(self.channel)

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,22 +14,37 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LOOPBACK = ("127.", "localhost:", "[::1]:")
+PEM = click.Path(exists=True, dir_okay=False)
 
 
 def server_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Add --server and --token."""
+    """Add --server and --token; and --ca, --certificate and --key, which the client finds in the environment."""
     server = click.option(
         "--server",
         envvar="VCCI_SERVER",
         default="127.0.0.1:50051",
         show_default=True,
-        help="host:port, or VCCI_SERVER.",
+        help="host:port, or VCCI_SERVER; plain on this machine, TLS to every other or with https://.",
     )
     token = click.option(
         "--token", envvar="VCCI_TOKEN", default="", help="Bearer token, or VCCI_TOKEN; else this machine's own."
     )
-    return server(token(command))
+    ca = click.option("--ca", type=PEM, **_kept("VCCI_CA"), help="PEM: who signs servers, or VCCI_CA.")
+    certificate = click.option(
+        "--certificate", type=PEM, **_kept("VCCI_CERTIFICATE"), help="PEM: the client's own, or VCCI_CERTIFICATE."
+    )
+    key = click.option("--key", type=PEM, **_kept("VCCI_KEY"), help="PEM: its private key, or VCCI_KEY.")
+    return server(token(ca(certificate(key(command)))))
+
+
+def _kept(name: str) -> dict[str, Any]:
+    """Keep an option in the environment, where the client looks for it."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value:
+            os.environ[name] = value
+
+    return {"envvar": name, "callback": keep, "expose_value": False}
 
 
 def with_client(command: Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, R]]) -> Callable[..., R]:
@@ -59,10 +75,11 @@ def run_with_client(server: str, token: str, work: Callable[["AsyncClient"], Cor
 
 
 async def _connected(server: str, token: str, work: Callable[["AsyncClient"], Coroutine[Any, Any, R]]) -> R:
+    from vcci_client.channel import TlsFiles, is_loopback
     from vcci_client.client import AsyncClient
     from vcci_client.server_process import development_token
 
-    if not token and server.startswith(LOOPBACK):
+    if not token and is_loopback(server) and not TlsFiles.from_environment().certificate:
         token = await asyncio.to_thread(development_token)
     async with AsyncClient(server, token) as client:
         return await work(client)
