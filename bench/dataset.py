@@ -87,12 +87,12 @@ def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED, order: Order
     random = np.random.Generator(np.random.Philox(key=SEED + number))
     shares = np.array([kind.share for kind in kinds])
     kind = random.choice(len(kinds), rows, p=shares / shares.sum())
-    supplier, suppliers = _suppliers(random, number, sizes, order)
+    supplier = _suppliers(random, number, sizes, order)
     factors = _Factors(kinds)
     units = tuple(dict.fromkeys(kind.unit for kind in kinds))
     return Activities(
-        supplier=Dictionary([f"S{code:06}" for code in suppliers], supplier),
-        countries=[COUNTRIES[code % len(COUNTRIES)] for code in suppliers],
+        supplier=supplier,
+        countries=_countries(supplier.entries),
         category=np.array([kind.category for kind in kinds], np.uint32)[kind],
         period=_days(random, rows, sizes.quarters),
         quantity=np.round(_around(random, np.array([kind.quantity for kind in kinds])[kind]), 2),
@@ -104,13 +104,25 @@ def batch(number: int, sizes: Sizes, kinds: Sequence[Kind] = MIXED, order: Order
     )
 
 
-def _suppliers(random: np.random.Generator, number: int, sizes: Sizes, order: Order) -> tuple[IndexArray, list[int]]:
-    """Return each row's index into the batch's suppliers, and their numbers."""
+def _suppliers(random: np.random.Generator, number: int, sizes: Sizes, order: Order) -> Dictionary:
+    """Return the suppliers of a batch: by supplier its own part of them, in no order the dictionary of all."""
     drawn = random.random(sizes.batch_rows) ** PARETO
-    if order is Order.BY_SUPPLIER:  # the batch has its own part of the suppliers
-        drawn = (np.sort(drawn) + number) / sizes.distinct_batches
+    if order is Order.NONE:
+        return Dictionary(_codes(sizes.suppliers), (sizes.suppliers * drawn).astype(np.uint32))
+    drawn = (np.sort(drawn) + number) / sizes.distinct_batches
     used, index = np.unique((sizes.suppliers * drawn).astype(np.uint32), return_inverse=True)
-    return index.astype(np.uint32), used.tolist()
+    codes = _codes(sizes.suppliers)
+    return Dictionary(tuple(codes[code] for code in used.tolist()), index.astype(np.uint32))
+
+
+@cache
+def _codes(suppliers: int) -> tuple[str, ...]:
+    return tuple(f"S{number:06}" for number in range(suppliers))
+
+
+@cache
+def _countries(codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(COUNTRIES[int(code[1:]) % len(COUNTRIES)] for code in codes)
 
 
 def _days(random: np.random.Generator, rows: int, quarters: int) -> DayArray:

@@ -69,10 +69,12 @@ class KnownSuppliers:
 
     async def resolve(self, store: SupplierStore, tenant_id: int, used: IndexArray) -> npt.NDArray[np.int32]:
         """Return [K]: the ids, of at least the entries that are `used`; suppliers that are new are made."""
-        unknown = np.unique(used[self.ids.of.take(used) == NOT_KNOWN])
+        unknown = used[self.ids.of.take(used) == NOT_KNOWN]
         if len(unknown):
-            found = await store.resolve(tenant_id, self.suppliers, unknown.astype(np.intp))
-            self.ids.of[unknown] = found
+            wanted = np.zeros(len(self.suppliers), np.bool_)
+            wanted[unknown] = True  # a tenth of the time of np.unique
+            entries = np.flatnonzero(wanted)
+            self.ids.of[entries] = await store.resolve(tenant_id, self.suppliers, entries)
         return self.ids.of
 
 

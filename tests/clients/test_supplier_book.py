@@ -1,6 +1,7 @@
 """The suppliers of a stream as the client sends them: whatever batches say, the server reads the same at each index."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,29 @@ def test_many_suppliers_go_out_in_pages() -> None:
     book = SupplierBook()
     assert read(book, book.index(batch(suppliers))) == suppliers
     assert len(book.pages) == 3
+
+
+def test_a_dictionary_of_tuples_that_batches_share_is_looked_through_once() -> None:
+    keeper = Bookkeeper(most_suppliers=3)
+    every = replace(batch([("S1", "", "DE"), ("S2", "", ""), ("S3", "", "")]), countries=("DE", "", ""))
+    every = replace(every, supplier=Dictionary(("S1", "S2", "S3"), every.supplier.index))
+    book = keeper.book_for(every)
+    assert book is not None
+    index = book.index(every)
+    part = every.slice(1, 2)
+    assert keeper.book_for(part) is book
+    assert book.index(part) is index
+    assert (len(book.pages), len(book)) == (1, 3)
+
+
+def test_a_list_that_was_changed_between_batches_is_looked_through_again() -> None:
+    book = SupplierBook()
+    activities = batch([("S1", "", ""), ("S2", "", "")])
+    assert book.index(activities).tolist() == [0, 1]
+    codes = activities.supplier.entries
+    assert isinstance(codes, list)
+    codes[:] = ["S2", "S3"]
+    assert read(book, book.index(activities)) == [("S2", "", ""), ("S3", "", "")]
 
 
 def test_another_book_is_begun_when_a_stream_has_as_many_suppliers_as_it_may() -> None:

@@ -67,7 +67,7 @@ class Activities:
     """Parallel columns of N activities. An optional column is None when no row has a value.
 
     `supplier` counts distinct triples of code, name and country; `names` and `countries` are parallel to its entries,
-    or empty.
+    or empty. Batches may share one dictionary of all suppliers: as tuples it is looked through once.
     """
 
     supplier: Dictionary
@@ -89,16 +89,13 @@ class Activities:
         return len(self.quantity)
 
     def slice(self, start: int, stop: int) -> "Activities":
-        """Return the rows [start, stop), numbered from 0."""
+        """Return the rows [start, stop), numbered from 0; parts share the dictionary of suppliers."""
         if start <= 0 and stop >= len(self):
             return self
         inputs = {name: column.slice(start, stop) for name, column in self.inputs.items()}
-        used, supplier = _compact(self.supplier.index[start:stop], len(self.supplier.entries))
         return replace(
             self,
-            supplier=Dictionary([self.supplier.entries[entry] for entry in used], supplier),
-            names=[self.names[entry] for entry in used] if self.names else (),
-            countries=[self.countries[entry] for entry in used] if self.countries else (),
+            supplier=Dictionary(self.supplier.entries, self.supplier.index[start:stop]),
             category=self.category[start:stop],
             period=self.period[start:stop],
             quantity=self.quantity[start:stop],
@@ -110,4 +107,17 @@ class Activities:
             references=self.references[start:stop],
             inputs={name: column for name, column in inputs.items() if len(column.values)},
             unreadable=sliced_cells(self.unreadable, start, stop),
+        )
+
+    def with_used_suppliers(self) -> "Activities":
+        """Return the same without most of the suppliers that no row uses."""
+        entries = len(self.supplier.entries)
+        used, supplier = _compact(self.supplier.index, entries)
+        if len(used) == entries:
+            return self
+        return replace(
+            self,
+            supplier=Dictionary([self.supplier.entries[entry] for entry in used], supplier),
+            names=[self.names[entry] for entry in used] if self.names else (),
+            countries=[self.countries[entry] for entry in used] if self.countries else (),
         )

@@ -96,6 +96,7 @@ def calculate_request(activities: Activities, **options: object) -> bytes:
 def fill_columns(message: Any, activities: Activities, book: SupplierBook | None = None) -> None:
     """Fill a twin of ActivityColumns, with suppliers of its own or, where there is a book, with those of the stream."""
     if book is None:
+        activities = activities.with_used_suppliers()
         message.supplier_codes.extend(activities.supplier.entries)
         message.supplier_names.extend(activities.names)
         message.supplier_countries.extend(activities.countries)

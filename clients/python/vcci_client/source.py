@@ -45,6 +45,8 @@ async def encoded(
         start, offset = first_row - offset, offset + len(activities)
         if offset > first_row:
             part = activities.slice(start, len(activities))
+            if len(part.supplier.entries) > stream_suppliers:
+                part = part.with_used_suppliers()
             for batch in await asyncio.to_thread(
                 encode,
                 part,

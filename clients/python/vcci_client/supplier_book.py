@@ -17,6 +17,7 @@ SLOTS = 1 << 20
 NONE = -1
 
 Hashes = npt.NDArray[np.int64]
+Texts = tuple[Sequence[str], Sequence[str], Sequence[str]]  # codes, names and countries of a dictionary
 
 
 class SupplierBook:
@@ -24,6 +25,7 @@ class SupplierBook:
 
     Of each code the last name and country count; an entry that says something else is added again, so that the server
     learns of it. Texts are compared by their hashes: of two that differ, one pair in 2**64 is taken for the same.
+    Batches that share a dictionary of tuples, which cannot change, have it looked through once.
     """
 
     def __init__(self) -> None:
@@ -31,16 +33,27 @@ class SupplierBook:
         self._places: dict[str, int] = {}
         self._slots = np.full(SLOTS, NONE, np.int32)  # the last place of each slot, by the hash's lowest bits
         self._said = np.empty((3, 0), np.int64)  # hashes of code, name and country, by place
+        self._texts: Texts = ((), (), ())  # of the last batch, and their index
+        self._index = np.empty(0, np.uint32)
 
     def __len__(self) -> int:
         return self._said.shape[1]
 
     def index(self, activities: Activities) -> IndexArray:
         """Return the index of each entry of the batch's suppliers, adding those that are not in the book."""
-        count = len(activities.supplier.entries)
-        said = np.stack(
-            [_hashes(t, count) for t in (activities.supplier.entries, activities.names, activities.countries)]
+        if not self.has_all(activities):
+            self._texts, self._index = _texts(activities), self._look_up(activities)
+        return self._index
+
+    def has_all(self, activities: Activities) -> bool:
+        """Tell whether the batch has the dictionary of the batch before."""
+        return all(
+            isinstance(text, tuple) and text is last for text, last in zip(_texts(activities), self._texts, strict=True)
         )
+
+    def _look_up(self, activities: Activities) -> IndexArray:
+        count = len(activities.supplier.entries)
+        said = np.stack([_hashes(texts, count) for texts in _texts(activities)])
         places = self._find(activities.supplier.entries, said[0])
         new = places == NONE
         if len(self):
@@ -97,9 +110,13 @@ class Bookkeeper:
         entries = len(activities.supplier.entries)
         if entries > self._most:
             return None
-        if len(self._book) + entries > self._most:  # at the worst all of them are new
+        if not self._book.has_all(activities) and len(self._book) + entries > self._most:  # all may be new
             self._book = SupplierBook()
         return self._book
+
+
+def _texts(activities: Activities) -> Texts:
+    return activities.supplier.entries, activities.names, activities.countries
 
 
 def _hashes(texts: Sequence[str], count: int) -> Hashes:
