@@ -27,7 +27,7 @@ class Sizes:
     rate: float = 400.0  # calls per second of the open loop
     call_s: float = 2.0  # each turn
     read_rows: int = 1_000_000  # in the store that is read from
-    read_upload_rows: int = 2_000_000  # of each upload that brought them
+    read_upload_rows: int = 5_000_000  # of each upload that brought them
     read_calls: int = 200  # each turn
     read_folds: int = 3  # each turn
 

@@ -4,7 +4,7 @@ A reader pins the newest merge version. The segments alive at it stay readable, 
 sweep deletes them an hour later; so a long read takes short transactions and goes on behind its last position.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,15 +13,19 @@ from typing import Any, NamedTuple
 import asyncpg
 import numpy as np
 import numpy.typing as npt
-from vcci_engine.segments import decode
+from vcci_engine.segments import COLUMNS, decode
 
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.slices import WORTH_ROWS, Marks
 from vcci_server.storage.uploads import LAST
 
 FETCH_ROWS = 100_000  # emissions fetched at a time: a few megabytes, and enough for NumPy to be at full speed
 FIRST_FETCH = 4  # segments of the first fetch; how large they are is known after it
 MOST_FETCHED = 50  # segments of one fetch: the next may be large where the last ones were tiny
+FEW_SUPPLIERS = 4  # up to so many only their parts of segments are fetched
+HEADERS = 500  # of one fetch
+MARKS = Marks()
 
 Ids = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -38,6 +42,7 @@ class Position(NamedTuple):
 
 
 START = Position()
+FIXED = frozenset(name for name, _ in COLUMNS)  # columns of fixed width
 
 
 def quarter_of(day: date) -> date:
@@ -113,23 +118,81 @@ async def scan(
 ) -> AsyncGenerator[StoredSegment]:
     """Yield the segments behind `after` that may hold emissions of the filter; `selected` tells which of their rows do.
 
-    Needs a transaction; about FETCH_ROWS emissions are in memory at a time.
+    Needs a transaction; about FETCH_ROWS emissions are in memory at a time. Of few suppliers, only the part of a large
+    segment that may hold their rows is read.
     """
-    cursor = await db.cursor(
-        QUERIES["scan_segments_as_of"] if chosen.as_of else QUERIES["scan_segments"],
-        *(tenant_id, version, [*columns]),
-        LAST if chosen.upload_id is None else chosen.upload_id,
-        *chosen.quarters,
-        chosen.suppliers,
-        *max(after, Position(chosen.upload_id or 0)),
-        *([chosen.as_of] if chosen.as_of else []),
-    )
+    few = chosen.suppliers is not None and 0 < len(chosen.suppliers) <= FEW_SUPPLIERS and not chosen.as_of
+    if few and FIXED.issuperset(columns):
+        async for part in _parts(db, tenant_id, chosen, columns, version, after):
+            yield part
+        return
+    query = QUERIES["scan_segments_as_of"] if chosen.as_of else QUERIES["scan_segments"]
+    where = _where(chosen, after)
+    cursor = await db.cursor(query, tenant_id, version, [*columns], *where, *([chosen.as_of] if chosen.as_of else []))
     size = FIRST_FETCH
     while records := await cursor.fetch(size):
         for record in records:
             yield _stored(record, columns)
         rows = sum(record["n"] for record in records)
         size = min(max(1, FETCH_ROWS * len(records) // rows), MOST_FETCHED)
+
+
+def _where(chosen: Filter, after: Position) -> tuple[object, ...]:
+    last = LAST if chosen.upload_id is None else chosen.upload_id
+    return (last, *chosen.quarters, chosen.suppliers, *max(after, Position(chosen.upload_id or 0)))
+
+
+async def _parts(
+    db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str], version: int, after: Position
+) -> AsyncGenerator[StoredSegment]:
+    assert chosen.suppliers is not None
+    cursor = await db.cursor(QUERIES["scan_headers"], tenant_id, version, *_where(chosen, after))
+    while headers := await cursor.fetch(HEADERS):
+        await _mark(db, tenant_id, headers)
+        parts = [(header, *_rows(header, chosen.suppliers)) for header in headers]
+        for some in _batches(parts):
+            places = [_position(header) for header, _, _ in some]
+            bounds = [[start for _, start, _ in some], [stop - start for _, start, stop in some]]
+            records = await db.fetch(
+                QUERIES["parts_of_segments"], tenant_id, [*columns], *map(list, zip(*places, strict=True)), *bounds
+            )
+            for position, (_, start, stop), record in zip(places, some, records, strict=True):
+                read = {name: record[name] for name in columns}
+                yield StoredSegment(position, stop - start, tuple(record["units"]), read)
+
+
+async def _mark(db: Connection, tenant_id: int, headers: Sequence[asyncpg.Record]) -> None:
+    """Note the suppliers of large segments that are not known yet."""
+    unknown = [header for header in headers if header["n"] >= WORTH_ROWS and header["input_hash"] not in MARKS]
+    for some in _batches([(header, 0, header["n"]) for header in unknown]):
+        places = [_position(header) for header, _, _ in some]
+        bounds = [[0] * len(some), [header["n"] for header, _, _ in some]]
+        records = await db.fetch(
+            QUERIES["parts_of_segments"], tenant_id, ["supplier"], *map(list, zip(*places, strict=True)), *bounds
+        )
+        for (header, _, _), record in zip(some, records, strict=True):
+            MARKS.add(header["input_hash"], decode("supplier", record["supplier"]))
+
+
+def _rows(header: asyncpg.Record, suppliers: Ids) -> tuple[int, int]:
+    n: int = header["n"]
+    return MARKS.rows(header["input_hash"], n, suppliers) if n >= WORTH_ROWS else (0, n)
+
+
+def _batches(parts: Sequence[tuple[asyncpg.Record, int, int]]) -> Iterator[list[tuple[asyncpg.Record, int, int]]]:
+    """Yield parts of segments, those with rows, in lists of about FETCH_ROWS."""
+    some: list[tuple[asyncpg.Record, int, int]] = []
+    rows = 0
+    for part in parts:
+        size = part[2] - part[1]
+        if size > 0:
+            some.append(part)
+            rows += size
+        if rows >= FETCH_ROWS:
+            yield some
+            some, rows = [], 0
+    if some:
+        yield some
 
 
 def selected(segment: StoredSegment, chosen: Filter) -> Mask | None:
@@ -148,9 +211,14 @@ def selected(segment: StoredSegment, chosen: Filter) -> Mask | None:
     return np.logical_and.reduce(masks) if masks else None
 
 
+def _position(record: asyncpg.Record) -> Position:
+    return Position(*(record[name] for name in Position._fields))
+
+
 def _stored(record: asyncpg.Record, columns: Sequence[str]) -> StoredSegment:
-    position = Position(*(record[name] for name in Position._fields))
-    return StoredSegment(position, record["n"], tuple(record["units"]), {name: record[name] for name in columns})
+    return StoredSegment(
+        _position(record), record["n"], tuple(record["units"]), {name: record[name] for name in columns}
+    )
 
 
 def _next_quarter(quarter: date) -> date:

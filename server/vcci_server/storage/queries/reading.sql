@@ -85,6 +85,43 @@ WHERE s.tenant_id = $1 AND s.run_id = 0
         > ($8::bigint, $9::bigint, $10::bigint, $11::integer, $12::date)
 ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
 
+-- name: scan_headers
+-- As scan_segments, without the columns.
+SELECT s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter, s.n, s.input_hash
+FROM emission_segments AS s
+JOIN uploads AS u USING (tenant_id, upload_id)
+WHERE s.tenant_id = $1 AND s.run_id = 0
+    AND s.merge_version <= $2 AND (s.merged_into IS NULL OR s.merged_into > $2)
+    AND u.state <> 'abandoned' AND (u.mode = 'committed' OR u.state = 'finalized')
+    AND s.upload_id <= $3::bigint  -- the last upload to read
+    AND s.quarter >= $4::date AND s.quarter < $5::date
+    AND EXISTS (SELECT FROM unnest($6::integer[]) AS id WHERE id BETWEEN s.supplier_min AND s.supplier_max)
+    AND (s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter)
+        > ($7::bigint, $8::bigint, $9::bigint, $10::integer, $11::date)
+ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
+
+-- name: parts_of_segments
+-- So many rows from `start` on (0 is the first) of the columns in $2: long columns are stored in pieces of
+-- 2 kB, of which only those are read. Index: emission_segments_pkey, once for each segment.
+SELECT s.units,
+    CASE WHEN 'row' = ANY ($2::text[]) THEN substr(s.row, 4 * start + 1, 4 * part.rows) END AS row,
+    CASE WHEN 'supplier' = ANY ($2) THEN substr(s.supplier, 4 * start + 1, 4 * part.rows) END AS supplier,
+    CASE WHEN 'category' = ANY ($2) THEN substr(s.category, 1 * start + 1, 1 * part.rows) END AS category,
+    CASE WHEN 'method' = ANY ($2) THEN substr(s.method, 1 * start + 1, 1 * part.rows) END AS method,
+    CASE WHEN 'period' = ANY ($2) THEN substr(s.period, 1 * start + 1, 1 * part.rows) END AS period,
+    CASE WHEN 'quantity' = ANY ($2) THEN substr(s.quantity, 8 * start + 1, 8 * part.rows) END AS quantity,
+    CASE WHEN 'unit' = ANY ($2) THEN substr(s.unit, 2 * start + 1, 2 * part.rows) END AS unit,
+    CASE WHEN 'factor' = ANY ($2) THEN substr(s.factor, 4 * start + 1, 4 * part.rows) END AS factor,
+    CASE WHEN 'quality' = ANY ($2) THEN substr(s.quality, 2 * start + 1, 2 * part.rows) END AS quality,
+    CASE WHEN 'kg_co2e' = ANY ($2) THEN substr(s.kg_co2e, 8 * start + 1, 8 * part.rows) END AS kg_co2e,
+    CASE WHEN 'sigma' = ANY ($2) THEN substr(s.sigma, 4 * start + 1, 4 * part.rows) END AS sigma,
+    CASE WHEN 'notices' = ANY ($2) THEN substr(s.notices, 2 * start + 1, 2 * part.rows) END AS notices
+FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::integer[], $7::date[], $8::integer[], $9::integer[])
+    WITH ORDINALITY AS part (upload_id, merge_version, batch_offset, segment, quarter, start, rows, place)
+JOIN emission_segments AS s USING (upload_id, merge_version, batch_offset, segment, quarter)
+WHERE s.tenant_id = $1 AND s.run_id = 0
+ORDER BY place;
+
 -- name: unfolded_uploads
 -- Partial index: uploads_to_fold.
 SELECT upload_id, folded_rows FROM uploads
