@@ -16,6 +16,7 @@ from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.activity_pb2 import Activity, ActivityColumns, ActivityRows
 from vcci.v1.emission_pb2 import EmissionColumns, EmissionFilter
 from vcci.v1.error_pb2 import RowError
+from vcci.v1.upload_pb2 import Upload
 from vcci_client.errors import ServerError, from_rpc
 
 METHOD = "/vcci.v1.UploadService/AppendActivities"
@@ -163,17 +164,17 @@ class Uploads:
         request = pb.CreateUploadRequest(**fields)
         return (await self.stub.CreateUpload(request, metadata=self.metadata, timeout=ANSWER_S)).name
 
-    async def get(self, name: str) -> pb.Upload:
+    async def get(self, name: str) -> Upload:
         """Return an upload."""
         request = pb.GetUploadRequest(name=name)
         return await self.stub.GetUpload(request, metadata=self.metadata, timeout=ANSWER_S)
 
-    async def finalize(self, name: str, row_count: int | None = None) -> pb.Upload:
+    async def finalize(self, name: str, row_count: int | None = None) -> Upload:
         """Close an upload."""
         request = pb.FinalizeUploadRequest(name=name, row_count=row_count)
         return await self.stub.FinalizeUpload(request, metadata=self.metadata, timeout=ANSWER_S)
 
-    async def abandon(self, name: str) -> pb.Upload:
+    async def abandon(self, name: str) -> Upload:
         """Remove an upload."""
         request = pb.AbandonUploadRequest(name=name)
         return await self.stub.AbandonUpload(request, metadata=self.metadata, timeout=ANSWER_S)

@@ -26,6 +26,8 @@ from vcci.v1 import (
     factor_service_pb2_grpc,
     hotspot_service_pb2,
     hotspot_service_pb2_grpc,
+    operation_service_pb2,
+    operation_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     report_service_pb2,
@@ -55,7 +57,9 @@ from vcci_server.issuer import Issuer
 from vcci_server.keeping import Keeping
 from vcci_server.keys import KeySet
 from vcci_server.metrics import Metrics, serve_metrics
-from vcci_server.operations import OperationsServicer
+from vcci_server.operation_tasks import Tasks
+from vcci_server.operation_work import OperationWork
+from vcci_server.operations import OperationServicer, OperationsServicer
 from vcci_server.prices import PriceServicer
 from vcci_server.recalculation import Recalculation
 from vcci_server.reports import ReportServicer
@@ -86,6 +90,7 @@ SERVICES = [
         (price_service_pb2.DESCRIPTOR, "PriceService"),
         (emission_service_pb2.DESCRIPTOR, "EmissionService"),
         (run_service_pb2.DESCRIPTOR, "RunService"),
+        (operation_service_pb2.DESCRIPTOR, "OperationService"),
         (operations_proto_pb2.DESCRIPTOR, "Operations"),
         (hotspot_service_pb2.DESCRIPTOR, "HotspotService"),
         (report_service_pb2.DESCRIPTOR, "ReportService"),
@@ -182,6 +187,8 @@ class _Parts:
     keeping: Keeping
     denials: Denials
     authenticator: Authenticator
+    hotspots: HotspotServicer
+    reports: ReportServicer
 
 
 async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Parts:
@@ -207,13 +214,25 @@ async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
     partitions, suppliers = PartitionKeeper(pool), SupplierStore(pool)
     keeping = Keeping(pool, partitions, suppliers)
     await stack.enter_async_context(keeping.running())
-    recalculation = Recalculation(pool, executor)
-    background = Background(
-        database_url, pool, partitions, executor, observe=metrics.observe_work, beside=recalculation.run
-    )
+    hotspots, reports = HotspotServicer(pool, executor), ReportServicer(pool, executor)
+    beside = (Recalculation(pool, executor).run, OperationWork(pool, Tasks(hotspots, reports)).run)
+    background = Background(database_url, pool, partitions, executor, observe=metrics.observe_work, beside=beside)
     await stack.enter_async_context(running(background.run()))
     authenticator = await stack.enter_async_context(_authenticator(settings, pool))
-    return _Parts(metrics, pool, tenant_id, executor, factors, partitions, suppliers, keeping, denials, authenticator)
+    return _Parts(
+        metrics=metrics,
+        pool=pool,
+        tenant_id=tenant_id,
+        executor=executor,
+        factors=factors,
+        partitions=partitions,
+        suppliers=suppliers,
+        keeping=keeping,
+        denials=denials,
+        authenticator=authenticator,
+        hotspots=hotspots,
+        reports=reports,
+    )
 
 
 @asynccontextmanager
@@ -265,6 +284,8 @@ class Service:
             metrics=parts.metrics,
         )
         limits = settings.batch_limits
+        self._runs = RunServicer(parts.pool, parts.executor)
+        self._operations = OperationServicer(parts.pool, self._runs)
         self._uploads = UploadServicer(
             UploadServices(
                 pool=parts.pool,
@@ -275,9 +296,9 @@ class Service:
                 admission=admission,
                 metrics=parts.metrics,
                 limits=limits,
+                operations=self._operations,
             )
         )
-        self._runs = RunServicer(parts.pool, parts.executor)
         self._calculations = CalculationServicer(
             parts.factors, parts.executor, admission, parts.keeping, limits, parts.pool, self._runs
         )
@@ -290,6 +311,7 @@ class Service:
         run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
         operations = OperationsServicer(parts.pool, self._runs)
         operations_pb2_grpc.add_OperationsServicer_to_server(operations, server)  # type: ignore[no-untyped-call]
+        operation_service_pb2_grpc.add_OperationServiceServicer_to_server(self._operations, server)
         reader = SupplierReader(parts.pool, on_executor(parts.executor, "reading"))
         supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
             SupplierServicer(parts.suppliers, reader), server
@@ -299,10 +321,8 @@ class Service:
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
             EmissionServicer(parts.pool, parts.executor), server
         )
-        hotspot_service_pb2_grpc.add_HotspotServiceServicer_to_server(
-            HotspotServicer(parts.pool, parts.executor), server
-        )
-        report_service_pb2_grpc.add_ReportServiceServicer_to_server(ReportServicer(parts.pool, parts.executor), server)
+        hotspot_service_pb2_grpc.add_HotspotServiceServicer_to_server(parts.hotspots, server)
+        report_service_pb2_grpc.add_ReportServiceServicer_to_server(parts.reports, server)
         audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(parts.pool), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

@@ -24,7 +24,7 @@ from vcci_server.storage.reading import Filter, snapshot
 from vcci_server.storage.standing import CATEGORY, FACTOR, Standing, not_folded, read_standing
 from vcci_server.storage.summing import Run
 from vcci_server.storage.sums import Keys, Sums, month_number, month_start, quarter_start
-from vcci_server.uploads import upload_message
+from vcci_server.upload_messages import upload_message
 from vcci_server.validation import Problems, resource_id
 
 NAMED, MOST_NAMED = 10, 100

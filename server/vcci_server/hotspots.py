@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 from vcci.v1 import hotspot_service_pb2 as pb
 from vcci.v1 import hotspot_service_pb2_grpc
@@ -44,33 +45,36 @@ class HotspotServicer(hotspot_service_pb2_grpc.HotspotServiceServicer):
 
     async def AnalyzeHotspots(self, request: pb.AnalyzeHotspotsRequest, context: object) -> pb.AnalyzeHotspotsResponse:
         """Find what matters, in one snapshot."""
-        asked = check_analyze(request)
-        tenant_id = caller().tenant_id
-        async with snapshot(self._pool) as db:
-            chosen = await read_filter(db, tenant_id, request.filter)
-            of = (asked.by, asked.pareto_share, asked.target_quality, asked.limit)
-            return await _analyze(Question(db, self._run, self._labels, tenant_id, chosen, *of), asked)
+        return await self.analyze(caller().tenant_id, request)
 
     async def RunScenario(
         self, request: pb.RunScenarioRequest, context: object
     ) -> AsyncIterator[pb.RunScenarioResponse]:
         """Compute what emissions would be under levers, in one snapshot."""
         check_scenario(request)
-        tenant_id = caller().tenant_id
-
-        async def work(report: Report) -> pb.Scenario:
-            async with snapshot(self._pool) as db:
-                chosen = await read_filter(db, tenant_id, request.filter)
-                emissions = Emissions(db, self._run, self._labels, tenant_id, chosen)
-                read = await read_scenario(emissions, request, report)
-            return scenario_message(request, await compute(self._executor, read))
-
+        work = partial(self.scenario, caller().tenant_id, request)
         async with aclosing(with_progress(work)) as events:
             async for event in events:
                 if isinstance(event, pb.Scenario):
                     yield pb.RunScenarioResponse(result=event)
                 else:
                     yield pb.RunScenarioResponse(progress=event)
+
+    async def analyze(self, tenant_id: int, request: pb.AnalyzeHotspotsRequest) -> pb.AnalyzeHotspotsResponse:
+        """Return what matters of a tenant's emissions."""
+        asked = check_analyze(request)
+        async with snapshot(self._pool) as db:
+            chosen = await read_filter(db, tenant_id, request.filter)
+            of = (asked.by, asked.pareto_share, asked.target_quality, asked.limit)
+            return await _analyze(Question(db, self._run, self._labels, tenant_id, chosen, *of), asked)
+
+    async def scenario(self, tenant_id: int, request: pb.RunScenarioRequest, report: Report) -> pb.Scenario:
+        """Return what a tenant's emissions would be, by a checked request."""
+        async with snapshot(self._pool) as db:
+            chosen = await read_filter(db, tenant_id, request.filter)
+            emissions = Emissions(db, self._run, self._labels, tenant_id, chosen)
+            read = await read_scenario(emissions, request, report)
+        return scenario_message(request, await compute(self._executor, read))
 
 
 async def _analyze(question: Question, asked: Asked) -> pb.AnalyzeHotspotsResponse:

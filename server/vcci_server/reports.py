@@ -60,8 +60,24 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         self, request: pb.GenerateReportRequest, context: object
     ) -> AsyncIterator[pb.GenerateReportResponse]:
         """Make a report, store it, and stream it; one that was made before is streamed again."""
+        tenant_id, stored = caller().tenant_id, None
+        async with aclosing(self.make(tenant_id, request)) as events:
+            async for event in events:
+                if isinstance(event, pb.ReportProgress):
+                    yield pb.GenerateReportResponse(progress=event)
+                else:
+                    stored = event
+        assert stored is not None  # the last event
+        yield pb.GenerateReportResponse(report=report_message(stored))
+        async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
+            async for chunk in chunks:
+                yield pb.GenerateReportResponse(chunk=chunk)
+
+    async def make(
+        self, tenant_id: int, request: pb.GenerateReportRequest
+    ) -> AsyncGenerator[pb.ReportProgress | ReportRecord]:
+        """Yield how far a tenant's report is, and at last the stored report; of one made before only that."""
         asked = check_generate(request)
-        tenant_id = caller().tenant_id
         contents = request.SerializeToString(deterministic=True)
         async with connection(self._pool) as db:
             stored = await reports.find(db, tenant_id, request.request_id, contents)
@@ -77,10 +93,7 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
                             yield _progress(step, done, len(steps))
                 yield _progress("writing", len(steps), len(steps))
                 stored = await self._store(tenant_id, request, facts, await self._render(request, facts))
-        yield pb.GenerateReportResponse(report=report_message(stored))
-        async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
-            async for chunk in chunks:
-                yield pb.GenerateReportResponse(chunk=chunk)
+        yield stored
 
     async def GetReport(self, request: pb.GetReportRequest, context: object) -> pb.Report:
         """Return a report."""
@@ -168,9 +181,8 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
             self._under_way -= 1
 
 
-def _progress(step: str, done: int, reading: int) -> pb.GenerateReportResponse:
-    progress = pb.ReportProgress(step=step, steps_done=done, steps_total=reading + 1)
-    return pb.GenerateReportResponse(progress=progress)
+def _progress(step: str, done: int, reading: int) -> pb.ReportProgress:
+    return pb.ReportProgress(step=step, steps_done=done, steps_total=reading + 1)
 
 
 def _nothing(period: Period) -> WrongState:

@@ -86,6 +86,9 @@ TABLE: Mapping[str, Mapping[str, Roles]] = {
         "ListAuditEvents": ADMINISTERING,
         "VerifyAuditEvents": ADMINISTERING,
     },
+    "vcci.v1.OperationService": {
+        "StartOperation": ANALYSING,
+    },
     "google.longrunning.Operations": {
         "GetOperation": READING,
         "ListOperations": READING,

@@ -51,9 +51,9 @@ def run_message(run: RunRecord, changes: Mapping[int, Change] | None = None) -> 
         rejected_rows=run.rejected_rows,
         open_uploads=run.open_uploads,
         significance_threshold=request.significance_threshold,
-        create_time=_time(run.created_at),
-        start_time=_time(run.started_at),
-        end_time=_time(run.ended_at),
+        create_time=time_of(run.created_at),
+        start_time=time_of(run.started_at),
+        end_time=time_of(run.ended_at),
     )
     if changes is not None:
         threshold = request.significance_threshold
@@ -100,8 +100,8 @@ def operation_message(run: RunRecord, changes: Mapping[int, Change] | None = Non
             state=STATES[run.state],
             rows_total=run.rows_total,
             rows_done=run.rows_done,
-            create_time=_time(run.created_at),
-            start_time=_time(run.started_at),
+            create_time=time_of(run.created_at),
+            start_time=time_of(run.started_at),
         )
     )
     if run.state == "succeeded":
@@ -125,7 +125,8 @@ def _relative(change: Change) -> float:
     return change.difference_ug / abs(change.old_ug)
 
 
-def _time(when: datetime | None) -> Timestamp | None:
+def time_of(when: datetime | None) -> Timestamp | None:
+    """Return a time, where there is one."""
     if when is None:
         return None
     time = Timestamp()

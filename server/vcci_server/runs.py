@@ -109,7 +109,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 
     async def begin(self, request: calculation_service_pb2.RecalculateRequest) -> longrunning.Operation:
         """Begin a run, or return the operation of the one with the same request id."""
-        _check(request)
+        check_recalculate(request)
         tenant_id = caller().tenant_id
         async with connection(self._pool) as db:
             chosen = await read_filter(db, tenant_id, request.filter)
@@ -162,7 +162,8 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 PLACE = ("upload_id", "merge_version", "batch_offset", "segment", "place")
 
 
-def _check(request: calculation_service_pb2.RecalculateRequest) -> None:
+def check_recalculate(request: calculation_service_pb2.RecalculateRequest) -> None:
+    """Raise InvalidFields when anything is wrong that can be told without the store."""
     problems = Problems()
     problems.request_id(request.request_id)
     problems.text("display_name", request.display_name, MAX_NAME_BYTES)

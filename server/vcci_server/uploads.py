@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import grpc.aio
-from google.protobuf.timestamp_pb2 import Timestamp
-from vcci.v1 import error_pb2, upload_service_pb2_grpc
 from vcci.v1 import upload_service_pb2 as pb
+from vcci.v1 import upload_service_pb2_grpc
+from vcci.v1.upload_pb2 import Upload
 from vcci_cluster.placement import Executor
 from vcci_engine.errors import InvalidField, Unavailable
 
 from vcci_server.admission import Admission
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
+from vcci_server.follow_ups import follow_ups
 from vcci_server.intake import Intake
 from vcci_server.metrics import Metrics
+from vcci_server.operations import OperationServicer
 from vcci_server.preparation import Preparation
 from vcci_server.storage import folding, systems, uploads
 from vcci_server.storage.ingest import PreparedBatch, commit_batches
@@ -25,14 +27,15 @@ from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.tokens import read_token, write_token
+from vcci_server.upload_messages import row_error_message, timestamp, upload_message
 from vcci_server.validation import MAX_NAME_BYTES, BatchLimits, Problems, page_size, resource_id
 
 Stream = grpc.aio.ServicerContext[pb.AppendActivitiesRequest, pb.AppendActivitiesResponse]
 
 MODES: dict[int, uploads.Mode] = {
-    pb.Upload.MODE_UNSPECIFIED: "committed",
-    pb.Upload.MODE_COMMITTED: "committed",
-    pb.Upload.MODE_PENDING: "pending",
+    Upload.MODE_UNSPECIFIED: "committed",
+    Upload.MODE_COMMITTED: "committed",
+    Upload.MODE_PENDING: "pending",
 }
 
 
@@ -78,6 +81,7 @@ class UploadServices:
     admission: Admission
     metrics: Metrics
     limits: BatchLimits
+    operations: OperationServicer
 
 
 class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
@@ -89,7 +93,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         self._open: set[Intake] = set()
         self._draining = False
 
-    async def CreateUpload(self, request: pb.CreateUploadRequest, context: object) -> pb.Upload:
+    async def CreateUpload(self, request: pb.CreateUploadRequest, context: object) -> Upload:
         """Make an upload, or return the one with the same request id."""
         problems = Problems()
         problems.request_id(request.request_id)
@@ -129,7 +133,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
                 await uploads.note_drain(self._pool, record, writer.committed_through)
             self._refuse_when_draining()
 
-    async def GetUpload(self, request: pb.GetUploadRequest, context: object) -> pb.Upload:
+    async def GetUpload(self, request: pb.GetUploadRequest, context: object) -> Upload:
         """Return an upload."""
         upload_id = resource_id(request.name, "uploads")
         return upload_message(await uploads.get(self._pool, caller().tenant_id, upload_id))
@@ -159,16 +163,18 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
             next_page_token=write_token(scope, caller().tenant_id, errors[size - 1].row) if len(errors) > size else "",
         )
 
-    async def FinalizeUpload(self, request: pb.FinalizeUploadRequest, context: object) -> pb.Upload:
+    async def FinalizeUpload(self, request: pb.FinalizeUploadRequest, context: object) -> Upload:
         """Close an upload."""
         upload_id = resource_id(request.name, "uploads")
         row_count = request.row_count if request.HasField("row_count") else None
-        tenant_id = caller().tenant_id
-        return upload_message(
-            await uploads.finalize(self._pool, tenant_id, upload_id, row_count, check=systems.check_shares)
-        )
+        tasks = follow_ups(request)
+        done = await uploads.finalize(self._pool, caller().tenant_id, upload_id, row_count, check=systems.check_shares)
+        message = upload_message(done)
+        for request_id, task in tasks:
+            message.operations.append((await self._services.operations.start(request_id, task)).name)
+        return message
 
-    async def AbandonUpload(self, request: pb.AbandonUploadRequest, context: object) -> pb.Upload:
+    async def AbandonUpload(self, request: pb.AbandonUploadRequest, context: object) -> Upload:
         """Remove an upload's emissions."""
         upload_id = resource_id(request.name, "uploads")
         return upload_message(await uploads.abandon(self._pool, caller().tenant_id, upload_id, folding.unfold))
@@ -176,7 +182,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
     async def drain(self, deadline_s: float) -> None:
         """Tell every writer, take nothing more, and wait until what was taken is committed and acknowledged."""
         self._draining = True
-        notice = pb.Drain(deadline=_timestamp(time.time() + deadline_s))
+        notice = pb.Drain(deadline=timestamp(time.time() + deadline_s))
         drains = asyncio.gather(*(intake.drain(notice) for intake in self._open), return_exceptions=True)
         with contextlib.suppress(TimeoutError):  # the server then closes what is still open
             await asyncio.wait_for(drains, deadline_s)
@@ -220,37 +226,3 @@ async def _opened_upload(requests: AsyncIterator[pb.AppendActivitiesRequest]) ->
         found = first.WhichOneof("request") or "nothing"
         raise InvalidField("open", found, "`open` as the first message", reason="UPLOAD_NOT_OPEN")
     return resource_id(first.open.upload, "uploads", "open.upload")
-
-
-def upload_message(record: uploads.UploadRecord) -> pb.Upload:
-    """Return an upload as the contract has it."""
-    return pb.Upload(
-        name=f"uploads/{record.upload_id}",
-        request_id=record.request_id,
-        display_name=record.display_name,
-        mode=pb.Upload.Mode.Value(f"MODE_{record.mode.upper()}"),
-        allow_negative=record.allow_negative,
-        state=pb.Upload.State.Value(f"STATE_{record.state.upper()}"),
-        committed_through=record.committed_rows,
-        accepted_rows=record.accepted_rows,
-        rejected_rows=record.rejected_rows,
-        kg_co2e=record.ug_co2e / 10**9,
-        create_time=_timestamp(record.created_at.timestamp()),
-        update_time=_timestamp(record.updated_at.timestamp()),
-    )
-
-
-def row_error_message(error: uploads.RowErrorRecord) -> error_pb2.RowError:
-    """Return a row error as the contract has it."""
-    return error_pb2.RowError(
-        row=error.row,
-        reason=error.reason,  # type: ignore[arg-type]  # stored under the contract's number
-        field=error.field,
-        value=error.value,
-        expected=error.expected,
-        reference=error.reference,
-    )
-
-
-def _timestamp(seconds: float) -> Timestamp:
-    return Timestamp(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))

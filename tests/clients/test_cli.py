@@ -19,7 +19,7 @@ from tests.server_process import ServerProcess
 Run = Callable[..., Result]
 SUMMARY = {
     *("upload", "rows", "committed", "rejected", "duplicates", "seconds", "rows_per_second"),
-    *("kg_co2e", "kg_co2e_median", "kg_co2e_low", "kg_co2e_high"),
+    *("kg_co2e", "kg_co2e_median", "kg_co2e_low", "kg_co2e_high", "operations"),
 }
 
 

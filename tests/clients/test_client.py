@@ -22,7 +22,7 @@ from vcci.v1 import (
     price_service_pb2,
     run_service_pb2,
     supplier_service_pb2,
-    upload_service_pb2,
+    upload_pb2,
 )
 from vcci_client import AsyncClient, Client
 from vcci_client.emissions import SCHEMA, to_arrow
@@ -44,7 +44,7 @@ STEEL = activity_pb2.Activity(
 
 def rpc_names() -> Iterator[str]:
     for module in (
-        upload_service_pb2,
+        upload_pb2,
         calculation_service_pb2,
         supplier_service_pb2,
         factor_service_pb2,
@@ -129,9 +129,9 @@ async def test_uploads_are_listed_shown_finalized_and_abandoned(client: AsyncCli
     upload = await client.create_upload(options)
     assert upload == await client.create_upload(options)
     assert upload.name in [each.name async for each in client.list_uploads()]
-    assert (await client.finalize_upload(upload.name, 0)).state == upload_service_pb2.Upload.STATE_FINALIZED
+    assert (await client.finalize_upload(upload.name, 0)).state == upload_pb2.Upload.STATE_FINALIZED
     abandoned = await client.abandon_upload(upload.name)
-    assert abandoned.state == upload_service_pb2.Upload.STATE_ABANDONED
+    assert abandoned.state == upload_pb2.Upload.STATE_ABANDONED
     assert (await client.get_upload(upload.name)).display_name == "A name"
 
 

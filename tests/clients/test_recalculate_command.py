@@ -121,7 +121,7 @@ def test_an_operation_that_is_done_stays_as_it_is_when_it_is_cancelled(
     (run,) = commands.lines("recalculate", "--factor-set", new, "--upload", upload)
     cancelled = commands.lines("operations", "cancel", run["operation"])
     assert cancelled == [
-        {"name": run["operation"], "done": True, "run": run["name"], "state": "STATE_SUCCEEDED"},
+        {"name": run["operation"], "done": True, "work": "recalculation", "state": "succeeded"},
     ]
     assert cancelled[0] in commands.lines("operations", "list")
     assert run["operation"] in commands.run("operations", "list").output

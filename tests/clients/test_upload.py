@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.emission_pb2 import EmissionFilter
+from vcci.v1.upload_pb2 import Upload
 from vcci_client import AsyncClient
 from vcci_client.appender import Progress, Stage
 from vcci_client.encode import Form
@@ -49,7 +49,7 @@ async def test_rows_are_stored_and_summed_up(client: AsyncClient) -> None:
     assert (summary.rows, summary.committed, summary.rejected, summary.duplicates) == (1_000, 1_000, 0, 0)
     assert 0 < summary.kg_co2e_low < summary.kg_co2e_high
     assert summary.rows_per_second == pytest.approx(summary.rows / summary.seconds)
-    assert (await client.get_upload(summary.upload)).state == pb.Upload.STATE_FINALIZED
+    assert (await client.get_upload(summary.upload)).state == Upload.STATE_FINALIZED
 
 
 async def test_an_upload_outlives_its_tokens(server: ServerProcess) -> None:

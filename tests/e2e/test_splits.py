@@ -20,6 +20,7 @@ from vcci.columns import checksum
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.activity_pb2 import Activity, ActivityColumns, ActivityRows, Category, InputColumn, Method, Quality
 from vcci.v1.error_pb2 import ERROR_REASON_CHECKSUM_MISMATCH, ERROR_REASON_OFFSET_MISMATCH
+from vcci.v1.upload_pb2 import Upload
 from vcci_engine.activities import Activities
 from vcci_engine.factors import FactorTable
 from vcci_server.storage.embedded import embedded_database
@@ -257,7 +258,7 @@ class Script:
         ack = await self.writer.ask(pb.AppendBatch(offset=self.offset))
         assert (ack.received_through, ack.committed_through) == (self.offset, self.offset)
 
-    async def finish(self) -> pb.Upload:
+    async def finish(self) -> Upload:
         """Send what is left, and finalize."""
         await self.send([len(self.rows)])
         assert await self.writer.end() == []

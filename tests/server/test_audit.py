@@ -16,6 +16,7 @@ from google.longrunning import operations_proto_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from vcci.v1 import audit_service_pb2 as pb
 from vcci.v1.factor_service_pb2 import Factor, FactorSet, FactorSetSpec, UpdateFactorRequest
+from vcci.v1.hotspot_service_pb2 import AnalyzeHotspotsRequest
 from vcci.v1.price_service_pb2 import PriceSet, PriceSetSpec
 from vcci.v1.report_service_pb2 import REPORT_FORMAT_JSON
 from vcci.v1.supplier_service_pb2 import Supplier
@@ -162,6 +163,10 @@ async def cancel(client: AsyncClient) -> str:
             return run.name
 
 
+async def start_operation(client: AsyncClient) -> str:
+    return (await client.start_operation(AnalyzeHotspotsRequest())).name
+
+
 async def forget(client: AsyncClient) -> str:
     operation = (await recalculate(client)).replace("runs", "operations")
     await client.delete_operation(operation)
@@ -201,6 +206,7 @@ CHANGES: Mapping[str, tuple[Change, set[str], set[str]]] = {  # and what is told
     "PriceService.ImportPriceSet": (import_prices, set(), {"content_hash", "rate_count"}),
     "PriceService.ActivatePriceSet": (activate_prices, {"active_price_set"}, {"active_price_set"}),
     "PriceService.DeactivatePriceSet": (deactivate_prices, {"active_price_set"}, {"active_price_set"}),
+    "OperationService.StartOperation": (start_operation, set(), {"request_id"}),
     "Operations.CancelOperation": (cancel, {"state"}, {"state"}),
     "Operations.DeleteOperation": (forget, {"forgotten"}, {"forgotten"}),
     "RunService.DeleteRun": (delete_run, {"state", "factor_set"}, set()),

@@ -15,6 +15,7 @@ from vcci import columns as twins
 from vcci.v1 import activity_pb2, emission_pb2, error_pb2, upload_service_pb2, upload_service_pb2_grpc
 from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
+from vcci.v1.upload_pb2 import Upload
 
 from tests.failures import failure
 from tests.server_process import ServerProcess
@@ -50,7 +51,7 @@ class Caller:
         call = self.stub.CalculateStream(iter(requests), metadata=self.metadata)
         return [answer async for answer in call]
 
-    async def upload(self, name: str) -> upload_service_pb2.Upload:
+    async def upload(self, name: str) -> Upload:
         stub = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         return await stub.GetUpload(upload_service_pb2.GetUploadRequest(name=name), metadata=self.metadata)
 

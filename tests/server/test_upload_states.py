@@ -15,6 +15,7 @@ from vcci.v1 import emission_service_pb2, supplier_service_pb2, supplier_service
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.activity_pb2 import METHOD_AVERAGE_WASTE
 from vcci.v1.emission_pb2 import EmissionFilter
+from vcci.v1.upload_pb2 import Upload
 from vcci_client.errors import ServerError, from_rpc
 from vcci_server.storage.embedded import embedded_database
 
@@ -22,7 +23,7 @@ from tests.server_process import ServerProcess, running_server
 from tests.uploads import Uploads, batch, batch_of_lines, columns
 from tests.waiting import until
 
-PENDING = pb.Upload.MODE_PENDING
+PENDING = Upload.MODE_PENDING
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_rows_of_a_pending_upload_are_seen_together_when_it_is_finalized(u
         assert (await uploads.get(name)).accepted_rows == 4
         assert [error.row for error in await uploads.row_errors(name)] == [4]
     final = await uploads.finalize(name, 5)
-    assert (final.state, final.mode, final.committed_through) == (pb.Upload.STATE_FINALIZED, PENDING, 5)
+    assert (final.state, final.mode, final.committed_through) == (Upload.STATE_FINALIZED, PENDING, 5)
     assert await rows_seen(uploads, name) == {4}
     assert await all_rows(uploads) == before + 4
 
@@ -94,7 +95,7 @@ async def test_a_finalized_upload_stays_as_it_is(uploads: Uploads, row_count: in
     async with uploads.writing(name) as writer:
         await writer.ask(batch(0, 4))
     final = await uploads.finalize(name, row_count)
-    assert final.state == pb.Upload.STATE_FINALIZED
+    assert final.state == Upload.STATE_FINALIZED
     assert await uploads.finalize(name, row_count) == final == await uploads.get(name)
     failure = await append_failure(uploads, name)
     assert (failure.code, failure.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_FINALIZED")
@@ -110,7 +111,7 @@ async def test_an_upload_is_not_finalized_with_another_number_of_rows(uploads: U
         assert (failure.code, failure.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ROW_COUNT_MISMATCH")
         assert failure.metadata == {"row_count": str(row_count), "committed_through": "4"}
         assert (await writer.ask(batch(4, 1))).committed_through == 5
-    assert (await uploads.finalize(name, 5)).state == pb.Upload.STATE_FINALIZED
+    assert (await uploads.finalize(name, 5)).state == Upload.STATE_FINALIZED
 
 
 def treatments(offset: int, *shares: float, **changes: Any) -> pb.AppendBatch:
@@ -133,7 +134,7 @@ async def test_shares_may_be_torn_apart_by_batches_and_must_be_whole_in_the_end(
         expected = {"group": "plant", "sum": "0.75", "field": "inputs.share", "method": "average_waste"}
         assert failure.metadata == expected
         assert (await writer.ask(treatments(5, 0.25))).committed_through == 6
-    assert (await uploads.finalize(name, 6)).state == pb.Upload.STATE_FINALIZED
+    assert (await uploads.finalize(name, 6)).state == Upload.STATE_FINALIZED
 
 
 @pytest.mark.parametrize("said", ["batch", "duplicate", "heartbeat"])
@@ -175,7 +176,7 @@ async def test_an_upload_closed_in_full_flow_takes_nothing_after_it(
     assert await database.fetchval(query, int(name.rpartition("/")[2])) == kept
 
 
-@pytest.mark.parametrize("mode", [pb.Upload.MODE_COMMITTED, PENDING])
+@pytest.mark.parametrize("mode", [Upload.MODE_COMMITTED, PENDING])
 @pytest.mark.parametrize("finalized", [False, True])
 async def test_rows_of_an_abandoned_upload_are_gone_from_every_read(
     uploads: Uploads, database: "asyncpg.Connection[asyncpg.Record]", mode: Any, finalized: bool
@@ -189,7 +190,7 @@ async def test_rows_of_an_abandoned_upload_are_gone_from_every_read(
         await uploads.finalize(name)
         await until(lambda: is_folded(database, name))
     gone = await uploads.abandon(name)
-    assert (gone.state, gone.committed_through) == (pb.Upload.STATE_ABANDONED, 5)
+    assert (gone.state, gone.committed_through) == (Upload.STATE_ABANDONED, 5)
     assert await rows_seen(uploads, name) == {0}
     assert await uploads.row_errors(name) == []
     assert await all_rows(uploads) == before

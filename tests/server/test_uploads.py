@@ -14,6 +14,7 @@ from vcci.columns import checksum
 from vcci.v1 import error_pb2
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.activity_pb2 import ActivityRows
+from vcci.v1.upload_pb2 import Upload
 
 from tests.server_process import ServerProcess
 from tests.uploads import STEEL, Uploads, batch, batch_of_lines, columns
@@ -35,14 +36,14 @@ async def holds_rows(uploads: Uploads, name: str, rows: int) -> bool:
 
 
 async def test_the_same_request_id_is_the_same_upload(uploads: Uploads) -> None:
-    request = pb.CreateUploadRequest(request_id=uuid4().hex, display_name="a.csv", mode=pb.Upload.MODE_PENDING)
+    request = pb.CreateUploadRequest(request_id=uuid4().hex, display_name="a.csv", mode=Upload.MODE_PENDING)
     first = await uploads.call("CreateUpload", request)
     assert await uploads.call("CreateUpload", request) == first == await uploads.get(first.name)
-    assert (first.display_name, first.mode, first.state) == ("a.csv", pb.Upload.MODE_PENDING, pb.Upload.STATE_OPEN)
+    assert (first.display_name, first.mode, first.state) == ("a.csv", Upload.MODE_PENDING, Upload.STATE_OPEN)
     assert first.create_time == first.update_time
 
 
-@pytest.mark.parametrize("changes", [{"mode": pb.Upload.MODE_PENDING}, {"allow_negative": True}])
+@pytest.mark.parametrize("changes", [{"mode": Upload.MODE_PENDING}, {"allow_negative": True}])
 async def test_a_request_id_is_not_reused_for_another_upload(uploads: Uploads, changes: dict[str, Any]) -> None:
     request = pb.CreateUploadRequest(request_id=uuid4().hex)
     made = await uploads.call("CreateUpload", request)

@@ -14,6 +14,7 @@ from vcci_client.services.calculations import Calculations
 from vcci_client.services.emissions import Emissions
 from vcci_client.services.factors import Factors
 from vcci_client.services.hotspots import Hotspots
+from vcci_client.services.operations import Operations
 from vcci_client.services.prices import Prices
 from vcci_client.services.reports import Reports
 from vcci_client.services.runs import Runs
@@ -24,7 +25,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AsyncClient(Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Reports, Audit):
+class AsyncClient(
+    Uploads, Calculations, Suppliers, Factors, Prices, Emissions, Hotspots, Runs, Operations, Reports, Audit
+):
     """A connection to a server: `async with AsyncClient() as client`.
 
     The address is `host:port`, else VCCI_SERVER of the environment, else 127.0.0.1:50051; plain on this machine, TLS to
@@ -161,6 +164,8 @@ class Client:
     list_run_differences = _iterating(AsyncClient.list_run_differences)
     list_run_row_errors = _iterating(AsyncClient.list_run_row_errors)
     delete_run = _waiting(AsyncClient.delete_run)
+    start_operation = _waiting(AsyncClient.start_operation)
+    wait_for_result = _waiting(AsyncClient.wait_for_result)
     get_operation = _waiting(AsyncClient.get_operation)
     list_operations = _iterating(AsyncClient.list_operations)
     wait_operation = _waiting(AsyncClient.wait_operation)

@@ -17,6 +17,7 @@ from vcci.v1 import (
     emission_service_pb2_grpc,
     factor_service_pb2_grpc,
     hotspot_service_pb2_grpc,
+    operation_service_pb2_grpc,
     price_service_pb2_grpc,
     report_service_pb2_grpc,
     run_service_pb2_grpc,
@@ -77,6 +78,7 @@ class Connection:
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
         self.runs = run_service_pb2_grpc.RunServiceStub(self.channel)
         self.operations = operations_pb2_grpc.OperationsStub(self.channel)  # type: ignore[no-untyped-call]
+        self.tasks = operation_service_pb2_grpc.OperationServiceStub(self.channel)
         self.suppliers = supplier_service_pb2_grpc.SupplierServiceStub(self.channel)
         self.factors = factor_service_pb2_grpc.FactorServiceStub(self.channel)
         self.prices = price_service_pb2_grpc.PriceServiceStub(self.channel)

@@ -143,6 +143,10 @@ class PermissionDenied(ServerError):
     """The credentials are right, but lack the role that this needs."""
 
 
+class TimeLimitExceeded(ServerError):
+    """The work took longer than the server allows: ask for less at once."""
+
+
 class Overloaded(ServerError):
     """Too much is under way."""
 
@@ -163,7 +167,8 @@ _CLASSES = {
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
 }
-_BY_REASON = {"ETAG_MISMATCH": EtagMismatch}  # where a code is of several classes
+# Where a code is of several classes.
+_BY_REASON = {"ETAG_MISMATCH": EtagMismatch, "TIME_LIMIT_EXCEEDED": TimeLimitExceeded}
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> ServerError:
@@ -172,15 +177,25 @@ def from_rpc(error: grpc.aio.AioRpcError) -> ServerError:
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY:
             status.ParseFromString(value if isinstance(value, bytes) else value.encode())
+    return _with_details(error.code(), error.details() or error.code().name, status)
+
+
+def from_status(status: status_pb2.Status) -> ServerError:
+    """Return what an operation ended with as an exception."""
+    code = next((code for code in grpc.StatusCode if code.value[0] == status.code), grpc.StatusCode.UNKNOWN)
+    return _with_details(code, status.message, status)
+
+
+def _with_details(code: grpc.StatusCode, message: str, status: status_pb2.Status) -> ServerError:
     info, request, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in status.details:
         detail.Unpack(info) or detail.Unpack(request) or detail.Unpack(retry)
     problems = (FieldProblem(item.field, item.description, item.reason) for item in request.field_violations)
     reason = info.reason if info.domain == DOMAIN else ""
-    kind = _BY_REASON.get(reason) or _CLASSES.get(error.code(), ServerError)
+    kind = _BY_REASON.get(reason) or _CLASSES.get(code, ServerError)
     return kind(
-        error.details() or error.code().name,
-        code=error.code(),
+        message,
+        code=code,
         reason=reason,
         problems=problems,
         metadata=info.metadata,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.emission_pb2 import EmissionFilter, Estimate
 from vcci.v1.emission_service_pb2 import AggregateEmissionsRequest
+from vcci.v1.operation_pb2 import OperationTask
+from vcci.v1.upload_pb2 import Upload
 
 from vcci_client.activity_file import ActivityFile
 from vcci_client.appender import Appender, Progress, Stage
@@ -32,6 +34,7 @@ class UploadOptions:
     form: Form = Form.COLUMNS
     batch_rows: int = BATCH_ROWS
     finalize: bool = True
+    follow_ups: tuple[OperationTask, ...] = ()  # begun as operations once it is finalized
     patience_s: float = PATIENCE_S  # how long to go on trying without any progress
 
 
@@ -50,6 +53,7 @@ class UploadSummary:
     kg_co2e_high: float
     seconds: float  # of this run
     rows_per_second: float
+    operations: tuple[str, ...] = ()  # of the follow-ups
     already_done: bool = False  # the upload had been finalized before: nothing was sent
 
 
@@ -63,46 +67,44 @@ def named_by_contents(file: ActivityFile, options: UploadOptions) -> UploadOptio
     return replace(options, request_id=request_id, display_name=options.display_name or file.path.name)
 
 
-async def create_upload(connection: Connection, options: UploadOptions) -> pb.Upload:
+async def create_upload(connection: Connection, options: UploadOptions) -> Upload:
     """Make the upload, or return the one that the request id has made before."""
     request = pb.CreateUploadRequest(
         request_id=options.request_id,
         display_name=options.display_name,
-        mode=pb.Upload.MODE_PENDING if options.pending else pb.Upload.MODE_COMMITTED,
+        mode=Upload.MODE_PENDING if options.pending else Upload.MODE_COMMITTED,
         allow_negative=options.allow_negative,
     )
     return await connection.call(connection.uploads.CreateUpload, request, patience_s=FIRST_PATIENCE_S)
 
 
-async def create_for_contents(
-    connection: Connection, options: UploadOptions, *, resume: bool, again: bool
-) -> pb.Upload:
+async def create_for_contents(connection: Connection, options: UploadOptions, *, resume: bool, again: bool) -> Upload:
     """Make the upload of some contents, whose request id is derived from them, or find the one made before.
 
     An abandoned upload does not count; a finalized one counts unless `again`. An unfinished one with rows is taken only
     with `resume`, since another process may be at it: raises AlreadyStarted.
     """
-    passed_over = (pb.Upload.STATE_ABANDONED, pb.Upload.STATE_FINALIZED) if again else (pb.Upload.STATE_ABANDONED,)
+    passed_over = (Upload.STATE_ABANDONED, Upload.STATE_FINALIZED) if again else (Upload.STATE_ABANDONED,)
     number = 1
     upload = await create_upload(connection, options)
     while upload.state in passed_over:
         number += 1
         upload = await create_upload(connection, replace(options, request_id=f"{options.request_id}-{number}"))
-    if upload.state == pb.Upload.STATE_OPEN and upload.committed_through and not resume:
+    if upload.state == Upload.STATE_OPEN and upload.committed_through and not resume:
         raise AlreadyStarted(upload.name, upload.committed_through)
     return upload
 
 
 async def run_upload(
     connection: Connection,
-    upload: pb.Upload,
+    upload: Upload,
     source: Source,
     options: UploadOptions,
     on_progress: Callable[[Progress], None] = ignore_progress,
 ) -> UploadSummary:
     """Send what the upload lacks of the source, finalize it, and sum it up."""
     started = time.monotonic()
-    if upload.state == pb.Upload.STATE_FINALIZED:
+    if upload.state == Upload.STATE_FINALIZED:
         return replace(await _summary(connection, upload, Progress(upload.name), started), already_done=True)
 
     def batches_from(row: int, limits: pb.BatchLimits) -> AsyncIterator[EncodedBatch]:
@@ -121,7 +123,7 @@ async def run_upload(
     rows = await appender.run()
     on_progress(replace(appender.progress, stage=Stage.FINALIZING))
     if options.finalize:
-        final = pb.FinalizeUploadRequest(name=upload.name, row_count=rows)
+        final = pb.FinalizeUploadRequest(name=upload.name, row_count=rows, follow_ups=options.follow_ups)
         ended = await connection.call(connection.uploads.FinalizeUpload, final, patience_s=options.patience_s)
     else:
         asked = pb.GetUploadRequest(name=upload.name)
@@ -129,7 +131,7 @@ async def run_upload(
     return await _summary(connection, ended, appender.progress, started)
 
 
-async def _summary(connection: Connection, upload: pb.Upload, progress: Progress, started: float) -> UploadSummary:
+async def _summary(connection: Connection, upload: Upload, progress: Progress, started: float) -> UploadSummary:
     seconds = time.monotonic() - started
     total = await _total(connection, upload.name)
     return UploadSummary(
@@ -144,6 +146,7 @@ async def _summary(connection: Connection, upload: pb.Upload, progress: Progress
         kg_co2e_high=total.kg_co2e_high,
         seconds=seconds,
         rows_per_second=progress.rows_sent / seconds if seconds else 0.0,
+        operations=tuple(upload.operations),
     )
 
 

@@ -6,7 +6,7 @@ only spares double work: every step is a transaction that is right whoever else 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from time import perf_counter
@@ -46,7 +46,7 @@ class Background:
         observe: Observe = unobserved,
         idle: timedelta = folding.IDLE,
         kept: timedelta = merging.KEPT,
-        beside: Callable[[], Coroutine[Any, Any, NoReturn]] | None = None,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = (),
     ) -> None:
         self._database_url = database_url
         self._pool = pool
@@ -90,8 +90,8 @@ class Background:
     async def _lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> NoReturn:
         logger.info("this process leads the background work")
         async with AsyncExitStack() as stack:
-            if self._beside is not None:
-                await stack.enter_async_context(running(self._beside()))
+            for work in self._beside:
+                await stack.enter_async_context(running(work()))
             await self._go_on(connection)
 
     async def _go_on(self, connection: "asyncpg.Connection[asyncpg.Record]") -> NoReturn:

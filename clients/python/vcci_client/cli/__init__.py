@@ -10,9 +10,10 @@ from vcci_client.cli.emissions import emissions
 from vcci_client.cli.explain import explain
 from vcci_client.cli.factors import factors
 from vcci_client.cli.hotspots import hotspots
+from vcci_client.cli.operations import operations
 from vcci_client.cli.prices import prices
 from vcci_client.cli.report import report, reports
-from vcci_client.cli.runs import operations, recalculate, runs
+from vcci_client.cli.runs import recalculate, runs
 from vcci_client.cli.scenario import scenario
 from vcci_client.cli.server import doctor, migrate, serve, token
 from vcci_client.cli.simulate import simulate

@@ -64,6 +64,11 @@ async def hotspots(
     if as_json:
         print_json(found)
         return
+    show_hotspots(found, by, share)
+
+
+def show_hotspots(found: "pb.AnalyzeHotspotsResponse", by: str, share: float) -> None:
+    """Print hotspots of suppliers or categories, and the share that the Pareto set makes."""
     _show_pareto(found, by, share)
     _show_quality(found.data_quality, by)
     _show_trends(found.trends)

@@ -9,6 +9,7 @@ import click
 from vcci_client.cli.connect import resource, with_client
 from vcci_client.cli.dashboard import Quarters
 from vcci_client.cli.gases import gwp_set_option
+from vcci_client.cli.operations import print_operations
 from vcci_client.cli.output import first, json_option, print_json, print_more, print_table
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ out_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A TOML file of what only the organization knows; docs/reports.md has an example.",
 )
+@click.option("--start", "only_start", is_flag=True, help="Begin it at the server; `vcci operations` has it later.")
 @json_option
 @with_client
 async def report(
@@ -54,24 +56,31 @@ async def report(
     suppliers: int,
     revenue: tuple[float, str] | None,
     statement_file: Path | None,
+    only_start: bool,
     as_json: bool,
     **wanted: Any,
 ) -> None:
     """Make a report about a period's emissions, and store it as FILE."""
     from vcci.v1.report_service_pb2 import ReportFormat, ReportKind
 
+    from vcci_client.services.reports import report_request
+
     ending = path.suffix[1:].lower() if path else ""
     chosen = file_format or (ending if ending in FORMATS else "pdf")
-    made = await client.generate_report(
+    which = (
         ReportFormat.Value(f"REPORT_FORMAT_{chosen.upper()}"),
         ReportKind.Value(f"REPORT_KIND_{kind.replace('-', '_').upper()}"),
-        period=period,
-        as_of=resource("runs", as_of) if as_of else "",
-        supplier_limit=suppliers,
-        statements=_statements(statement_file, revenue),
-        on_progress=_show_progress,
-        **wanted,
     )
+    wanted |= {
+        "period": period,
+        "as_of": resource("runs", as_of) if as_of else "",
+        "supplier_limit": suppliers,
+        "statements": _statements(statement_file, revenue),
+    }
+    if only_start:
+        print_operations([await client.start_operation(report_request(*which, **wanted))], as_json)
+        return
+    made = await client.generate_report(*which, on_progress=_show_progress, **wanted)
     _write(made.report, made.file, path, as_json)
 
 

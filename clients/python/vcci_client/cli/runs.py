@@ -1,6 +1,6 @@
-"""`vcci recalculate`, `vcci runs` and `vcci operations`: restating what is stored, and what it changed."""
+"""`vcci recalculate` and `vcci runs`: restating what is stored, and what it changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from vcci_client.cli.output import first, json_option, print_json, print_more, p
 from vcci_client.cli.progress import showing_rows
 
 if TYPE_CHECKING:
-    from google.longrunning.operations_proto_pb2 import Operation
     from vcci.v1.run_pb2 import Run, RunChange
 
     from vcci_client.client import AsyncClient
@@ -69,7 +68,7 @@ async def recalculate(
         async for state in client.watch_run(run.name):
             tell(state.rows_done, state.rows_total)
             run = state
-    _show(run, as_json)
+    show_run(run, as_json)
     if run.error.message:
         raise click.ClickException(run.error.message)
 
@@ -101,7 +100,7 @@ async def list_runs(client: "AsyncClient", limit: int, as_json: bool) -> None:
 @with_client
 async def show(client: "AsyncClient", name: str, as_json: bool) -> None:
     """Show the run NAME, and what it changed by category and cause."""
-    _show(await client.get_run(resource("runs", name)), as_json)
+    show_run(await client.get_run(resource("runs", name)), as_json)
 
 
 @runs.command()
@@ -156,50 +155,8 @@ async def delete(client: "AsyncClient", names: tuple[str, ...]) -> None:
         click.echo(f"{resource('runs', name)} is deleted")
 
 
-@click.group()
-def operations() -> None:
-    """List and cancel long-running operations."""
-
-
-@operations.command("list")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="0: all.")
-@json_option
-@with_client
-async def list_operations(client: "AsyncClient", limit: int, as_json: bool) -> None:
-    """List the operations, newest first."""
-    found = await first(client.list_operations(), limit)
-    print_operations(found[: limit or None], as_json)
-    print_more(found, limit)
-
-
-@operations.command()
-@click.argument("name")
-@json_option
-@with_client
-async def cancel(client: "AsyncClient", name: str, as_json: bool) -> None:
-    """Cancel the operation NAME, `operations/3` or `3`; one that is done stays as it is."""
-    name = resource("operations", name)
-    await client.cancel_operation(name)
-    print_operations([await client.get_operation(name)], as_json)
-
-
-def print_operations(found: "Iterable[Operation]", as_json: bool) -> None:
-    """Print operations with how far they are."""
-    from vcci.v1.run_pb2 import Run
-
-    from vcci_client.services.runs import progress_of
-
-    progress = [(operation, progress_of(operation)) for operation in found]
-    if as_json:
-        for operation, of in progress:
-            state = Run.State.Name(of.state)
-            print_json({"name": operation.name, "done": operation.done, "run": of.run, "state": state})
-        return
-    rows = ((one.name, of.run, _state(of.state), f"{of.rows_done:,}", f"{of.rows_total:,}") for one, of in progress)
-    print_table(("operation", "run", "state", "done", "rows"), rows, numbers=("done", "rows"))
-
-
-def _show(run: "Run", as_json: bool) -> None:
+def show_run(run: "Run", as_json: bool) -> None:
+    """Print a run, and what it changed."""
     if as_json:
         print_json(run)
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vcci_client.cli.connect import with_client
+from vcci_client.cli.operations import print_operations
 from vcci_client.cli.output import SUM, json_option, print_json, print_table, sum_cells, told_sum
 
 if TYPE_CHECKING:
@@ -13,14 +14,28 @@ if TYPE_CHECKING:
 
     from vcci_client.client import AsyncClient
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.group()
 def scenario() -> None:
     """Compute what emissions would be if things were done otherwise."""
 
 
+@scenario.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
+@json_option
+@with_client
+async def start(client: "AsyncClient", files: tuple[Path, ...], as_json: bool) -> None:
+    """Begin the scenario of each FILE at the server, and come back for it with `vcci operations`."""
+    from vcci_client.scenario_file import load_scenario
+
+    begun = [await client.start_operation(work) for work in map(load_scenario, files)]
+    print_operations(begun, as_json)
+
+
 @scenario.command("run")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @json_option
 @with_client
 async def run_scenario(client: "AsyncClient", file: Path, as_json: bool) -> None:
@@ -40,10 +55,11 @@ async def run_scenario(client: "AsyncClient", file: Path, as_json: bool) -> None
     if as_json:
         print_json(found)
         return
-    _show(found)
+    show_scenario(found)
 
 
-def _show(found: "pb.Scenario") -> None:
+def show_scenario(found: "pb.Scenario") -> None:
+    """Print what a scenario comes to."""
     for name, of in (
         ("Baseline", found.baseline.estimate),
         ("Scenario", found.scenario),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vcci_client.cli.connect import run_with_client, server_options
+from vcci_client.cli.follow_ups import then_option, told, works
 from vcci_client.cli.output import counted, print_json, tonnes
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ PRINTED = (
     "kg_co2e_median",
     "kg_co2e_low",
     "kg_co2e_high",
+    "operations",
 )
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -43,6 +45,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--form", type=click.Choice(["columns", "rows"]), default="columns", show_default=True, help="On the wire."
 )
 @click.option("--batch-rows", type=click.IntRange(1, 65_000), default=25_000, show_default=True)
+@then_option
 @click.option("--strict", is_flag=True, help="Exit with status 1 when a row was rejected.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object, for programs.")
 @server_options
@@ -93,11 +96,13 @@ def _opened(file: Path, map_file: Path | None) -> "ActivityFile":
     return ActivityFile(file, load_mapping(map_file) if map_file else None)
 
 
-def _options(name: str, form: str, **others: Any) -> "UploadOptions":
+def _options(name: str, form: str, follow_ups: tuple[str, ...], **others: Any) -> "UploadOptions":
     from vcci_client.encode import Form
+    from vcci_client.services.operations import task_of
     from vcci_client.upload import UploadOptions
 
-    return UploadOptions(display_name=name, form=Form(form), **others)
+    tasks = tuple(map(task_of, works(follow_ups)))
+    return UploadOptions(display_name=name, form=Form(form), follow_ups=tasks, **others)
 
 
 async def _upload(
@@ -142,6 +147,8 @@ async def _print(client: "AsyncClient", path: Path, summary: "UploadSummary") ->
     interval = f"{tonnes(summary.kg_co2e_low)} to {tonnes(summary.kg_co2e_high)}"
     click.echo(f"  t CO2e     {tonnes(summary.kg_co2e):>14}  (the rows' medians, added up)")
     click.echo(f"  median     {tonnes(summary.kg_co2e_median):>14}  (of their sum; 95 % interval {interval})")
+    if summary.operations:
+        click.echo(told(summary.operations))
     if summary.rejected:
         reasons = await count_by_reason(client, summary.upload)
         click.echo(f"Rejected: {counted(reasons)}.")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vcci_client.cli.connect import resource, with_client
+from vcci_client.cli.follow_ups import then_option, told, works
 from vcci_client.cli.output import first, json_option, print_json, print_more, print_table, tonnes
 
 if TYPE_CHECKING:
-    from vcci.v1.upload_service_pb2 import Upload
+    from vcci.v1.upload_pb2 import Upload
 
     from vcci_client.client import AsyncClient
 
@@ -72,11 +73,17 @@ async def errors(client: "AsyncClient", name: str, limit: int, output: Path | No
 @uploads.command()
 @click.argument("name")
 @click.option("--row-count", type=click.IntRange(0), help="Only if the upload has so many rows.")
+@then_option
 @json_option
 @with_client
-async def finalize(client: "AsyncClient", name: str, row_count: int | None, as_json: bool) -> None:
+async def finalize(
+    client: "AsyncClient", name: str, row_count: int | None, follow_ups: tuple[str, ...], as_json: bool
+) -> None:
     """Close the upload NAME; a pending one becomes visible."""
-    _show(await client.finalize_upload(resource("uploads", name), row_count), as_json)
+    done = await client.finalize_upload(resource("uploads", name), row_count, follow_ups=works(follow_ups))
+    _show(done, as_json)
+    if not as_json and done.operations:
+        click.echo(told(done.operations))
 
 
 @uploads.command()
@@ -98,7 +105,7 @@ def _show(upload: "Upload", as_json: bool) -> None:
 
 
 def _cells(upload: "Upload") -> tuple[str, ...]:
-    from vcci.v1.upload_service_pb2 import Upload
+    from vcci.v1.upload_pb2 import Upload
 
     return (
         upload.name,

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -50,12 +51,11 @@ class Reports(Service):
 
         `statements` are what only the organization knows; a report shows the rest as not provided.
         """
-        request = pb.GenerateReportRequest(
+        request = report_request(
+            file_format,
+            kind,
+            period=period,
             request_id=request_id or uuid.uuid4().hex,
-            kind=kind,
-            format=file_format,
-            period_start=_date(period[0]) if period else None,
-            period_end=_date(period[1]) if period else None,
             organization=organization,
             as_of=as_of,
             gwp_set=gwp_set,
@@ -107,6 +107,23 @@ class Reports(Service):
     async def delete_report(self, name: str) -> None:
         """Delete a finished report and its file for good."""
         await self.connection.call(self.connection.reports.DeleteReport, pb.DeleteReportRequest(name=name))
+
+
+def report_request(
+    file_format: pb.ReportFormat.ValueType,
+    kind: pb.ReportKind.ValueType = pb.REPORT_KIND_GHG_PROTOCOL_SCOPE_3,
+    *,
+    period: tuple[date, date] | None = None,
+    **fields: Any,
+) -> pb.GenerateReportRequest:
+    """Return the request for a report, for `generate_report`'s fields; it can be begun as an operation too."""
+    return pb.GenerateReportRequest(
+        kind=kind,
+        format=file_format,
+        period_start=_date(period[0]) if period else None,
+        period_end=_date(period[1]) if period else None,
+        **fields,
+    )
 
 
 def _whole(report: pb.Report, chunks: list[bytes]) -> ReportFile:

@@ -1,11 +1,10 @@
-"""RunService, CalculationService.Recalculate and google.longrunning.Operations."""
+"""RunService and CalculationService.Recalculate."""
 
 import uuid
 from collections.abc import AsyncIterator
 
 import grpc.aio
 from google.longrunning import operations_proto_pb2 as longrunning
-from google.protobuf.duration_pb2 import Duration
 from vcci.v1 import calculation_service_pb2, emission_pb2, run_pb2
 from vcci.v1 import run_service_pb2 as pb
 
@@ -95,35 +94,6 @@ class Runs(Service):
     async def delete_run(self, name: str) -> None:
         """Delete a run that has ended, with its results; what was ingested stays."""
         await self.connection.call(self.connection.runs.DeleteRun, pb.DeleteRunRequest(name=name))
-
-    async def get_operation(self, name: str) -> longrunning.Operation:
-        """Return `operations/{operation}`."""
-        request = longrunning.GetOperationRequest(name=name)
-        return await self.connection.call(self.connection.operations.GetOperation, request)
-
-    async def list_operations(self) -> AsyncIterator[longrunning.Operation]:
-        """Yield the operations, newest first."""
-        request = longrunning.ListOperationsRequest(name="operations")
-        async for page in self.connection.pages(self.connection.operations.ListOperations, request):
-            for operation in page.operations:
-                yield operation
-
-    async def wait_operation(self, name: str, timeout_s: float) -> longrunning.Operation:
-        """Return an operation when it is done, or as it is when the time is up."""
-        timeout = Duration()
-        timeout.FromNanoseconds(int(timeout_s * 1e9))
-        request = longrunning.WaitOperationRequest(name=name, timeout=timeout)
-        return await self.connection.call(self.connection.operations.WaitOperation, request)
-
-    async def cancel_operation(self, name: str) -> None:
-        """Cancel an operation; one that is done stays as it is."""
-        request = longrunning.CancelOperationRequest(name=name)
-        await self.connection.call(self.connection.operations.CancelOperation, request)
-
-    async def delete_operation(self, name: str) -> None:
-        """Forget an operation; its run goes on, and stays."""
-        request = longrunning.DeleteOperationRequest(name=name)
-        await self.connection.call(self.connection.operations.DeleteOperation, request)
 
 
 def progress_of(operation: longrunning.Operation) -> run_pb2.RunProgress:

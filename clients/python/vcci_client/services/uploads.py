@@ -2,17 +2,19 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.error_pb2 import RowError
+from vcci.v1.upload_pb2 import Upload
 
 from vcci_client.activity_file import ActivityFile
 from vcci_client.appender import Progress
 from vcci_client.connection import Service
 from vcci_client.mapping import Mapping
+from vcci_client.services.operations import Work, task_of
 from vcci_client.source import Rows
 from vcci_client.upload import (
     UploadOptions,
@@ -66,15 +68,15 @@ class Uploads(Service):
         upload = await create_for_contents(self.connection, options, resume=resume, again=again)
         return await run_upload(self.connection, upload, file, options, on_progress)
 
-    async def create_upload(self, options: UploadOptions) -> pb.Upload:
+    async def create_upload(self, options: UploadOptions) -> Upload:
         """Make an upload, or return the one that the request id has made before."""
         return await create_upload(self.connection, options)
 
-    async def get_upload(self, name: str) -> pb.Upload:
+    async def get_upload(self, name: str) -> Upload:
         """Return an upload, with the number of rows that are durable."""
         return await self.connection.call(self.connection.uploads.GetUpload, pb.GetUploadRequest(name=name))
 
-    async def list_uploads(self) -> AsyncIterator[pb.Upload]:
+    async def list_uploads(self) -> AsyncIterator[Upload]:
         """Yield the uploads, newest first."""
         async for page in self.connection.pages(self.connection.uploads.ListUploads, pb.ListUploadsRequest()):
             for upload in page.uploads:
@@ -87,11 +89,16 @@ class Uploads(Service):
             for error in page.row_errors:
                 yield error
 
-    async def finalize_upload(self, name: str, row_count: int | None = None) -> pb.Upload:
-        """Close an upload, if it has `row_count` rows; a pending one becomes visible."""
-        request = pb.FinalizeUploadRequest(name=name, row_count=row_count)
+    async def finalize_upload(
+        self, name: str, row_count: int | None = None, *, follow_ups: Iterable[Work] = ()
+    ) -> Upload:
+        """Close an upload, if it has `row_count` rows; a pending one becomes visible.
+
+        `follow_ups` are then begun as operations, whose names are in the answer.
+        """
+        request = pb.FinalizeUploadRequest(name=name, row_count=row_count, follow_ups=map(task_of, follow_ups))
         return await self.connection.call(self.connection.uploads.FinalizeUpload, request)
 
-    async def abandon_upload(self, name: str) -> pb.Upload:
+    async def abandon_upload(self, name: str) -> Upload:
         """Remove an upload's emissions."""
         return await self.connection.call(self.connection.uploads.AbandonUpload, pb.AbandonUploadRequest(name=name))
