@@ -25,6 +25,8 @@ from vcci_engine.methods import (
     Data,
     supplier_specific,
 )
+from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
+from vcci_engine.price_variants import said
 from vcci_engine.results import Notice, Reason
 from vcci_engine.units import Unit
 
@@ -140,9 +142,27 @@ def _factors(batch: Activities, lookup: FactorLookup) -> Found:
     if batch.factor is None or not rows:
         factor = np.full(rows, len(lookup.id) - 1, np.intp)
         return Found(factor, np.full(rows, len(lookup.targets) - 1, np.int32), np.zeros(rows, np.uint16))
+    key = np.array(_numbers(batch, lookup), np.intp)[batch.factor]
+    region = _regions_of(batch, lookup)
+    if lookup.variants and (prices := said(batch)) is not None:
+        key = _at_prices(batch, lookup, key, region, prices)
+    return resolve(lookup, key, region, day_index(batch.period))
+
+
+def _numbers(batch: Activities, lookup: FactorLookup) -> list[int]:
     none = len(lookup.key)
-    key = np.array([lookup.key.get(text, none) for text in batch.factors], np.intp)[batch.factor]
-    return resolve(lookup, key, _regions_of(batch, lookup), day_index(batch.period))
+    return [lookup.key.get(text, none) for text in batch.factors]
+
+
+def _at_prices(
+    batch: Activities, lookup: FactorLookup, key: Positions, region: Positions, prices: Positions
+) -> Positions:
+    """Return each row's key, or the variant of it that is for the row's prices and its region."""
+    alone = (-1,) * (len(PRICE_BASES) * len(MARGINS))
+    table = np.array([lookup.variants.get(text, alone) for text in batch.factors], np.intp)
+    variant = table[batch.factor, prices]
+    nowhere = lookup.group[variant, region] == len(lookup.factor) - 1
+    return np.where((variant < 0) | nowhere, key, variant)
 
 
 def _regions_of(batch: Activities, lookup: FactorLookup) -> Positions:

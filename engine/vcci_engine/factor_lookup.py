@@ -17,6 +17,7 @@ from vcci_engine.dates import YEAR
 from vcci_engine.fuels import Fuel, fuel_of, is_net
 from vcci_engine.methods.method import Data
 from vcci_engine.methods.multipliers import MARGINS, PRICE_BASES
+from vcci_engine.price_variants import variants_of
 from vcci_engine.prices import Prices
 from vcci_engine.regions import MEMBERS, WORLD
 from vcci_engine.results import Notice
@@ -42,6 +43,7 @@ class FactorLookup:
     """The tables of one factor set."""
 
     key: Mapping[str, int]  # to K
+    variants: Mapping[str, tuple[int, ...]]  # of keys that have some, to K by price_variants.said
     region: Mapping[str, int]  # countries to R
     group: npt.NDArray[np.int32]  # [K + 1, R + 2] to G
     group_notice: npt.NDArray[np.uint16]  # [K + 1, R + 2], bits
@@ -114,6 +116,7 @@ def build_lookup(
     ids = np.append(id_, np.zeros(2, np.uint32))
     return FactorLookup(
         key={key: number for number, key in enumerate(index)},
+        variants=variants_of(index, price_basis, margins),
         region=regions,
         group=group,
         group_notice=group_notice,
@@ -144,6 +147,7 @@ def by_ids(lookup: FactorLookup) -> FactorLookup:
     return replace(
         lookup,
         key={str(number): factor for factor, number in enumerate(lookup.id[:count].tolist())},
+        variants={},
         region={},
         group=np.stack([every, every], axis=1),
         group_notice=np.zeros((count + 1, 2), np.uint16),

@@ -131,7 +131,7 @@ def _price_basis(notice: Notice, row: _Row) -> Step:
     lookup, inputs = row.table.lookup, row.asked.inputs
     said = _basis_text(int(inputs.get("price_basis", 0)), int(inputs.get("margins", 0)))
     has = _basis_text(int(lookup.price_basis[row.factor]), int(lookup.margins[row.factor]))
-    return Step(notice, f"{row.key} at {said}", f"it is at {has}", "it as it is")
+    return Step(notice, f"{row.key} at {said}", f"it is at {has}, and the set has no variant that fits", "it as it is")
 
 
 def _basis_text(price_basis: int, margins: int) -> str:

@@ -23,7 +23,12 @@ READER_OF = {
     pb.FACTOR_FORMAT_EPA_V1_3: "epa_v1_3",
     pb.FACTOR_FORMAT_DESNZ_FLAT: "desnz_flat",
 }
-MARGINS_OF = {pb.MARGINS_UNSPECIFIED: "with", pb.MARGINS_WITH: "with", pb.MARGINS_WITHOUT: "without"}
+MARGINS_OF = {
+    pb.MARGINS_UNSPECIFIED: "with",
+    pb.MARGINS_WITH: "with",
+    pb.MARGINS_WITHOUT: "without",
+    pb.MARGINS_BOTH: "both",
+}
 
 
 @dataclass(slots=True)

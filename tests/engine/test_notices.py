@@ -159,7 +159,7 @@ DIESEL = table([(1, "fuel:diesel_kwh", "", 2023, "kWh", 0.25, 1.05)])
             Step(
                 Notice.PRICE_BASIS_DIFFERS,
                 "naics:331110 at producer prices without margins",
-                "it is at purchaser prices with margins",
+                "it is at purchaser prices with margins, and the set has no variant that fits",
                 "it as it is",
             ),
         ),

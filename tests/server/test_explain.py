@@ -269,6 +269,34 @@ async def test_a_factor_for_a_wider_region_is_explained(served: ServerProcess, d
     )
 
 
+async def test_the_variant_for_the_rows_prices_is_used_explained_and_restated_to_the_bit(
+    served: ServerProcess, database: str
+) -> None:
+    def variant(code: str, kg_co2e: float, **prices: str) -> Factor:
+        of = {"source": "naics", "display_name": "Steel", "year": 2022, "unit": "USD", "source_note": "made up"}
+        return Factor(code=code, kg_co2e=kg_co2e, price_year=2022, **of, **prices)  # type: ignore[arg-type]
+
+    factors = [
+        variant("331110", 0.75, price_basis="purchaser", margins="with"),
+        variant("331110.without_margins", 0.5, price_basis="purchaser", margins="without"),
+    ]
+    asked = {"with": {"margins": 1.0}, "without": {"margins": 2.0}, "producer": {"price_basis": 2.0}, "nothing": {}}
+    async with AsyncClient(served.listening, served.token(await _tenant(database))) as client:
+        await client.import_factor_set(FactorSetSpec(display_name="Variants", activate=True), factors)
+        found = {name: await explained(client, steel(method=3, inputs=inputs)) for name, inputs in asked.items()}
+    assert {name: of.estimate.kg_co2e for name, of in found.items()} == {
+        "with": 7.5,
+        "without": 5.0,
+        "producer": 7.5,
+        "nothing": 7.5,
+    }
+    assert all(of.replay.identical for of in found.values())
+    assert found["without"].factor.code == "331110.without_margins"
+    told = {name: [notice.notice for notice in of.notices] for name, of in found.items()}
+    assert told.pop("producer") == [Notice.NOTICE_WORLD_FACTOR, Notice.NOTICE_PRICE_BASIS_DIFFERS]
+    assert all(notices == [Notice.NOTICE_WORLD_FACTOR] for notices in told.values())
+
+
 async def test_a_factor_for_the_world_only_is_a_step_for_a_supplier_with_a_country(
     served: ServerProcess, database: str
 ) -> None:

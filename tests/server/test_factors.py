@@ -157,6 +157,11 @@ async def test_the_epa_file_has_both_variants_of_margins(caller: Caller) -> None
     assert sets[0] == sets[1] != sets[2]
     [steel] = await caller.factors(factor_set=sets[2].name, text="naics:331110")
     assert steel.margins == "without"
+    both = await caller.import_file(data, pb.FACTOR_FORMAT_EPA_V1_3, margins=pb.MARGINS_BOTH)
+    assert both.factor_count == sum(found.factor_count for found in sets[1:])
+    found = await caller.factors(factor_set=both.name, text="naics:331110")
+    assert [(of.code, of.margins) for of in found] == [("331110", "with"), ("331110.without_margins", "without")]
+    assert found[1].kg_co2e == steel.kg_co2e
 
 
 async def test_the_starter_set_needs_no_file(caller: Caller) -> None:

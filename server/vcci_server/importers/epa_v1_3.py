@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vcci_engine.gwp import co2e_of, weights
 
@@ -16,6 +16,8 @@ VALUE_COLUMNS = {
     "with": "Supply Chain Emission Factors with Margins",
     "without": "Supply Chain Emission Factors without Margins",
 }
+BOTH = "both"
+WITHOUT = ".without_margins"  # of the codes without, where both are taken
 PRICE_YEAR = 2022
 MASS_UNIT = "kg/2022 USD, purchaser price"
 CO2E_UNIT = "kg CO2e/2022 USD, purchaser price"
@@ -56,12 +58,15 @@ class _Sector:
 
 
 def read(data: bytes, *, margins: str = "with") -> list[FactorRecord]:
-    """Return one factor per NAICS sector, kg CO2e per 2022 USD at purchaser price.
+    """Return one factor per NAICS sector, kg CO2e per 2022 USD at purchaser price, or with `both` margins two.
 
     From the file by gas it is the sum of gas x AR5 GWP plus the CO2e of the unspecified gases.
     """
+    if margins == BOTH:
+        without = [replace(record, code=record.code + WITHOUT) for record in read(data, margins="without")]
+        return [*read(data), *without]
     if margins not in VALUE_COLUMNS:
-        raise ValueError(f"margins is 'with' or 'without', not {margins!r}")
+        raise ValueError(f"margins is 'with', 'without' or 'both', not {margins!r}")
     problems = Problems()
     value = VALUE_COLUMNS[margins]
     sectors = _sectors(read_rows(data, problems, (CODE, TITLE, GHG, UNIT, value)), value, problems)

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import pytest
 from vcci_engine.errors import FieldProblem, InvalidFactorFile
@@ -30,6 +31,12 @@ def test_co2e_file_gives_one_factor_a_sector() -> None:
 def test_margins_may_be_left_out() -> None:
     [record] = epa_v1_3.read((HEADER + STEEL).encode(), margins="without")
     assert (record.kg_co2e, record.margins) == (0.9, "without")
+
+
+def test_both_variants_have_codes_of_their_own() -> None:
+    records = epa_v1_3.read((HEADER + STEEL).encode(), margins="both")
+    [without] = epa_v1_3.read((HEADER + STEEL).encode(), margins="without")
+    assert records == [*epa_v1_3.read((HEADER + STEEL).encode()), replace(without, code="331110.without_margins")]
 
 
 def test_other_margins_are_refused() -> None:
