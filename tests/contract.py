@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import grpc
 import grpc.aio
 from google.longrunning import operations_proto_pb2
 
@@ -31,7 +32,18 @@ class Method:
         return f"/{self.service}/{self.name}"
 
     async def answers(self, channel: grpc.aio.Channel, request: bytes, metadata: list[tuple[str, str]]) -> list[bytes]:
-        """Send one message and return the answers, as bytes; raise the status that the call ends with."""
+        """Send one message and return the answers, as bytes; raise the status that the call ends with.
+
+        A stream that the server ends before the message is sent has the status INTERNAL of gRPC's own: it is sent again.
+        """
+        while True:
+            try:
+                return await self._answers(channel, request, metadata)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.INTERNAL or dict(error.trailing_metadata() or ()):
+                    raise
+
+    async def _answers(self, channel: grpc.aio.Channel, request: bytes, metadata: list[tuple[str, str]]) -> list[bytes]:
         kind = ("unary", "stream")
         sends, gets = kind[self.descriptor.client_streaming], kind[self.descriptor.server_streaming]
         make: Any = getattr(channel, f"{sends}_{gets}")
