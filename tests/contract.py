@@ -34,7 +34,7 @@ class Method:
     async def answers(self, channel: grpc.aio.Channel, request: bytes, metadata: list[tuple[str, str]]) -> list[bytes]:
         """Send one message and return the answers, as bytes; raise the status that the call ends with.
 
-        A stream that the server ends before the message is sent has the status INTERNAL of gRPC's own: it is sent again.
+        A stream that the server ends before the message is sent gets INTERNAL from gRPC itself: it is sent again.
         """
         while True:
             try:
