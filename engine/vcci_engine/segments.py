@@ -169,7 +169,8 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
     bounds = _bounds(rows.quarter, rows_per_segment)
     totals = _totals(rows.columns, bounds)
     data = {name: rows.columns[name].astype(t, copy=False).view(np.uint8).data for name, t in COLUMNS if name != "unit"}
-    supplier, row = rows.columns["supplier"], rows.columns["row"]
+    supplier = rows.columns["supplier"]
+    row_min, row_max = (f.reduceat(rows.columns["row"], bounds[:-1]).tolist() for f in (np.minimum, np.maximum))
     for number, (start, stop) in enumerate(pairwise(bounds)):
         quarter = int(QUARTER_START[rows.quarter[start]])
         units, unit = _used(rows.units, rows.columns["unit"][start:stop])
@@ -183,8 +184,8 @@ def _segments(rows: _Rows, rows_per_segment: int) -> Iterator[Segment]:
             n=stop - start,
             supplier_min=int(supplier[start]),
             supplier_max=int(supplier[stop - 1]),
-            row_min=int(row[start:stop].min()),
-            row_max=int(row[start:stop].max()),
+            row_min=row_min[number],
+            row_max=row_max[number],
             ug_co2e=_ug(totals[number]),
             units=units,
             totals=totals[number].tobytes(),
