@@ -1,28 +1,52 @@
-"""The `vcci` command: one module per group of commands. What is slow to import is imported where it is needed."""
+"""The `vcci` command: one module per group of commands, imported when one of them is run."""
+
+from importlib import import_module
 
 import click
 
-from vcci_client.cli.audit import audit
-from vcci_client.cli.calculate import calculate
-from vcci_client.cli.dashboard import dashboard
-from vcci_client.cli.demo import demo
-from vcci_client.cli.emissions import emissions
-from vcci_client.cli.explain import explain
-from vcci_client.cli.factors import factors
-from vcci_client.cli.hotspots import hotspots
-from vcci_client.cli.operations import operations
-from vcci_client.cli.prices import prices
-from vcci_client.cli.report import report, reports
-from vcci_client.cli.runs import recalculate, runs
-from vcci_client.cli.scenario import scenario
-from vcci_client.cli.server import doctor, migrate, serve, token
-from vcci_client.cli.simulate import simulate
-from vcci_client.cli.suppliers import suppliers
-from vcci_client.cli.upload import upload
-from vcci_client.cli.uploads import uploads
+MODULES = {  # by command, in the order of the help
+    "demo": "demo",
+    "serve": "server",
+    "migrate": "server",
+    "doctor": "server",
+    "token": "server",
+    "upload": "upload",
+    "uploads": "uploads",
+    "factors": "factors",
+    "prices": "prices",
+    "suppliers": "suppliers",
+    "emissions": "emissions",
+    "dashboard": "dashboard",
+    "calculate": "calculate",
+    "recalculate": "runs",
+    "runs": "runs",
+    "operations": "operations",
+    "hotspots": "hotspots",
+    "scenario": "scenario",
+    "explain": "explain",
+    "simulate": "simulate",
+    "report": "report",
+    "reports": "report",
+    "audit": "audit",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """A group that imports a command's module when it is asked for: all of them take longer than a small upload."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names."""
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command."""
+        if cmd_name not in MODULES:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{MODULES[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="vcci", message="%(version)s")
 def vcci() -> None:
     """Supply-chain (GHG Protocol Scope 3) emissions at scale.
@@ -32,34 +56,6 @@ def vcci() -> None:
 
     Exit status: 0 done, 1 not done, 2 the command itself is wrong.
     """
-
-
-for command in (
-    demo,
-    serve,
-    migrate,
-    doctor,
-    token,
-    upload,
-    uploads,
-    factors,
-    prices,
-    suppliers,
-    emissions,
-    dashboard,
-    calculate,
-    recalculate,
-    runs,
-    operations,
-    hotspots,
-    scenario,
-    explain,
-    simulate,
-    report,
-    reports,
-    audit,
-):
-    vcci.add_command(command)
 
 
 def main() -> None:
