@@ -83,8 +83,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         self, request: pb.WaitOperationRequest, context: "grpc.aio.ServicerContext[object, object]"
     ) -> pb.Operation:
         """Return an operation when it is done, or as it is when the time is up."""
-        longest_s = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else LONGEST_WAIT_S
-        until_s = asyncio.get_running_loop().time() + min(max(longest_s, 0.0), LONGEST_WAIT_S)
+        until_s = asyncio.get_running_loop().time() + _longest_s(request)
         record = await self._find(request.name)
         while record.state == "running" and (left_s := until_s - asyncio.get_running_loop().time()) > 0:
             await self._runs.rest(min(WATCH_S, left_s))
@@ -141,6 +140,16 @@ class OperationServicer(operation_service_pb2_grpc.OperationServiceServicer):
             return await self._runs.begin(task.recalculation)
         who, asked = caller(), task.SerializeToString(deterministic=True)
         return task_operation(await operations.create(self._pool, who.tenant_id, request_id, who.subject, asked))
+
+
+def _longest_s(request: pb.WaitOperationRequest) -> float:
+    """Return how long to wait at most, in seconds."""
+    if not request.HasField("timeout"):
+        return LONGEST_WAIT_S
+    longest_s = request.timeout.seconds + request.timeout.nanos / 1e9
+    if longest_s < 0:
+        raise InvalidField("timeout", f"{longest_s:g} s", "0 s or more", reason="OUT_OF_RANGE")
+    return min(longest_s, LONGEST_WAIT_S)
 
 
 def _number(record: Record) -> int:

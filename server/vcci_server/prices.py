@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from vcci.v1 import price_service_pb2 as pb
 from vcci.v1 import price_service_pb2_grpc
+from vcci_engine.currencies import CURRENCIES
 
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
@@ -16,7 +17,7 @@ from vcci_server.storage.activations import LAST
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.prices import FIRST
 from vcci_server.tokens import read_token, write_token
-from vcci_server.validation import MAX_STRING_BYTES, Problems, page_size, resource_id
+from vcci_server.validation import Problems, page_size, resource_id
 
 IMPORTS_AT_ONCE = 2  # each holds a file and its lines; the next one's stream is not read before there is room
 STARTER_NAME = "Starter prices"
@@ -40,7 +41,8 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         """List the lines of a set; a page token stays with the set of the first page."""
         tenant_id = caller().tenant_id
         problems = Problems()
-        problems.text("currency", request.currency, MAX_STRING_BYTES)
+        if request.currency and request.currency not in CURRENCIES:
+            problems.add("currency", request.currency, "a code of ISO 4217, like EUR", "MALFORMED_VALUE")
         problems.check()
         size = page_size(request.page_size, 100, 1_000)
         scope = f"prices {[request.price_set, request.currency]}"

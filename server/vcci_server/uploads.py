@@ -167,6 +167,8 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         """Close an upload."""
         upload_id = resource_id(request.name, "uploads")
         row_count = request.row_count if request.HasField("row_count") else None
+        if row_count is not None and row_count < 0:
+            raise InvalidField("row_count", row_count, "0 or more", reason="OUT_OF_RANGE")
         tasks = follow_ups(request)
         done = await uploads.finalize(self._pool, caller().tenant_id, upload_id, row_count, check=systems.check_shares)
         message = upload_message(done)
