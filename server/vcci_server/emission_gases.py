@@ -13,7 +13,7 @@ from vcci_server.gas_messages import composition_messages
 from vcci_server.storage.labels import FactorGases
 from vcci_server.storage.passes import Tally
 from vcci_server.storage.sums import Keys, Sums, regroup
-from vcci_server.stored_amounts import AMOUNT, NOT_CALCULABLE
+from vcci_server.stored_amounts import AMOUNT, NOT_CALCULABLE, Factors, PerUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class StoredParts:
     """What some factors consist of, and the GWP set that is wanted ("": each factor's own)."""
 
     ids: Keys  # ascending
-    units: Sequence[str]  # one unit of activity
+    of: Sequence[PerUnit]  # one unit of activity
     parts: Parts
     gwp_set: str
 
@@ -36,10 +36,10 @@ class StoredParts:
         ratio = np.nan_to_num(ratios(self.parts, self.gwp_set), nan=1.0)
         return None if (ratio == 1.0).all() else ratio.take(self.positions(ids))
 
-    def units_of_unknown(self) -> dict[int, str]:
-        """Return the units of the factors, by id, that have gases, but 0 kg CO2e to tell them from."""
+    def unknown(self) -> dict[int, PerUnit]:
+        """Return the factors, by id, that have gases, but 0 kg CO2e to tell them from."""
         unknown = (self.parts.kg_co2e == 0) & self.parts.kg.any(axis=1)
-        return {int(self.ids[place]): self.units[place] for place in np.flatnonzero(unknown).tolist()}
+        return {int(self.ids[place]): self.of[place] for place in np.flatnonzero(unknown).tolist()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ def stored_parts(factors: Mapping[int, FactorGases], gwp_set: str) -> StoredPart
     ids = sorted(factors)
     found = [factors[number] for number in ids]
     parts = parts_of([of.kg_co2e for of in found], [of.gases for of in found], [of.gwp_set for of in found])
-    return StoredParts(np.array(ids, np.int64), [of.unit for of in found], parts, gwp_set)
+    return StoredParts(np.array(ids, np.int64), [PerUnit(of.key, of.unit) for of in found], parts, gwp_set)
 
 
-def amounts_by_group(found: Tally, sums: Mapping[str, Keys], group: Positions, units: Mapping[int, str]) -> Amounts:
+def amounts_by_group(found: Tally, sums: Mapping[str, Keys], group: Positions, factors: Factors) -> Amounts:
     """Return amounts that are by the columns of sums, of which `factor` is one, with the groups of these."""
-    meant = np.flatnonzero((group >= 0) & np.isin(sums["factor"], [*units]))
+    meant = np.flatnonzero((group >= 0) & np.isin(sums["factor"], [*factors]))
     keys = zip(*(column[meant].tolist() for column in sums.values()), strict=True)
     group_of = dict(zip(keys, group[meant].tolist(), strict=True))
     groups = [group_of.get(key, -1) for key in zip(*(column.tolist() for column in found.keys), strict=True)]

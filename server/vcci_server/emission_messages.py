@@ -138,8 +138,8 @@ def _gases(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
     gases = dictionaries.gases
     place = gases.positions(joined(pieces, "factor"))
     activity = activity_of(gases, place, joined(pieces, "kg_co2e"))
-    if units := gases.units_of_unknown():
-        activity += np.nan_to_num(amounts_of(pieces, units))  # 0 of all other rows, and where it was unknown
+    if factors := gases.unknown():
+        activity += np.nan_to_num(amounts_of(pieces, factors))  # 0 of all other rows, and where it was unknown
     fill_gases(message, gases.parts, place, activity)
 
 

@@ -179,11 +179,11 @@ class Summation:
 
     async def _amounts(self, sums: Table, group: Keys, parts: StoredParts) -> Amounts | None:
         """Return amounts of activity where gases do not follow from the sums; that needs a pass over the rows."""
-        if not self._include_gases or not (units := parts.units_of_unknown()):
+        if not self._include_gases or not (factors := parts.unknown()):
             return None
         by = [*sums.keys]
-        found = await sum_amounts(self._db, self._run, self._tenant_id, self._chosen, by, units, self._made)
-        return await self._run(amounts_by_group, found, sums.keys, group, units)
+        found = await sum_amounts(self._db, self._run, self._tenant_id, self._chosen, by, factors, self._made)
+        return await self._run(amounts_by_group, found, sums.keys, group, factors)
 
     async def _numbers(self, dimensions: Sequence[int], sums: Table) -> list[Keys]:
         """Return the number of each sum's group, by dimension."""

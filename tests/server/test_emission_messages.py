@@ -22,7 +22,9 @@ FACTORS = {0: ("", 0.0), 5: ("naics:331110", 0.1), 6: ("naics:331110", 0.2), 7: 
 DICTIONARIES = Dictionaries(
     dict(enumerate(CODES)),
     {number: key for number, (key, _) in FACTORS.items()},
-    stored_parts({0: OWN_GASES, **dict.fromkeys((5, 6, 7), FactorGases(2.0, {"CO2": 2.0}, "AR5", "kg"))}, ""),
+    stored_parts(
+        {0: OWN_GASES, **dict.fromkeys((5, 6, 7), FactorGases(2.0, {"CO2": 2.0}, "AR5", "kg", "made:steel"))}, ""
+    ),
 )
 ALL = frozenset(pb.EmissionColumn.values()[1:])
 UPLOAD_ID = 42

@@ -49,9 +49,10 @@ class FactorGases(NamedTuple):
     gases: Mapping[str, float]  # kg per unit
     gwp_set: str
     unit: str
+    key: str  # which tells of a fuel
 
 
-OWN_GASES = FactorGases(1.0, {}, UNKNOWN_SET, KG_CO2E)  # of the factor 0, per kg CO2e
+OWN_GASES = FactorGases(1.0, {}, UNKNOWN_SET, KG_CO2E, "")  # of the factor 0, per kg CO2e
 SUPPLIERS_OWN = FactorLabel("", 0.0, TIERS[0])  # the factor 0; its spread is in the rows
 
 
@@ -92,7 +93,7 @@ class Labels:
             rows = await db.fetch(QUERIES["factor_gases_of"], tenant_id, unknown)
             read = await asyncio.to_thread(lambda: [read_gases(row["gases"]) for row in rows])
             found = {
-                row["factor_id"]: FactorGases(row["kg_co2e"], gases, row["gwp_set"], row["unit"])
+                row["factor_id"]: FactorGases(row["kg_co2e"], gases, row["gwp_set"], row["unit"], row["key"])
                 for row, gases in zip(rows, read, strict=True)
             }
             return {0: OWN_GASES, **found}

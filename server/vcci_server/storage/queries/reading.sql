@@ -147,5 +147,5 @@ WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
 
 -- name: factor_gases_of
 -- Index: emission_factors_pkey.
-SELECT factor_id, kg_co2e, gases, gwp_set, unit FROM emission_factors
+SELECT factor_id, kg_co2e, gases, gwp_set, unit, source || ':' || code AS key FROM emission_factors
 WHERE tenant_id = $1 AND factor_id = ANY ($2::integer[]);
