@@ -1,4 +1,4 @@
-"""`python -m vcci_server serve | migrate | token | doctor`; the command `vcci` passes these on."""
+"""`python -m vcci_server serve | migrate | backup | restore | token | doctor`; the command `vcci` passes these on."""
 
 import asyncio
 import json
@@ -17,6 +17,9 @@ from vcci_engine.errors import VcciError
 from vcci_server import logs
 from vcci_server.app import Listening, database, run, secret_of
 from vcci_server.auth import Role, make_token
+from vcci_server.backup.archive import Manifest
+from vcci_server.backup.backup import backup
+from vcci_server.backup.restore import restore
 from vcci_server.doctor import examine
 from vcci_server.settings import Settings, SettingsError, from_environment
 from vcci_server.storage import tenants
@@ -100,6 +103,34 @@ async def _migrate(settings: Settings) -> list[str]:
             return await migrate(db)
         finally:
             await db.close()
+
+
+@commands.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--tenant", help="Of this tenant only; else of everybody.")
+def backup_command(file: Path, tenant: str | None) -> None:
+    """Write all that is stored into FILE, while the service goes on."""
+    settings = from_environment(os.environ)
+    _told(_run(_with_database(settings, lambda url: backup(url, file, tenant))), f"are in {file}")
+
+
+@commands.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore_command(file: Path) -> None:
+    """Restore what `backup` wrote into FILE: everything into an empty database, a tenant where it is not."""
+    settings = from_environment(os.environ)
+    _told(_run(_with_database(settings, lambda url: restore(url, file))), "are restored")
+
+
+async def _with_database(settings: Settings, work: Callable[[str], Coroutine[Any, Any, R]]) -> R:
+    async with database(settings) as url:
+        return await work(url)
+
+
+def _told(manifest: Manifest, what: str) -> None:
+    rows, size = (sum(getattr(part, name) for part in manifest.parts) for name in ("rows", "bytes"))
+    of = f"tenant {manifest.tenant!r}" if manifest.tenant else "everybody"
+    click.echo(f"{rows:,} rows of {of} ({size:,} bytes, as of {manifest.taken_at}) {what}")
 
 
 @commands.command()

@@ -8,6 +8,8 @@ MODULES = {  # by command, in the order of the help
     "demo": "demo",
     "serve": "server",
     "migrate": "server",
+    "backup": "server",
+    "restore": "server",
     "doctor": "server",
     "token": "server",
     "upload": "upload",

@@ -25,5 +25,7 @@ def _passed_on(name: str, summary: str) -> click.Command:
 
 serve = _passed_on("serve", "Run a service on this machine, with an embedded database unless told otherwise.")
 migrate = _passed_on("migrate", "Bring the database of VCCI_DATABASE_URL up to date.")
+backup = _passed_on("backup", "Write all that a database stores, or a tenant's part, into a file.")
+restore = _passed_on("restore", "Restore what `vcci backup` wrote.")
 doctor = _passed_on("doctor", "Say what is wrong with this machine, its settings or its service.")
 token = _passed_on("token", "Print a development token for the service of this machine.")
