@@ -117,9 +117,10 @@ def _cells(event: "AuditEvent") -> tuple[str, ...]:
 def _change(event: "AuditEvent") -> str:
     """Return `status: active → inactive`, and of what is new only what it is now."""
     before, after = (json.loads(facts) if facts else {} for facts in (event.before, event.after))
-    now = {name: after.get(name) for name in {**before, **after}}
     return ", ".join(
-        f"{name}: {before[name]} → {value}" if name in before else f"{name}: {value}" for name, value in now.items()
+        f"{name}: {before[name]} → {after.get(name)}" if name in before else f"{name}: {after[name]}"
+        for name in {**before, **after}
+        if name not in before or before[name] != after.get(name)
     )
 
 
