@@ -86,6 +86,13 @@ def terms_by(
     )
 
 
+def without_spread(group: Positions, n_groups: int, kg_co2e: FloatArray) -> Terms:
+    """Return the sums of rows by group, of which the terms of the spread are zero."""
+    none = np.zeros((n_groups, 5), np.int64)
+    rows = np.bincount(group, minlength=n_groups).astype(np.int64)
+    return Terms(rows, ug_by(group, n_groups, kg_co2e), none[:, :2], none[:, 2:])
+
+
 def ug_by(group: Positions, n_groups: int, kg: FloatArray) -> LimbArray:
     """Return the sums of kg in micrograms by group, [n_groups, 2]; each row is rounded to micrograms first."""
     return _summed_limbs(limbs_of(kg * UG_PER_KG, UG_BITS, 2), group, n_groups, UG_BITS)
@@ -194,7 +201,9 @@ def _summed_limbs(limbs: Sequence[LimbArray], group: Positions, n_groups: int, b
 
 
 def _summed(values: LimbArray, group: Positions, n_groups: int) -> LimbArray:
-    sums = np.zeros((n_groups, *values.shape[1:]), np.int64)
+    if values.ndim > 1:  # of columns together NumPy adds each number by itself, twenty times slower
+        return np.stack([_summed(column, group, n_groups) for column in values.T], axis=1)
+    sums = np.zeros(n_groups, np.int64)
     np.add.at(sums, group, values)
     return sums
 

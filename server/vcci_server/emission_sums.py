@@ -11,7 +11,14 @@ from vcci_engine.uncertainty import Estimate
 
 from vcci_server.emission_gases import Amounts, StoredParts, amounts_by_group, compositions_of, stored_parts
 from vcci_server.emission_groups import DIMENSIONS, OF_FACTOR, Chosen, Ranking, estimates_of, largest, places, rank
-from vcci_server.storage.aggregate import is_summarised, read_countries, read_groups, sums_by, sums_by_supplier
+from vcci_server.storage.aggregate import (
+    is_rolled_up,
+    is_summarised,
+    read_countries,
+    read_groups,
+    sums_by,
+    sums_by_supplier,
+)
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.reading import Filter
@@ -95,17 +102,18 @@ class Summation:
         """Find the largest groups, and the sums that they and the total are made of."""
         columns = [*dict.fromkeys(DIMENSIONS[dimension].column for dimension in dimensions)]
         with_factor = [*dict.fromkeys((*columns, "factor"))]
-        if "supplier" in columns:
+        apart = "supplier" in columns and "factor" not in columns
+        if apart:
             sums, by_factor = await self._without_factors(columns)
         else:
             (sums,) = await self._sums([with_factor])
-            by_factor = sums
+            by_factor = (await self._sums([["factor"]]))[0] if self._is_rolled_up else sums
         if not dimensions:
             return Found([], None, sums, np.full(len(sums.terms), -1), by_factor, self._made)
         numbers = await self._numbers(dimensions, sums)
         ranking = await self._run(rank, numbers, sums.terms, limit)
         chosen = await self._largest(dimensions, ranking, limit)
-        if "supplier" in columns:
+        if apart:
             (sums,) = await self._sums([with_factor], of=_suppliers(ranking, chosen, dimensions))
             numbers = await self._numbers(dimensions, sums)
         group = await self._run(places, ranking, chosen, numbers)
@@ -125,6 +133,10 @@ class Summation:
         labels = await self._labels.factors(self._db, self._tenant_id, ids)
         return {number: label.sigma2 for number, label in labels.items()}
 
+    @property
+    def _is_rolled_up(self) -> bool:
+        return is_rolled_up(self._chosen, [["factor"]])
+
     async def _without_factors(self, columns: Sequence[str]) -> tuple[Table, Table]:
         """Return sums that rank groups by supplier, and the sums by factor for the total.
 
@@ -134,17 +146,23 @@ class Summation:
             (by_factor,) = await self._sums([["factor"]])
             sums = await sums_by_supplier(self._db, self._run, self._tenant_id, self._chosen)
             return Table.of(columns, sums), by_factor
-        ranked, by_factor = await self._sums([columns, ["factor"]])
+        if self._is_rolled_up:
+            (by_factor,) = await self._sums([["factor"]])
+            (ranked,) = await self._sums([columns], spread=False)
+        else:
+            ranked, by_factor = await self._sums([columns, ["factor"]])
         return ranked, by_factor
 
-    async def _sums(self, groupings: Sequence[Sequence[str]], of: Sequence[int] | None = None) -> list[Table]:
-        """Sum by groupings, `of` some suppliers only."""
+    async def _sums(
+        self, groupings: Sequence[Sequence[str]], of: Sequence[int] | None = None, *, spread: bool = True
+    ) -> list[Table]:
+        """Sum by groupings, `of` some suppliers only; without `spread` only rows and calculated values."""
         for dimension, column in ((pb.DIMENSION_COUNTRY, "country"), (pb.DIMENSION_GROUP, "group")):
             if column not in self._made and any(column in by for by in groupings):
                 self._made[column] = await self._make(column)
                 self._names[dimension] = self._made[column].names
         chosen = self._chosen if of is None else replace(self._chosen, suppliers=np.array(of, np.int32))
-        sums = await sums_by(self._db, self._run, self._tenant_id, chosen, groupings, self._made)
+        sums = await sums_by(self._db, self._run, self._tenant_id, chosen, groupings, self._made, spread=spread)
         return [Table.of(*pair) for pair in zip(groupings, sums, strict=True)]
 
     async def _make(self, column: str) -> Countries | Groups:

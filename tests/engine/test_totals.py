@@ -20,6 +20,7 @@ from vcci_engine.totals import (
     ug_limbs,
     variance_ints,
     variance_limbs,
+    without_spread,
 )
 from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_row, sigma2_of_gsd2
 
@@ -63,6 +64,15 @@ def test_terms_add_and_subtract_exactly(first: Rows, second: Rows) -> None:
     for result, expected in ((terms(first) + terms(second), both), (both - terms(second), terms(first))):
         for name in ("rows", "ug", "mean", "variance"):
             assert np.array_equal(getattr(result, name), getattr(expected, name)), name
+
+
+@given(ROWS)
+def test_without_the_spread_rows_and_values_are_the_same(rows: Rows) -> None:
+    with_spread = terms(rows)
+    sums = without_spread(np.array([row[0] for row in rows], np.intp), 5, np.array([row[1] for row in rows]))
+    assert (sums.rows.tolist(), sums.ug.tolist()) == (with_spread.rows.tolist(), with_spread.ug.tolist())
+    assert not sums.mean.any()
+    assert not sums.variance.any()
 
 
 @given(ROWS)

@@ -40,15 +40,20 @@ async def sums_by(
     chosen: Filter,
     groupings: Sequence[Sequence[str]],
     made: Made | None = None,
+    *,
+    spread: bool = True,
 ) -> list[Sums]:
-    """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country`, `group`: made."""
-    if _is_rolled_up(chosen, groupings):
+    """Return the sums of a filter's emissions by groupings of columns (`sum_segments`); `country`, `group`: made.
+
+    Without `spread` the terms of the spread may be zero.
+    """
+    if is_rolled_up(chosen, groupings):
         counted = [await rolled_up(db, run, tenant_id, chosen, by) for by in groupings]
         not_yet = await _not_folded(db, run, tenant_id, chosen, groupings)
         added = await _added_by_run(db, run, tenant_id, chosen, groupings)
         return [await run(_total, parts) for parts in zip(counted, not_yet, added, strict=True)]
     segments = scan(db, tenant_id, chosen, _columns(chosen, groupings), version=await pin_version(db))
-    return await sum_up(run, segments, chosen, groupings, made, most_groups=MOST_GROUPS)
+    return await sum_up(run, segments, chosen, groupings, made, spread=spread, most_groups=MOST_GROUPS)
 
 
 def is_summarised(chosen: Filter) -> bool:
@@ -150,7 +155,8 @@ def _total(parts: Sequence[Sums]) -> Sums:
     return total.where(total.terms.rows > 0)
 
 
-def _is_rolled_up(chosen: Filter, groupings: Sequence[Sequence[str]]) -> bool:
+def is_rolled_up(chosen: Filter, groupings: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the rollups answer for a filter and groupings."""
     whole_months = all(day is None or day.day == 1 for day in (chosen.start, chosen.end))
     columns = {name for by in groupings for name in by}
     return whole_months and columns <= ROLLED_UP and chosen.upload_id is None and chosen.suppliers is None

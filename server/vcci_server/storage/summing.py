@@ -41,19 +41,22 @@ async def sum_up(
     groupings: Sequence[Sequence[str]],
     made: Made | None = None,
     *,
+    spread: bool = True,
     most_groups: int | None = None,
 ) -> list[Sums]:
     """Return the sums of the rows of a filter by each of several groupings (the columns of `sum_segments`).
 
+    Without `spread` its terms are zero.
     Raises InvalidField when a grouping has about `most_groups` groups or more.
     """
     totals = [_Total(run, len(by), most_groups) for by in groupings]
     running: asyncio.Future[list[Sums]] | None = None
     try:
         async for chunk in chunks(segments):
-            if running is not None:
-                await _add(totals, await running)
-            running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, made))
+            parts = await running if running is not None else []
+            running = asyncio.ensure_future(run(_sum_chunk, chunk, chosen, groupings, made, spread))
+            if parts:  # added up while the next chunk is summed
+                await _add(totals, parts)
         if running is not None:
             await _add(totals, await running)
     finally:
@@ -63,9 +66,13 @@ async def sum_up(
 
 
 def _sum_chunk(
-    segments: Sequence[StoredSegment], chosen: Filter, groupings: Sequence[Sequence[str]], made: Made | None
+    segments: Sequence[StoredSegment],
+    chosen: Filter,
+    groupings: Sequence[Sequence[str]],
+    made: Made | None,
+    spread: bool,
 ) -> list[Sums]:
-    return [sum_segments(segments, chosen, by, made) for by in groupings]
+    return [sum_segments(segments, chosen, by, made, spread=spread) for by in groupings]
 
 
 async def chunks(segments: AsyncIterator[StoredSegment]) -> AsyncIterator[list[StoredSegment]]:

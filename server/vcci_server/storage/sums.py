@@ -11,7 +11,7 @@ from vcci_engine.activities import Positions
 from vcci_engine.dates import EPOCH, FIRST_DAY, FIRST_YEAR, MONTH, QUARTER
 from vcci_engine.distinct import distinct
 from vcci_engine.segments import hash_strings
-from vcci_engine.totals import Terms, terms_by
+from vcci_engine.totals import Terms, terms_by, without_spread
 
 from vcci_server.storage.reading import Filter, Ids, Mask, StoredSegment, selected
 
@@ -80,14 +80,25 @@ def nothing(columns: int) -> Sums:
 
 
 def sum_segments(
-    segments: Sequence[StoredSegment], chosen: Filter, by: Sequence[str], made: Made | None = None
+    segments: Sequence[StoredSegment],
+    chosen: Filter,
+    by: Sequence[str],
+    made: Made | None = None,
+    *,
+    spread: bool = True,
 ) -> Sums:
-    """Sum rows of a filter by `supplier`, `country`, `category`, `month`, `quarter`, `method`, `factor`, `group`."""
+    """Sum rows of a filter by `supplier`, `country`, `category`, `month`, `quarter`, `method`, `factor`, `group`.
+
+    Without `spread` its terms are zero, in a third of the time.
+    """
     columns = chosen_columns(segments, chosen, (*by, *SUMMED), made)
     if not len(columns["kg_co2e"]):
         return nothing(len(by))
     group, first = grouped([columns[name] for name in by], len(columns["kg_co2e"]))
-    terms = terms_by(group, len(first), columns["kg_co2e"], columns["quality"], columns["factor"])
+    if spread:
+        terms = terms_by(group, len(first), columns["kg_co2e"], columns["quality"], columns["factor"])
+    else:
+        terms = without_spread(group, len(first), columns["kg_co2e"])
     return Sums(tuple(columns[name][first].astype(np.int64) for name in by), terms)
 
 
