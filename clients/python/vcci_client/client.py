@@ -208,6 +208,7 @@ class Client:
     get_report = _waiting(AsyncClient.get_report)
     list_reports = _iterating(AsyncClient.list_reports)
     download_report = _waiting(AsyncClient.download_report)
+    delete_report = _waiting(AsyncClient.delete_report)
 
     list_audit_events = _iterating(AsyncClient.list_audit_events)
     verify_audit_events = _waiting(AsyncClient.verify_audit_events)

@@ -3,16 +3,13 @@
 import json
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
-
-import typst
 
 from vcci_server.report.cells import NUMERIC, shown, total_shown, typeset
 from vcci_server.report.charts import svg
 from vcci_server.report.model import Block, Chart, Highlights, Report, Table
+from vcci_server.report.pages import set_pages
 
-TEMPLATE = (files("vcci_server.report") / "report.typ").read_bytes()
 NARROWEST, WIDEST = 4, 44  # characters that a column's part of the width is by
 UNBROKEN = 24  # characters of a word: a longer one, as a hash, may be broken behind so many
 LONG_WORD = re.compile(rf"\S{{{UNBROKEN}}}(?=\S)")
@@ -26,9 +23,7 @@ TAGGED_ROWS = 2_000  # with the tags that screen readers need; they take 2 kB a 
 def write(report: Report) -> bytes:
     """Return the file."""
     is_tagged = sum(len(table.rows) for table in report.tables) <= TAGGED_ROWS
-    file = typst.compile(TEMPLATE, format="pdf", sys_inputs={"report": document(report)}, pdf_tags=is_tagged)
-    assert isinstance(file, bytes)  # one file, for all pages
-    return file
+    return set_pages(document(report), tagged=is_tagged)
 
 
 def document(report: Report) -> str:

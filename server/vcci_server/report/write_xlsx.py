@@ -29,8 +29,7 @@ NOT_ALLOWED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # in XML
 
 def write(report: Report) -> bytes:
     """Return the file."""
-    book = Workbook()
-    book.remove(book.worksheets[0])
+    book = Workbook(write_only=True)  # rows go to a file: they would take 4 kB each
     _about(report, book.create_sheet("about"))
     for table in report.tables:
         _table(table, book.create_sheet(table.name))

@@ -68,6 +68,8 @@ def test_the_client_that_waits_makes_and_lists_reports(server: ServerProcess, co
         assert client.get_report(made.report.name) == made.report
         assert client.download_report(made.report.name) == made
         assert next(iter(client.list_reports())) == made.report
+        client.delete_report(made.report.name)
+        assert made.report not in [*client.list_reports()]
 
 
 def test_what_the_server_refuses_is_told_in_a_paragraph(commands: Commands, tmp_path: Path) -> None:

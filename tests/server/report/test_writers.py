@@ -7,13 +7,16 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import date
 
+import psutil
 import pytest
 import typst
 from openpyxl import load_workbook
+from vcci_engine.errors import Overloaded
 from vcci_server.report import write_csv, write_html, write_json, write_pdf, write_xlsx
 from vcci_server.report.cells import shown, typeset
 from vcci_server.report.charts import svg
 from vcci_server.report.model import Bar, Cell, CellKind, Chart, Column, Highlight, Highlights, Report, Section, Table
+from vcci_server.report.pages import TEMPLATE, set_pages
 
 SHA256 = "0123456789abcdef" * 4
 TABLE = Table(
@@ -108,12 +111,17 @@ def test_a_pdf_has_the_cells_as_they_are_shown_and_can_break_long_words() -> Non
 
 def test_a_pdf_has_a_first_page_with_contents_and_numbered_pages() -> None:
     sys_inputs = {"report": write_pdf.document(REPORT)}
-    headings = json.loads(typst.query(write_pdf.TEMPLATE, "heading", sys_inputs=sys_inputs))
+    headings = json.loads(typst.query(TEMPLATE, "heading", sys_inputs=sys_inputs))
     assert [of["body"]["text"] for of in headings] == ["Contents", "One", "References"]
-    pages = typst.compile(write_pdf.TEMPLATE, format="svg", sys_inputs=sys_inputs)
+    pages = typst.compile(TEMPLATE, format="svg", sys_inputs=sys_inputs)
     assert isinstance(pages, list)
     assert len(pages) == 2
     assert write_pdf.write(REPORT).startswith(b"%PDF-1.")
+
+
+def test_pages_that_cannot_be_set_are_told() -> None:
+    with pytest.raises(Overloaded, match="list fewer suppliers"):
+        set_pages("no document", tagged=False)
 
 
 def test_a_chart_is_valid_and_its_bars_are_as_long_as_their_values() -> None:
@@ -162,3 +170,13 @@ def replaced_columns(table: Table, texts: int) -> Table:
 def test_a_chart_of_nothing_is_valid() -> None:
     ET.fromstring(svg(Chart("none", "None", "t CO2e", ())))
     ET.fromstring(svg(Chart("zero", "Zero", "t CO2e", (Bar("a", 0.0, 0.0, 0.0),))))
+
+
+def test_memory_does_not_grow_with_the_rows_of_a_report() -> None:
+    rows = tuple((f"supplier {number}", number, 1.5, 0.5, None) for number in range(2_000))
+    long = replace(REPORT, sections=(Section("One", (replace(TABLE, rows=rows, total=None),)),))
+    write_pdf.write(REPORT), write_xlsx.write(REPORT)
+    before = psutil.Process().memory_info().rss
+    assert write_pdf.write(long).startswith(b"%PDF-1.")
+    assert write_xlsx.write(long)
+    assert psutil.Process().memory_info().rss - before < 30 << 20  # in this process typst would keep 110 MB
