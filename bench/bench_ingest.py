@@ -5,11 +5,15 @@ import pytest
 from bench import dataset
 from bench.database import Database
 from bench.dataset import Order
+from bench.guide_table import GuideTable
 from bench.harness import Figures, Harness
 from bench.peers import Peers
 from bench.prepared import prepare, starter_table
 from bench.service import Service
 from bench.sizes import Sizes
+
+FLATNESS = 0.9
+GUIDE_RATIO = 25.0
 
 
 @pytest.mark.parametrize("order", list(Order))
@@ -26,6 +30,7 @@ def test_ingest(harness: Harness, service: Service, postgres: Database, sizes: S
         rows = uploaded.rows
         return {
             "rows/s": rows / uploaded.seconds,
+            "last tenth / first": uploaded.flatness,
             **{f"{name} CPU-s/M": cpu_s / rows * 1e6 for name, cpu_s in uploaded.cpu_s.items()},
             "folding and merging later, CPU-s/M": background / rows * 1e6,
         }
@@ -36,3 +41,22 @@ def test_ingest(harness: Harness, service: Service, postgres: Database, sizes: S
     harness.take_turns({"service": ingest, "COPY of rows": peers.copy_rows, "COPY of segments": peers.copy_segments})
     harness.ratio("rows/s", "service", "COPY of rows", at_least=1.5)
     harness.ratio("rows/s", "service", "COPY of segments", at_least=0.5)
+    harness.bound("last tenth / first", "service", at_least=FLATNESS)
+
+
+def test_guide(harness: Harness, service: Service, postgres: Database, sizes: Sizes) -> None:
+    """How does durable ingest compare with bare COPY into the table of the tuning guide, with its key and indexes and
+    rows in it?
+    """
+    factors = starter_table()
+    batches = [prepare(batch, factors) for batch in dataset.batches(sizes)]
+    guide = GuideTable(postgres.create("guide"), batches, sizes)
+
+    def ingest() -> Figures:
+        service.database.checkpoint()
+        uploaded = service.upload(sizes, sizes.batches_per_stream, sizes.streams)
+        service.settle()
+        return {"rows/s": uploaded.rows / uploaded.seconds}
+
+    harness.take_turns({"service": ingest, "COPY into the guide's table": guide.copy})
+    harness.ratio("rows/s", "service", "COPY into the guide's table", at_least=GUIDE_RATIO)

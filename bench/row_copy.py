@@ -13,6 +13,7 @@ from vcci_server.storage.pool import Connection
 
 from bench.dataset import FIRST_YEAR
 
+TABLE = "emission_rows"
 DAYS_TO_2000 = 10_957  # PostgreSQL counts days from 2000-01-01, we from 1970-01-01
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -38,14 +39,16 @@ RECORD = np.dtype(
 )
 
 
-async def create_table(connection: Connection, quarters: int) -> None:
-    """Make the table, with a partition for each quarter."""
-    columns = ", ".join(f'"{name}" {kind} NOT NULL' for name, kind, _ in COLUMNS)
-    await connection.execute(f"CREATE TABLE emission_rows ({columns}) PARTITION BY RANGE (period)")
+async def create_table(
+    connection: Connection, quarters: int, table: str = TABLE, further_columns: Sequence[str] = ()
+) -> None:
+    """Make a table, with a partition for each quarter."""
+    columns = ", ".join([*(f'"{name}" {kind} NOT NULL' for name, kind, _ in COLUMNS), *further_columns])
+    await connection.execute(f"CREATE TABLE {table} ({columns}) PARTITION BY RANGE (period)")
     for quarter in range(quarters):
         first, behind = _first_day(quarter), _first_day(quarter + 1)
         bounds = f"FROM ('{first}') TO ('{behind}')"
-        await connection.execute(f"CREATE TABLE emission_rows_{quarter} PARTITION OF emission_rows FOR VALUES {bounds}")
+        await connection.execute(f"CREATE TABLE {table}_{quarter} PARTITION OF {table} FOR VALUES {bounds}")
 
 
 class RowCopy:
@@ -58,7 +61,7 @@ class RowCopy:
         for name, _, kind in COLUMNS:
             self._records[f"{name}_length"] = np.dtype(kind).itemsize
 
-    async def copy(self, connection: Connection, upload_id: int, offset: int, rows: "Rows") -> None:
+    async def copy(self, connection: Connection, upload_id: int, offset: int, rows: "Rows", table: str = TABLE) -> None:
         """Store the rows in one transaction, under this upload and from this row number on."""
         records = self._records
         records["upload_id"] = upload_id
@@ -67,7 +70,7 @@ class RowCopy:
             if name != "row":
                 records[name] = rows[name]
         names = [name for name, _, _ in COLUMNS]
-        await connection.copy_to_table("emission_rows", columns=names, format="binary", source=self._stream)  # type: ignore[arg-type]
+        await connection.copy_to_table(table, columns=names, format="binary", source=self._stream)  # type: ignore[arg-type]
 
 
 Rows = dict[str, npt.NDArray[np.generic]]

@@ -17,6 +17,9 @@ class Sizes:
     distinct_batches: int = 40  # made beforehand, then sent again and again under new offsets
     streams: int = 1  # uploads at once, and connections of each peer
     ingest_rows: int = 2_000_000  # each turn, rounded down to whole batches
+    guide_rows: int = 500_000  # in the table with the tuning guide's indexes
+    guide_batches: int = 2  # stored there each turn
+    file_rows: int = 1_000_000
     memory_rows: int = 5_000_000
     memory_warmup_rows: int = 1_000_000
     draws: int = 1_000
@@ -60,7 +63,7 @@ class Sizes:
         return replace(self, **changes)
 
 
-FULL = Sizes(read_rows=10_000_000)
+FULL = Sizes(rounds=3, ingest_rows=10_000_000, guide_rows=5_000_000, read_rows=10_000_000)
 QUICK = Sizes(
     warmup_rounds=0,
     rounds=1,
@@ -69,6 +72,9 @@ QUICK = Sizes(
     batch_rows=5_000,
     distinct_batches=2,
     ingest_rows=50_000,
+    guide_rows=10_000,
+    guide_batches=1,
+    file_rows=10_000,
     memory_rows=50_000,
     memory_warmup_rows=10_000,
     drawn_rows=2_000,

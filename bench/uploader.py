@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 
@@ -46,6 +46,7 @@ class Uploaded:
     rows: int
     rejected: int
     seconds: float  # from the creation of the uploads until every row was acknowledged
+    flatness: float  # rows per second of the last tenth, by those of the first
     cpu_s: Mapping[str, float]  # by process, the client's too
 
 
@@ -59,8 +60,12 @@ async def _upload(job: Job) -> Uploaded:
     batches = dataset.batches(sizes, order=dataset.Order(job.order))
     options = UploadOptions(batch_rows=sizes.batch_rows, form=Form(job.form))
     durable: list[tuple[float, Mapping[str, float]]] = []
+    committed: dict[str, int] = {}  # rows by upload
+    course: list[tuple[float, int]] = []  # of all uploads
 
     def on_progress(progress: Progress) -> None:
+        committed[progress.upload] = progress.rows_committed
+        course.append((time.perf_counter(), sum(committed.values())))
         if progress.stage is Stage.FINALIZING:  # every row is acknowledged
             durable.append((time.perf_counter(), meter.read()))
 
@@ -77,8 +82,18 @@ async def _upload(job: Job) -> Uploaded:
         rows=sum(summary.rows for summary in summaries),
         rejected=sum(summary.rejected for summary in summaries),
         seconds=end - begin,
+        flatness=_flatness([(at - begin, rows) for at, rows in course]),
         cpu_s=cpu_s,
     )
+
+
+def _flatness(course: Sequence[tuple[float, int]]) -> float:
+    """Return the speed of the last tenth of the rows by that of the first; `course` is seconds and rows so far."""
+    every = course[-1][1]
+    first = next(point for point in course if point[1] >= every / 10)
+    before = next(point for point in course if point[1] >= every * 9 / 10)
+    end = next(point for point in course if point[1] == every)
+    return (end[1] - before[1]) / (end[0] - before[0]) / (first[1] / first[0]) if end[0] > before[0] else 1.0
 
 
 if __name__ == "__main__":
