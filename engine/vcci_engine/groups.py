@@ -15,7 +15,7 @@ from vcci_engine.selection import select
 from vcci_engine.totals import total
 from vcci_engine.uncertainty import Estimate
 
-_AMOUNTS = ("outstanding", *RATIOS["outstanding"])
+AMOUNTS = ("outstanding", *RATIOS["outstanding"])  # that the lines of one investment have in common
 _TOLD = ("pcaf_score", "base_evic")
 
 
@@ -71,9 +71,9 @@ def _portfolio(lines: Emissions) -> Portfolio | None:
     invested = np.flatnonzero(_values("outstanding", lines.inputs, len(lines)) > 0)
     if not len(invested):
         return None
-    given = {name: _values(name, lines.inputs, len(lines))[invested] for name in (*_AMOUNTS, *_TOLD)}
+    given = {name: _values(name, lines.inputs, len(lines))[invested] for name in (*AMOUNTS, *_TOLD)}
     same = [column[invested] for column in (lines.supplier, lines.method, lines.period)]
-    keys = np.stack([*same, *(np.nan_to_num(given[name], nan=-1.0) for name in _AMOUNTS)], axis=1)
+    keys = np.stack([*same, *(np.nan_to_num(given[name], nan=-1.0) for name in AMOUNTS)], axis=1)
     _, first, investment = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     weight, evic = given["outstanding"][first], given["evic"][first]
     score, base = (_largest(given[name], investment.ravel(), len(first)) for name in _TOLD)
