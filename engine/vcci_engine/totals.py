@@ -120,6 +120,12 @@ def variance_ints(limbs: LimbArray) -> list[int]:
     return [(((high << VARIANCE_BITS) + middle) << VARIANCE_BITS) + low for high, middle, low in limbs.tolist()]
 
 
+def nearest_floats(limbs: LimbArray) -> FloatArray:
+    """Return micrograms, [G, 2], as the nearest floats."""
+    nearest: FloatArray = limbs[:, 0].astype(np.float64) * 2.0**UG_BITS + limbs[:, 1]
+    return nearest
+
+
 def ug_limbs(ug: Sequence[int]) -> LimbArray:
     """Return micrograms as limbs."""
     return np.array([divmod(value, 1 << UG_BITS) for value in ug], np.int64).reshape(len(ug), 2)

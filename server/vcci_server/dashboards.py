@@ -9,7 +9,7 @@ import numpy as np
 from google.type.date_pb2 import Date
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.dates import FIRST_YEAR, LAST_YEAR
-from vcci_engine.totals import ug_ints
+from vcci_engine.totals import nearest_floats, ug_ints
 
 from vcci_server.calculation_messages import estimate_message
 from vcci_server.emission_sums import Summation, Table
@@ -69,9 +69,9 @@ class SuppliersOf:
 
     @classmethod
     def of(cls, suppliers: Tally) -> "SuppliersOf":
-        """Return them from the sums by supplier and own."""
+        """Return them from the sums by supplier and own, ascending."""
         ids, own = suppliers.keys
-        return cls(_largest(suppliers), np.unique(ids), np.unique(ids[own == 1]))
+        return cls(_largest(suppliers), ids[np.diff(ids, prepend=-1) > 0], ids[own == 1])
 
 
 class Dashboards:
@@ -223,11 +223,10 @@ def grades_of(of: Standing) -> list[pb.DataQualityShare]:
 def _largest(suppliers: Tally) -> Tally:
     """Return the suppliers that may be among the largest."""
     total = combine_tallies([Tally((suppliers.keys[0],), suppliers.rows, suppliers.sums)])
-    high, low = total.sums[0].T
     if len(total) <= MOST_NAMED:
         return total
-    last = np.lexsort((low, high))[-MOST_NAMED]
-    return where(total, (high > high[last]) | ((high == high[last]) & (low >= low[last])))
+    kg = nearest_floats(total.sums[0])  # what is not less is not less as floats
+    return where(total, kg >= np.partition(kg, -MOST_NAMED)[-MOST_NAMED])
 
 
 async def _top(db: Connection, tenant_id: int, largest: Tally, named: int) -> Sequence[pb.TopSupplier]:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from vcci.columns import EmissionColumns, InputColumn, pack
 from vcci.v1 import emission_service_pb2 as pb
+from vcci_engine.activities import Positions
 from vcci_engine.dates import EPOCH
+from vcci_engine.distinct import distinct as marked
 from vcci_engine.quality import unpack
 
 from vcci_server.emission_gases import StoredParts, activity_of
@@ -47,8 +50,16 @@ def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
 
 def distinct(found: Sequence[Part], name: str) -> list[int]:
     """Return the distinct values of a column in all parts."""
-    values = [np.unique(joined(part, name)) for part in found]
-    return np.unique(np.concatenate(values)).tolist() if values else []
+    values = [distinct_values(joined(part, name))[0] for part in found]
+    ids: list[int] = distinct_values(np.concatenate(values))[0].tolist() if values else []
+    return ids
+
+
+def distinct_values(column: npt.NDArray[np.integer[Any]]) -> tuple[Positions, Positions]:
+    """Return the distinct values of a column, ascending, and each row's position among them; there is one row."""
+    low = int(column.min())
+    codes, place = marked(column.astype(np.intp) - low, int(column.max()) - low + 1)
+    return codes + low, place
 
 
 def emission_columns(pieces: Part, wanted: frozenset[int], dictionaries: Dictionaries) -> Any:
@@ -60,13 +71,13 @@ def emission_columns(pieces: Part, wanted: frozenset[int], dictionaries: Diction
 
 
 def _supplier(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    ids, place = np.unique(joined(pieces, "supplier"), return_inverse=True)
-    message.supplier_codes.extend(dictionaries.suppliers[number] for number in ids.tolist())
+    ids, place = distinct_values(joined(pieces, "supplier"))
+    message.supplier_codes.extend([*map(dictionaries.suppliers.__getitem__, ids.tolist())])
     message.supplier = pack(place, "<u4")
 
 
 def _factor(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    ids, place = np.unique(joined(pieces, "factor"), return_inverse=True)
+    ids, place = distinct_values(joined(pieces, "factor"))
     keys = [dictionaries.factors[number] for number in ids.tolist()]  # one key may be several factors
     number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
     message.factors.extend(number)

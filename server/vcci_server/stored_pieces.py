@@ -21,7 +21,8 @@ class Piece:
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return the rows' values of a fixed-width column."""
-        return self.segment.column(name)[self.rows]
+        column = self.segment.column(name)
+        return column if len(self.rows) == len(column) else column[self.rows]
 
     def strings(self, name: str) -> list[str]:
         """Return the rows' strings, empty ones where the segment has none."""

@@ -110,11 +110,14 @@ async def _look_up(
 ) -> dict[int, V]:
     """Return the label of each id, loading those not kept; when too many are kept, start anew."""
     known = kept.get(tenant_id, {})
-    found = {number: known[number] for number in ids if number in known}
-    if unknown := [number for number in ids if number not in found]:
+    found: dict[int, V] = dict(zip(ids, map(known.get, ids), strict=True))  # type: ignore[arg-type]  # None: unknown
+    if None in found.values():
+        unknown = [number for number, label in found.items() if label is None]
         learned = await load(unknown)
         if sum(map(len, kept.values())) + len(learned) > most:
             kept.clear()
         kept.setdefault(tenant_id, {}).update(learned)
         found |= learned
+        for number in {*unknown} - learned.keys():
+            del found[number]
     return found

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from vcci_engine.activities import FloatArray
-from vcci_engine.totals import UG_BITS, LimbArray
+from vcci_engine.totals import nearest_floats
 
 from vcci_server.storage.blocks import pack_tally, unpack_tally
 from vcci_server.storage.figures import AMOUNTS, KG, MONEY, SCORED, SIZE, by, currency_code, cut, where
@@ -106,22 +106,16 @@ def added(kept: Mapping[int, tuple[bytes, bytes]], change: Totals) -> tuple[list
 def shown(of: Totals, which: npt.NDArray[np.bool_]) -> Shown:
     """Return what is shown of some of the suppliers."""
     totals = of.totals
-    size = floats(totals.sums[TOTAL_SIZE])
+    size = nearest_floats(totals.sums[TOTAL_SIZE])
     currency, spend, intensity = _money(of)
-    shares = (_share(floats(totals.sums[amount]), size) for amount in (TOTAL_SCORED, TOTAL_OWN))
+    shares = (_share(nearest_floats(totals.sums[amount]), size) for amount in (TOTAL_SCORED, TOTAL_OWN))
     return Shown(
         of.suppliers[which].tolist(),
         totals.rows[which].tolist(),
-        (floats(totals.sums[TOTAL])[which] / 1e9).tolist(),
+        (nearest_floats(totals.sums[TOTAL])[which] / 1e9).tolist(),
         [currency_code(number) for number in currency[which].tolist()],
         *(_optional(column[which]) for column in (spend, intensity, *shares)),
     )
-
-
-def floats(limbs: LimbArray) -> FloatArray:
-    """Return sums as the nearest floats."""
-    nearest: FloatArray = limbs[:, 0].astype(np.float64) * 2.0**UG_BITS + limbs[:, 1]
-    return nearest
 
 
 def _money(of: Totals) -> tuple[Keys, FloatArray, FloatArray]:
@@ -130,7 +124,7 @@ def _money(of: Totals) -> tuple[Keys, FloatArray, FloatArray]:
     order = np.lexsort((currency, -of.spend.rows, supplier))
     first = order[np.r_[True, np.diff(supplier[order]) > 0]] if len(order) else order
     place = np.searchsorted(of.suppliers, supplier[first])
-    millionths, ug = floats(of.spend.sums[SPENT][first]), floats(of.spend.sums[SPENT_KG][first])
+    millionths, ug = nearest_floats(of.spend.sums[SPENT][first]), nearest_floats(of.spend.sums[SPENT_KG][first])
     codes = np.zeros(len(of.suppliers), np.int64)
     spend, intensity = np.full((2, len(of.suppliers)), np.nan)
     codes[place], spend[place] = currency[first], millionths / 1e6
