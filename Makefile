@@ -28,13 +28,14 @@ test: env ## Run every test
 golden: env ## Calculate the published examples through the API, print the table
 	$(BIN)/python -m tests.golden
 
-lint: env ## Check style, types, imports, protos and pins
+lint: env ## Check style, types, imports, protos, pins, and pins against known vulnerabilities
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python protos/build_stubs.py image | $(BIN)/buf lint -\#format=binpb --path vcci --config protos/buf.yaml
 	$(PIP) check
+	$(BIN)/python checks/known_vulnerabilities.py
 
 bench: env ## Measure; results go to bench/results
 	$(BIN)/python -m bench $(ARGS)
