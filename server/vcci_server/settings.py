@@ -20,6 +20,7 @@ OF_OTHERS = frozenset(
     {"VCCI_SERVER", "VCCI_TOKEN", "VCCI_CA", "VCCI_CERTIFICATE", "VCCI_KEY", "VCCI_TEST_DATA"}
 )  # of the client and the tests
 YES = frozenset({"1", "true", "yes", "on"})
+POSTGRES_SCHEMES = ("postgresql", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 NO = frozenset({"", "0", "false", "no", "off"})
 
@@ -182,6 +183,7 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{variable(setting)}: found {value}, expected {least} {setting.metadata['unit']}")
     if settings.token_secret and len(settings.token_secret.encode()) < 32:
         raise SettingsError("VCCI_TOKEN_SECRET: too short, expected 32 bytes or more (RFC 7518, section 3.2)")
+    _check_database_url(settings.database_url)
     if settings.redis_url and urlsplit(settings.redis_url).scheme not in REDIS_SCHEMES:
         raise SettingsError(f"VCCI_REDIS_URL: expected a URL that begins with {', '.join(REDIS_SCHEMES)}")
     try:
@@ -203,6 +205,19 @@ def _check_issuer(settings: Settings) -> None:
             raise SettingsError(f"{PREFIX}{name.upper()}: needed with VCCI_JWKS, or tokens for others would be taken")
     if is_url(settings.jwks) and not may_be_fetched(settings.jwks):
         raise SettingsError(f"VCCI_JWKS: found {settings.jwks!r}, expected https:// (http:// on this machine only)")
+
+
+def _check_database_url(url: str) -> None:
+    """Raise SettingsError when the driver could not read it; the message does not show it, as it holds a password."""
+    try:
+        parts = urlsplit(url)
+        right = not url or parts.scheme in POSTGRES_SCHEMES
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port  # raises ValueError
+    except ValueError:
+        right = False
+    if not right:
+        raise SettingsError("VCCI_DATABASE_URL: expected postgresql://user:password@host:5432/database")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

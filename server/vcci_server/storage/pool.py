@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.connection import LoggedQuery
 from asyncpg.pool import PoolConnectionProxy
-from vcci_engine.errors import InvalidField, Unavailable
+from vcci_engine.errors import InvalidField, Unavailable, WrongState
 
 from vcci_server.storage.queries import NAMES
 
@@ -81,6 +81,8 @@ def storage_errors() -> Iterator[None]:
         raise
     except asyncpg.DataError:
         raise
+    except asyncpg.ClientConfigurationError as error:
+        raise WrongState("VCCI_DATABASE_URL has a parameter that PostgreSQL's driver does not take") from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         raise Unavailable from error  # a connection that broke, was told while idle that it will, or does not answer
 
