@@ -1,9 +1,11 @@
 """The starter set: complete, cited, and equal to the official files that it cites."""
 
+import math
 from collections import Counter
 from functools import cache
 
 import pytest
+from vcci_engine.gases import parts_of, ratios
 from vcci_engine.gwp import GWP
 from vcci_server.importers import READERS, FactorRecord, starter_factors, vcci_csv, write_csv
 
@@ -85,5 +87,9 @@ def test_a_kilogram_of_one_gas_is_that_gas_and_has_its_published_potential() -> 
 
 def test_egrid_line_is_the_published_rate_converted() -> None:
     [line] = [record for record in _starter() if "eGRID" in record.source_note]
-    assert "770.884 lb" in line.source_note
-    assert line.kg_co2e == pytest.approx(770.884 * 0.45359237 / 1000, abs=5e-7)  # the international pound
+    kg_per_kwh = 0.45359237 / 1000  # of a pound per MWh: the international pound
+    published = {"CO2": 767.209, "CH4": 0.057, "N2O": 0.008}
+    assert all(str(rate) in line.source_note for rate in (770.884, *published.values()))
+    assert line.kg_co2e == pytest.approx(770.884 * kg_per_kwh, abs=5e-7)
+    assert dict(line.gases) == pytest.approx({gas: rate * kg_per_kwh for gas, rate in published.items()}, rel=5e-6)
+    assert not math.isnan(ratios(parts_of([line.kg_co2e], [line.gases], [line.gwp_set]), "AR6")[0]), "its parts add up"
