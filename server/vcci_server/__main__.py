@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import fields
 from pathlib import Path
@@ -15,12 +16,14 @@ import uvloop
 from vcci_engine.errors import VcciError
 
 from vcci_server import logs
-from vcci_server.app import Listening, database, run, secret_of
+from vcci_server.app import database, run, secret_of
 from vcci_server.auth import Role, make_token
 from vcci_server.backup.archive import Manifest
 from vcci_server.backup.backup import backup
 from vcci_server.backup.restore import restore
 from vcci_server.doctor import examine
+from vcci_server.listening import Listening
+from vcci_server.processes import end_with_parent, serve_together
 from vcci_server.settings import Settings, SettingsError, from_environment
 from vcci_server.storage import tenants
 from vcci_server.storage.migrate import migrate
@@ -63,12 +66,21 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 @commands.command()
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write where it listens, as JSON, once it serves.")
+@click.option("--member", type=int, hidden=True, help="The number of this process, of several.")
 @_with_settings
-def serve(ready_file: Path | None, **flags: Any) -> None:
+def serve(ready_file: Path | None, member: int | None, **flags: Any) -> None:
     """Run the service until SIGTERM."""
     settings = from_environment(os.environ, flags)
     logs.configure(settings.log_format, settings.log_level)
-    _run(run(settings, lambda listening: _announce(listening, ready_file, bool(settings.tls_certificate))))
+
+    def announce(listening: Listening) -> None:
+        _announce(listening, ready_file, bool(settings.tls_certificate))
+
+    if settings.processes > 1 and member is None:
+        sys.exit(_run(serve_together(settings, flags, announce)))
+    if member is not None:
+        threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
+    _run(run(settings, announce))
 
 
 def _announce(listening: Listening, ready_file: Path | None, tls: bool) -> None:

@@ -5,8 +5,8 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,6 +56,7 @@ from vcci_server.identities import Identities
 from vcci_server.issuer import Issuer
 from vcci_server.keeping import Keeping
 from vcci_server.keys import KeySet
+from vcci_server.listening import Listening, address_of, taken
 from vcci_server.metrics import Metrics, serve_metrics
 from vcci_server.operation_tasks import Tasks
 from vcci_server.operation_work import OperationWork
@@ -109,14 +110,6 @@ LEAST_GRACE_S = 1.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where the server can be reached, as `host:port`."""
-
-    grpc: str
-    metrics: str
-
-
 async def run(settings: Settings, announce: Callable[[Listening], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain and close."""
     stop = asyncio.Event()
@@ -154,17 +147,17 @@ async def opened(settings: Settings) -> AsyncIterator["Service"]:
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         metrics_host, metrics_port = split_address(settings.metrics_listen)
-        with _taken("VCCI_METRICS_LISTEN", settings.metrics_listen):
-            metrics_port = stack.enter_context(serve_metrics(metrics, metrics_host, metrics_port))
+        with taken("VCCI_METRICS_LISTEN", settings.metrics_listen):
+            metrics_port = stack.enter_context(serve_metrics(metrics.registry, metrics_host, metrics_port))
         parts = await _make(settings, metrics, stack)
         service = Service(settings, parts)
         await stack.enter_async_context(service.health.watch())
         host, port = split_address(settings.listen)
-        with _taken("VCCI_LISTEN", settings.listen):
-            port = _listen(service.server, _address(host, port), server_credentials(settings))
+        with taken("VCCI_LISTEN", settings.listen):
+            port = _listen(service.server, address_of(host, port), server_credentials(settings))
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
-        service.listening = Listening(_address(host, port), _address(metrics_host, metrics_port))
+        service.listening = Listening(address_of(host, port), address_of(metrics_host, metrics_port))
         logger.info("serving", extra={"listening": service.listening.grpc, "metrics": service.listening.metrics})
         yield service
 
@@ -381,7 +374,7 @@ async def _ensure_schema(database_url: str, settings: Settings) -> None:
 async def _executor(settings: Settings, metrics: Metrics) -> AsyncIterator[Executor]:
     async with open_executor(
         settings.ray_address or None,
-        threads=settings.compute_threads,
+        threads=max(settings.compute_threads // settings.processes, 1),
         ray_threshold_s=settings.ray_threshold_s,
         ray_token=settings.ray_token or None,
         ray=settings.ray_options,
@@ -402,7 +395,7 @@ def _server(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:
     """Return the options of the gRPC server."""
     return [
-        ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a rival
+        ("grpc.so_reuseport", int(settings.processes > 1)),  # else a second server on the port is an error, not a rival
         # Twice the limit, so that the boundary can tell those that are somewhat over it what the limit is.
         ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.max_metadata_size", METADATA_BYTES),
@@ -416,15 +409,3 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", MAX_WAITING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING_CALLS),
     ]
-
-
-@contextmanager
-def _taken(name: str, address: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise SettingsError(f"{name}: cannot listen on {address}: is it taken?") from error
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

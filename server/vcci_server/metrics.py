@@ -112,9 +112,9 @@ class CallMeter:
 
 
 @contextmanager
-def serve_metrics(metrics: Metrics, host: str, port: int) -> Iterator[int]:
+def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
     """Serve /metrics in a thread; yield the port."""
-    server, thread = start_http_server(port, host, metrics.registry)
+    server, thread = start_http_server(port, host, registry)
     try:
         yield server.server_port
     finally:

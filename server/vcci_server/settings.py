@@ -69,6 +69,7 @@ class Settings:
     ray_threshold_s: float = _setting(
         DEFAULT_RAY_THRESHOLD_S, "s", "estimated time from which a batch goes to Ray; a task costs 2 ms"
     )
+    processes: int = _setting(1, "processes", "that serve the port together; other limits but threads are of each")
     compute_threads: int = _setting(os.cpu_count, "threads", "one per core: NumPy lets go of the interpreter lock")
     lanes: str = _setting(
         "",
@@ -181,6 +182,8 @@ def _check(settings: Settings) -> None:
         if setting.type in (int, float) and not (value > 0 or (zero and value == 0)):
             least = "0 or more" if zero else "more than 0"
             raise SettingsError(f"{variable(setting)}: found {value}, expected {least} {setting.metadata['unit']}")
+    if settings.processes > 1 and settings.ray_address == "local":
+        raise SettingsError("VCCI_RAY_ADDRESS: `local` is of one process; with several, `ray start --head` and `auto`")
     if settings.token_secret and len(settings.token_secret.encode()) < 32:
         raise SettingsError("VCCI_TOKEN_SECRET: too short, expected 32 bytes or more (RFC 7518, section 3.2)")
     _check_database_url(settings.database_url)

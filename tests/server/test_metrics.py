@@ -26,7 +26,7 @@ NAMES = (
 
 
 def _scraped(metrics: Metrics) -> str:
-    with serve_metrics(metrics, "127.0.0.1", 0) as port:
+    with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         url = f"http://127.0.0.1:{port}/metrics"
         with urllib.request.urlopen(url) as response:
             text: str = response.read().decode()

@@ -43,6 +43,12 @@ def test_a_local_ray_has_all_cpus_unless_told_otherwise() -> None:
     assert told.ray_options == RayOptions(cpus=3, retries=0)
 
 
+def test_several_processes_do_not_start_a_ray_each() -> None:
+    with pytest.raises(SettingsError, match="`local` is of one process"):
+        from_environment({"VCCI_PROCESSES": "2", "VCCI_RAY_ADDRESS": "local"})
+    assert from_environment({"VCCI_PROCESSES": "2", "VCCI_RAY_ADDRESS": "auto"}).processes == 2
+
+
 def test_lanes_are_changed_field_by_field() -> None:
     text = "simulation: in_flight=1, time_limit_s=0.5; reporting: ray_resource=reports, waiting=0;"
     lanes = {lane.name: lane for lane in from_environment({"VCCI_LANES": text}).work_lanes}
@@ -80,6 +86,7 @@ def test_an_unknown_variable_suggests_the_nearest() -> None:
         ("VCCI_LANES", "hotspot: waiting=many", "waiting: found 'many', expected a number"),
         ("VCCI_LANES", "hotspot: weight=0", "weight: found '0', expected more than 0"),
         ("VCCI_LANES", "hotspot: time_limit_s=nan", "time_limit_s: found 'nan', expected more than 0"),
+        ("VCCI_PROCESSES", "0", "expected more than 0 processes"),
         ("VCCI_LANES", "hotspot", "a lane has no '', expected one of weight"),
         ("VCCI_TOKEN_SECRET", "short", "expected 32 bytes or more"),
     ],
