@@ -1,46 +1,58 @@
 """Where better data would narrow the total's 95 % interval most.
 
-The width W of the interval is a function of the total's mean M and variance V (`uncertainty.of_moments`), which are
-sums over the factors f of lines with the mean M_f and the variance V_f without the factor's part:
+The width W of the interval is a function of the total's variance and third cumulant (`uncertainty.of_moments`), which
+are sums over factors of what `moments.with_factor` makes of the mean, the variance and the third cumulant of lines
+without the factor's part.
 
-    M = sum of e^(s/2) M_f      V = sum of e^s (e^s V_f + (e^s - 1) M_f^2)      s = sigma2 of the factor
-
-A line with better scores has another mean and variance; its narrowing is, to first order, what these change W by. So
+A line with better scores has others of these; its narrowing is, to first order, what these change W by. So
 what lines of one factor share is not taken away by better scores, and a small line of a factor that much hangs on
 counts for more than its own variance. Narrowings of lines add up, so that any number of groups is ranked in one pass;
 for those that are shown the total is made anew (`Terms` of all lines, less the group's, plus the group's with better
 scores).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import cosh, exp, fsum, log1p, sinh, sqrt
 
 import numpy as np
 import numpy.typing as npt
 
 from vcci_engine.activities import FloatArray, IndexArray, Positions
+from vcci_engine.moments import VARIANCE_UNIT, of_units, summed, with_factor
 from vcci_engine.quality import SCORES, WORST
-from vcci_engine.totals import Terms, spread_factors, ug_ints, variance_ints, with_factor
+from vcci_engine.totals import Terms, moments_of, spread_factors, ug_ints, variance_ints
 from vcci_engine.uncertainty import Estimate, of_moments
 
 QualityArray = npt.NDArray[np.uint16]
 
 
+STEP = 1e-5  # of slopes: what it leaves out and what rounding loses are both about 1e-10
+
+
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """The change of the width (kg) with a line's mean (kg) and variance (kg2), by its factor, [F] each."""
+    """The change of the width (kg) with a line's mean (kg), variance (kg2) and third cumulant (kg3), by factor, [F]."""
 
     mean: FloatArray
     variance: FloatArray
+    third: FloatArray
 
 
 def sensitivity(terms: Terms, sigma2: FloatArray) -> Sensitivity:
     """Return the sensitivity of a total, given its terms by factor and the variance of ln(factor) of each."""
-    shares = [*zip(ug_ints(terms.mean), variance_ints(terms.variance), sigma2.tolist(), strict=True)]
-    moments = [with_factor(*share) for share in shares]
-    of_mean, of_variance = _gradient(fsum(mean for mean, _ in moments), fsum(variance for _, variance in moments))
-    by_mean = [of_mean * exp(s2 / 2) + of_variance * 2 * exp(s2) * (exp(s2) - 1) * ug / 10**9 for ug, _, s2 in shares]
-    return Sensitivity(np.array(by_mean, np.float64), of_variance * np.exp(2 * sigma2))
+    total = summed(moments_of(terms, sigma2, np.arange(len(terms))))
+    if total.variance <= 0:
+        return Sensitivity(*np.zeros((3, len(terms))))
+    by_variance = _slope(lambda variance: _width(variance, total.third), total.variance, total.variance)
+    by_third = _slope(lambda third: _width(total.variance, third), total.third, total.variance**1.5)
+    mean = np.array(ug_ints(terms.mean), np.float64) / 10**9
+    variance, g = np.array(variance_ints(terms.variance), np.float64) * VARIANCE_UNIT, np.exp(sigma2)
+    skewing = 3 * g**1.5 * (variance * g * (g * g - 1) + mean * mean * (g - 1) ** 2 * (g + 2))
+    return Sensitivity(
+        mean=by_variance * 2 * mean * g * (g - 1) + by_third * skewing,
+        variance=by_variance * g * g + by_third * 3 * mean * g**2.5 * (g * g - 1),
+        third=by_third * g**4.5,
+    )
 
 
 def narrowing(
@@ -55,11 +67,12 @@ def narrowing(
 
     `place` is where in the sensitivity the line's factor stands.
     """
-    mean, variance = spread_factors(quality, factor)
-    better_mean, better_variance = spread_factors(better, factor)
-    by_mean = width.mean.take(place) * (mean - better_mean) * kg_co2e
-    by_variance = width.variance.take(place) * (variance - better_variance) * kg_co2e * kg_co2e
-    return by_mean + by_variance
+    power, gain = np.ones_like(kg_co2e), np.zeros_like(kg_co2e)
+    slopes = (width.mean, width.variance, width.third)
+    for slope, now, then in zip(slopes, spread_factors(quality, factor), spread_factors(better, factor), strict=True):
+        power *= kg_co2e
+        gain += slope.take(place) * (now - then) * power
+    return gain
 
 
 def better_scores(target: int) -> QualityArray:
@@ -83,36 +96,26 @@ def improved(
     `now` and `better` are the terms of groups by factor as they are and as they would be: term k is of group[k] and of
     the factor at place[k] of the total.
     """
-    ug, mean, variance = ug_ints(total.ug), ug_ints(total.mean), variance_ints(total.variance)
-    moments = [with_factor(*share) for share in zip(mean, variance, sigma2.tolist(), strict=True)]
-    means, variances = ([moment[n] for moment in moments] for n in range(2))
-    changed = [(means.copy(), variances.copy()) for _ in range(n_groups)]
-    changes = zip(
-        group.tolist(),
-        place.tolist(),
-        (new - old for new, old in zip(ug_ints(better.mean), ug_ints(now.mean), strict=True)),
-        (new - old for new, old in zip(variance_ints(better.variance), variance_ints(now.variance), strict=True)),
-        strict=True,
-    )
-    for number, f, of_mean, of_variance in changes:
-        moment = with_factor(mean[f] + of_mean, variance[f] + of_variance, float(sigma2[f]))
-        changed[number][0][f], changed[number][1][f] = moment
-    kg_co2e = sum(ug) / 10**9
-    return [of_moments(kg_co2e, fsum(means), fsum(variances)) for means, variances in changed]
+    units, moments = _units(total), moments_of(total, sigma2, np.arange(len(total)))
+    changed = [moments.copy() for _ in range(n_groups)]
+    for number, f, change in zip(group.tolist(), place.tolist(), _units(better - now), strict=True):
+        mean, variance, third = (old + by for old, by in zip(units[f], change, strict=True))
+        changed[number][f] = with_factor(of_units(mean, variance, third), float(sigma2[f]))
+    kg_co2e = sum(ug_ints(total.ug)) / 10**9
+    return [of_moments(kg_co2e, *summed(of)) for of in changed]
 
 
-def _gradient(mean: float, variance: float) -> tuple[float, float]:
-    """The partial derivatives of the width by mean and variance.
+def _units(terms: Terms) -> list[tuple[int, int, int]]:
+    """Return the mean, the variance and the third cumulant of each term as integers."""
+    return [*zip(ug_ints(terms.mean), variance_ints(terms.variance), variance_ints(terms.third), strict=True)]
 
-    W = 2 m sinh(2 sigma) with sigma2 = ln(1 + V / M^2), m = M e^(-sigma2 / 2); 4 sqrt(V) when M is not positive.
-    """
-    if variance <= 0:
-        return 0.0, 0.0
-    if mean <= 0:
-        return 0.0, 2 / sqrt(variance)
-    sigma2 = log1p(variance / (mean * mean))
-    sigma, median = sqrt(sigma2), mean * exp(-sigma2 / 2)
-    width = 2 * median * sinh(2 * sigma)
-    by_sigma2 = 2 * median * cosh(2 * sigma) / sigma - width / 2
-    square = mean * mean + variance
-    return width / mean - by_sigma2 * 2 * variance / (mean * square), by_sigma2 / square
+
+def _slope(of: Callable[[float], float], at: float, scale: float) -> float:
+    """Return the slope of a function between two points about `at` that are a part of the scale apart."""
+    step = scale * STEP
+    return (of(at + step) - of(at - step)) / (2 * step)
+
+
+def _width(variance: float, third: float) -> float:
+    of = of_moments(0.0, 0.0, variance, third)
+    return of.high - of.low

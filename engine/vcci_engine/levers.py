@@ -41,6 +41,7 @@ class Cell:
     ug: int
     mean: int
     variance: int
+    third: int
     pool: int = 0  # cells whose quantities can be added: one category, one dimension
     quantity: float = 0.0  # in the pool's unit
 

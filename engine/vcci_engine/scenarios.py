@@ -11,18 +11,18 @@ V_j = sum over c of x_cj^2 v_c,
     variance  sum over j of e^s_j (e^s_j V_j + (e^s_j - 1) M_j^2)
               + sum over c and j != k of e^((s_j + s_k)/2) x_cj x_ck v_c
 
-exactly: the first line is `totals.with_factor`, the second the covariance of the parts of one cell. Where no weight is
-below zero the sum is taken as log-normal (Fenton and Wilkinson), else as normal: a difference of log-normals is neither
+exactly: the first line is `moments.with_factor`, the second the covariance of the parts of one cell. Where no weight is
+below zero the sum is as skewed as the factors' sums, else it is taken as normal: a difference of log-normals is neither
 positive nor skewed one way.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from math import exp, fsum, sqrt
+from math import exp, fsum
 
 from vcci_engine.levers import EMISSION_FREE, Cell, Factors, Lever, Part, Parts, Pathway, apply, at_first, at_year
-from vcci_engine.totals import with_factor
+from vcci_engine.moments import VARIANCE_UNIT, of_units, summed, with_factor
 from vcci_engine.uncertainty import Estimate, of_moments
 
 Weights = dict[int, float]  # of one cell, by factor
@@ -128,36 +128,33 @@ def _times(value: int, weight: float) -> int:
 def _estimate(
     cells: Sequence[Cell], weights: Sequence[Weights], factors: Factors, kg_co2e: float | None = None
 ) -> Estimate:
-    sums: dict[int, list[int]] = {}  # by factor: micrograms, mean, variance
+    sums: dict[int, list[int]] = {}  # by factor: micrograms, mean, variance, third cumulant
     covariances, signs = [], set()
     for cell, of in zip(cells, weights, strict=True):
         used = [(factor, weight) for factor, weight in of.items() if weight]
         for factor, weight in used:
-            into = sums.setdefault(factor, [0, 0, 0])
+            into = sums.setdefault(factor, [0, 0, 0, 0])
             into[0] += _times(cell.ug, weight)
             into[1] += _times(cell.mean, weight)
             into[2] += _times(cell.variance, weight * weight)
+            into[3] += _times(cell.third, weight**3)
             signs.add(weight > 0)
         covariances += [_covariance(cell, factors, *pair) for pair in combinations(used, 2)]
-    moments = [with_factor(mean, variance, _sigma2(factors, factor)) for factor, (_, mean, variance) in sums.items()]
+    mean, variance, third = summed(
+        [with_factor(of_units(*units), _sigma2(factors, factor)) for factor, (_, *units) in sums.items()]
+    )
     if kg_co2e is None:
-        kg_co2e = sum(ug for ug, _, _ in sums.values()) / 10**9
-    mean = fsum(mean for mean, _ in moments)
-    variance = max(fsum([*(variance for _, variance in moments), *covariances]), 0.0)
-    return of_moments(kg_co2e, mean, variance) if False not in signs else _normal(kg_co2e, mean, variance)
+        kg_co2e = sum(ug for ug, *_ in sums.values()) / 10**9
+    variance = max(fsum([variance, *covariances]), 0.0)
+    return of_moments(kg_co2e, mean, variance, third if False not in signs else 0.0)
 
 
 def _covariance(cell: Cell, factors: Factors, one: tuple[int, float], other: tuple[int, float]) -> float:
     """Twice the covariance of two parts of a cell, kg2."""
-    variance = with_factor(0, cell.variance, 0.0)[1]
+    variance = cell.variance * VARIANCE_UNIT
     spread = exp((_sigma2(factors, one[0]) + _sigma2(factors, other[0])) / 2)
     return 2 * spread * one[1] * other[1] * variance
 
 
 def _sigma2(factors: Factors, factor: int) -> float:
     return factors[factor].sigma2 if factor in factors else 0.0
-
-
-def _normal(kg_co2e: float, mean: float, variance: float) -> Estimate:
-    spread = 2 * sqrt(variance)
-    return Estimate(kg_co2e, mean - spread, mean + spread, mean, mean)

@@ -1,7 +1,8 @@
-"""Exact sums of emissions, the same in any order: integer micrograms, and integer 2^-40 kg2 of variance.
+"""Exact sums of emissions, the same in any order: integer micrograms, 2^-40 kg2 of variance, 2^-60 kg3 of skewness.
 
 A number too wide for 64 bits is held in limbs, most significant first: micrograms as high x 2^32 + low, variances in
-three limbs of 40 bits. All limbs but the first are within [0, 2^bits), so equal sums are equal arrays.
+three limbs of 40 bits, third cumulants in five. All limbs but the first are within [0, 2^bits), so equal sums are equal
+arrays.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from vcci_engine.activities import FloatArray, IndexArray, Positions
 from vcci_engine.distinct import distinct
 from vcci_engine.factors import FactorTable
+from vcci_engine.moments import THIRD_UNIT, VARIANCE_UNIT, Moments, of_units, summed, with_factor
 from vcci_engine.quality import VARIANCE
 from vcci_engine.results import Emissions
 from vcci_engine.uncertainty import SIGMA2_BASIC, Estimate, of_moments, of_row
@@ -24,20 +26,20 @@ LimbArray = npt.NDArray[np.int64]
 UG_BITS = 32
 VARIANCE_BITS = 40
 UG_PER_KG = 1e9
-VARIANCE_UNIT = 2.0**-40  # kg2
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Sums of G groups of rows, from which totals with their uncertainty are made.
 
-    `mean` and `variance` leave the factor's own uncertainty out, which rows with the same factor share.
+    `mean`, `variance` and `third` leave the factor's own uncertainty out, which rows with the same factor share.
     """
 
     rows: npt.NDArray[np.int64]  # [G]
     ug: LimbArray  # [G, 2], calculated values
     mean: LimbArray  # [G, 2], means in micrograms
     variance: LimbArray  # [G, 3], 2^-40 kg2
+    third: LimbArray  # [G, 5], 2^-60 kg3: the third cumulants
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -48,10 +50,22 @@ class Terms:
             carried(self.ug + other.ug, UG_BITS),
             carried(self.mean + other.mean, UG_BITS),
             carried(self.variance + other.variance, VARIANCE_BITS),
+            carried(self.third + other.third, VARIANCE_BITS),
         )
 
     def __sub__(self, other: "Terms") -> "Terms":
-        return self + Terms(-other.rows, -other.ug, -other.mean, -other.variance)
+        return self + -other
+
+    def __neg__(self) -> "Terms":
+        return Terms(-self.rows, -self.ug, -self.mean, -self.variance, -self.third)
+
+    def __getitem__(self, chosen: Positions | npt.NDArray[np.bool_]) -> "Terms":
+        return Terms(*(column[chosen] for column in self.columns))
+
+    @property
+    def columns(self) -> tuple[LimbArray, ...]:
+        """The arrays, in the order of the fields."""
+        return self.rows, self.ug, self.mean, self.variance, self.third
 
     def regroup(self, group: Positions, n_groups: int) -> "Terms":
         """Return the sums of groups of groups: group[g] is the new number of g."""
@@ -60,6 +74,7 @@ class Terms:
             carried(_summed(self.ug, group, n_groups), UG_BITS),
             carried(_summed(self.mean, group, n_groups), UG_BITS),
             carried(_summed(self.variance, group, n_groups), VARIANCE_BITS),
+            carried(_summed(self.third, group, n_groups), VARIANCE_BITS),
         )
 
 
@@ -76,21 +91,29 @@ def terms_by(
     """
     code = quality.astype(np.intp)
     code[factor == 0] += len(VARIANCE)
-    variance = kg_co2e * kg_co2e
-    variance *= _VARIANCE_FACTOR.take(code)
+    square = kg_co2e * kg_co2e
+    variance = square * _VARIANCE_FACTOR.take(code)
+    third = square * np.abs(kg_co2e)
+    third *= _THIRD_FACTOR.take(code)
+    thirds = limbs_of(third / THIRD_UNIT, VARIANCE_BITS, 5)
     return Terms(
         np.bincount(group, minlength=n_groups).astype(np.int64),
         ug_by(group, n_groups, kg_co2e),
         ug_by(group, n_groups, kg_co2e * _MEAN_FACTOR.take(code)),
         _summed_limbs(limbs_of(variance / VARIANCE_UNIT, VARIANCE_BITS, 3), group, n_groups, VARIANCE_BITS),
+        _summed_limbs(_signed(thirds, kg_co2e < 0), group, n_groups, VARIANCE_BITS),
     )
 
 
 def without_spread(group: Positions, n_groups: int, kg_co2e: FloatArray) -> Terms:
     """Return the sums of rows by group, of which the terms of the spread are zero."""
-    none = np.zeros((n_groups, 5), np.int64)
-    rows = np.bincount(group, minlength=n_groups).astype(np.int64)
-    return Terms(rows, ug_by(group, n_groups, kg_co2e), none[:, :2], none[:, 2:])
+    return of_ug(np.bincount(group, minlength=n_groups).astype(np.int64), ug_by(group, n_groups, kg_co2e))
+
+
+def of_ug(rows: npt.NDArray[np.int64], ug: LimbArray) -> Terms:
+    """Return terms of which only rows and calculated values count."""
+    none = np.zeros((len(rows), 5), np.int64)
+    return Terms(rows, ug, none[:, :2], none[:, :3], none)
 
 
 def ug_by(group: Positions, n_groups: int, kg: FloatArray) -> LimbArray:
@@ -103,11 +126,11 @@ def ug_regrouped(limbs: LimbArray, group: Positions, n_groups: int) -> LimbArray
     return carried(_summed(limbs, group, n_groups), UG_BITS)
 
 
-def spread_factors(quality: npt.NDArray[np.uint16], factor: IndexArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean / median, and variance / median^2, of rows without the factor's part, as `terms_by` takes them."""
+def spread_factors(quality: npt.NDArray[np.uint16], factor: IndexArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean / median, variance / median^2 and third / median^3 of rows, without the factor's part."""
     code = quality.astype(np.intp)
     code[factor == 0] += len(VARIANCE)
-    return _MEAN_FACTOR.take(code), _VARIANCE_FACTOR.take(code)
+    return _MEAN_FACTOR.take(code), _VARIANCE_FACTOR.take(code), _THIRD_FACTOR.take(code)
 
 
 def ug_ints(limbs: LimbArray) -> list[int]:
@@ -116,8 +139,11 @@ def ug_ints(limbs: LimbArray) -> list[int]:
 
 
 def variance_ints(limbs: LimbArray) -> list[int]:
-    """Return variances as integers, in 2^-40 kg2."""
-    return [(((high << VARIANCE_BITS) + middle) << VARIANCE_BITS) + low for high, middle, low in limbs.tolist()]
+    """Return variances, or third cumulants, as integers in their units."""
+    found = [0] * len(limbs)
+    for limb in limbs.T.tolist():
+        found = [(value << VARIANCE_BITS) + part for value, part in zip(found, limb, strict=True)]
+    return found
 
 
 def nearest_floats(limbs: LimbArray) -> FloatArray:
@@ -131,11 +157,12 @@ def ug_limbs(ug: Sequence[int]) -> LimbArray:
     return np.array([divmod(value, 1 << UG_BITS) for value in ug], np.int64).reshape(len(ug), 2)
 
 
-def variance_limbs(variance: Sequence[int]) -> LimbArray:
-    """Return variances as limbs."""
+def variance_limbs(values: Sequence[int], count: int = 3) -> LimbArray:
+    """Return variances, or third cumulants in five, as limbs."""
     mask = (1 << VARIANCE_BITS) - 1
-    rows = [(v >> 2 * VARIANCE_BITS, v >> VARIANCE_BITS & mask, v & mask) for v in variance]
-    return np.array(rows, np.int64).reshape(len(rows), 3)
+    lower = [VARIANCE_BITS * place for place in range(count - 2, -1, -1)]
+    rows = [(v >> VARIANCE_BITS * (count - 1), *(v >> bits & mask for bits in lower)) for v in values]
+    return np.array(rows, np.int64).reshape(len(rows), count)
 
 
 def estimate(terms: Terms, sigma2: FloatArray) -> Estimate:
@@ -163,32 +190,19 @@ def estimates(
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(n_groups + 1)).tolist()
     ug = ug_ints(terms.ug[order])
-    mean, variance = _with_factor(terms, sigma2, order)
+    moments = moments_of(terms, sigma2, order)
     if ratio is None:
-        return [of_moments(sum(ug[a:b]) / 10**9, fsum(mean[a:b]), fsum(variance[a:b])) for a, b in pairwise(bounds)]
+        return [of_moments(sum(ug[a:b]) / 10**9, *summed(moments[a:b])) for a, b in pairwise(bounds)]
     by = ratio[order].tolist()
-    scaled = [(u / 10**9 * r, m * r, v * r * r) for u, m, v, r in zip(ug, mean, variance, by, strict=True)]
-    return [of_moments(*(fsum(term[n] for term in scaled[a:b]) for n in range(3))) for a, b in pairwise(bounds)]
+    scaled = [Moments(of.mean * r, of.variance * r * r, of.third * r**3) for of, r in zip(moments, by, strict=True)]
+    kg = [u / 10**9 * r for u, r in zip(ug, by, strict=True)]
+    return [of_moments(fsum(kg[a:b]), *summed(scaled[a:b])) for a, b in pairwise(bounds)]
 
 
-def _with_factor(terms: Terms, sigma2: FloatArray, order: Positions) -> tuple[list[float], list[float]]:
-    """Mean (kg) and variance (kg2) of each term, the factor's own uncertainty included."""
-    means, variances = [], []
-    shares = zip(ug_ints(terms.mean[order]), variance_ints(terms.variance[order]), sigma2[order].tolist(), strict=True)
-    for ug, units, s2 in shares:
-        mean, variance = with_factor(ug, units, s2)
-        means.append(mean)
-        variances.append(variance)
-    return means, variances
-
-
-def with_factor(ug_mean: int, variance_units: int, sigma2: float) -> tuple[float, float]:
-    """Return mean (kg) and variance (kg2) of a term x its factor, whose ln has the variance sigma2.
-
-    E[(F X)^2] - E[F X]^2 for F log-normal with median 1 and X with mean M and variance V.
-    """
-    mean, variance = ug_mean / 10**9, variance_units * VARIANCE_UNIT
-    return mean * exp(sigma2 / 2), exp(sigma2) * (variance * exp(sigma2) + mean * mean * (exp(sigma2) - 1))
+def moments_of(terms: Terms, sigma2: FloatArray, order: Positions) -> list[Moments]:
+    """Return the moments of terms in an order, the factors' own uncertainty included."""
+    units = (ug_ints(terms.mean[order]), variance_ints(terms.variance[order]), variance_ints(terms.third[order]))
+    return [*map(with_factor, map(of_units, *units), sigma2[order].tolist())]
 
 
 def limbs_of(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
@@ -200,6 +214,14 @@ def limbs_of(values: FloatArray, bits: int, count: int) -> list[LimbArray]:
         rest = rest - limb * 2.0 ** (bits * place)
         limbs.append(limb.astype(np.int64))
     return [*limbs, rest.astype(np.int64)]
+
+
+def _signed(limbs: list[LimbArray], negative: npt.NDArray[np.bool_]) -> list[LimbArray]:
+    """Make some numbers negative, in place: in five limbs a float cannot be told from below."""
+    if negative.any():
+        for limb in limbs:
+            limb[negative] *= -1
+    return limbs
 
 
 def _summed_limbs(limbs: Sequence[LimbArray], group: Positions, n_groups: int, bits: int) -> LimbArray:
@@ -223,10 +245,13 @@ def carried(limbs: LimbArray, bits: int) -> LimbArray:
     return limbs
 
 
-def _tables() -> tuple[FloatArray, FloatArray]:
-    """Mean / median, and variance / median^2, of a row by its packed scores; then of a supplier's own factor."""
+def _tables() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Cumulants of a row over powers of its median, by its packed scores; then those of a supplier's own factor."""
     sigma2 = [*VARIANCE.tolist(), *(VARIANCE + SIGMA2_BASIC).tolist()]
-    return np.array([exp(s2 / 2) for s2 in sigma2]), np.array([exp(s2) * (exp(s2) - 1) for s2 in sigma2])
+    mean = [exp(s2 / 2) for s2 in sigma2]
+    variance = [exp(s2) * (exp(s2) - 1) for s2 in sigma2]
+    third = [exp(1.5 * s2) * (exp(s2) - 1) ** 2 * (exp(s2) + 2) for s2 in sigma2]
+    return np.array(mean), np.array(variance), np.array(third)
 
 
-_MEAN_FACTOR, _VARIANCE_FACTOR = _tables()
+_MEAN_FACTOR, _VARIANCE_FACTOR, _THIRD_FACTOR = _tables()

@@ -1,11 +1,11 @@
-"""Log-normal uncertainty of a row, and of sums by Fenton and Wilkinson.
+"""Log-normal uncertainty of a row, and of sums by their first three cumulants.
 
 sigma is the standard deviation of ln(amount), GSD2 = exp(2 sigma) the squared geometric standard deviation: the
 95 % interval is median / GSD2 to median x GSD2. A calculated value is the median of its row.
 """
 
 from dataclasses import dataclass
-from math import exp, log, log1p, sqrt
+from math import asinh, copysign, exp, expm1, log, log1p, sinh, sqrt
 
 GSD2_BASIC = 1.05  # energy, materials, waste services, CO2: the basic uncertainty of the pedigree method
 SIGMA2_BASIC = (log(GSD2_BASIC) / 2) ** 2
@@ -34,11 +34,16 @@ def of_row(kg_co2e: float, sigma: float) -> Estimate:
     return Estimate(kg_co2e, low, high, kg_co2e * exp(sigma * sigma / 2), kg_co2e)
 
 
-def of_moments(kg_co2e: float, mean: float, variance: float) -> Estimate:
-    """Return the estimate of a sum: log-normal, or normal when the mean is not positive (credit notes outweigh)."""
-    if mean <= 0:
-        spread = 2 * sqrt(variance)
-        return Estimate(kg_co2e, mean - spread, mean + spread, mean, mean)
-    sigma2 = log1p(variance / (mean * mean))
-    median, gsd2 = mean * exp(-sigma2 / 2), exp(2 * sqrt(sigma2))
-    return Estimate(kg_co2e, median / gsd2, median * gsd2, mean, median)
+def of_moments(kg_co2e: float, mean: float, variance: float, third: float) -> Estimate:
+    """Return the estimate of a sum by its mean and its second and third cumulants (kg, kg2, kg3).
+
+    It is taken as log-normal behind a shift, the sigma s of which its skewness (exp(s^2) + 2) sqrt(exp(s^2) - 1) tells:
+    with u = sqrt(exp(s^2) - 1) a cubic equation, u^3 + 3 u = skewness. What lies z standard deviations of the logarithm
+    from the median is then mean + sd (exp(s z - s^2 / 2) - 1) / u. Without skewness that is the normal distribution,
+    with that of a log-normal sum nothing is shifted: Fenton and Wilkinson.
+    """
+    sd = sqrt(variance)
+    u = 2 * sinh(asinh(third / sd**3 / 2) / 3) if sd else 0.0
+    s = copysign(sqrt(log1p(u * u)), u)
+    low, median, high = (mean + sd * (expm1(s * z - s * s / 2) / u if u else z) for z in (-2, 0, 2))
+    return Estimate(kg_co2e, low, high, mean, median)

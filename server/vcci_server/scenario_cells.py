@@ -173,8 +173,9 @@ def _cells_with_quantities(found: Scoped, units: Sequence[str]) -> list[Cell]:
     return [Cell(*row) for row in zip(*columns, strict=True)]
 
 
-def _amounts(sums: Sums) -> tuple[list[int], list[int], list[int]]:
-    return ug_ints(sums.terms.ug), ug_ints(sums.terms.mean), variance_ints(sums.terms.variance)
+def _amounts(sums: Sums) -> tuple[list[int], list[int], list[int], list[int]]:
+    terms = sums.terms
+    return ug_ints(terms.ug), ug_ints(terms.mean), variance_ints(terms.variance), variance_ints(terms.third)
 
 
 def _check_number(cells: int) -> None:

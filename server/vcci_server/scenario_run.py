@@ -11,7 +11,7 @@ from vcci.v1.emission_pb2 import Composition
 from vcci_cluster import Executor, Work
 from vcci_engine.levers import Cell, Factor, Lever, Move, Pathway
 from vcci_engine.scenarios import Outcome, run
-from vcci_engine.totals import Terms, ug_limbs
+from vcci_engine.totals import of_ug, ug_limbs
 
 from vcci_server.emission_gases import StoredParts
 from vcci_server.hotspot_reading import Emissions, composition_of
@@ -85,8 +85,7 @@ async def compute(executor: Executor, read: Read) -> Computed:
 
 
 def _composition(parts: StoredParts | None, ug: dict[int, int]) -> Composition:
-    none = np.zeros((len(ug), 3), np.int64)
-    terms = Terms(none[:, 0], ug_limbs([*ug.values()]), none[:, :2], none)
+    terms = of_ug(np.zeros(len(ug), np.int64), ug_limbs([*ug.values()]))
     return composition_of(parts, terms, np.array([*ug], np.int64))
 
 

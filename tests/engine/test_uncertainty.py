@@ -65,6 +65,6 @@ def test_a_credit_note_has_its_interval_in_order() -> None:
     assert estimate.low < estimate.kg_co2e < estimate.high < 0
 
 
-def test_a_sum_that_is_not_positive_is_taken_as_normal() -> None:
-    estimate = of_moments(-5.0, -5.25, 4.0)
+def test_a_sum_without_skewness_is_taken_as_normal() -> None:
+    estimate = of_moments(-5.0, -5.25, 4.0, 0.0)
     assert (estimate.low, estimate.high, estimate.mean, estimate.median) == (-9.25, -1.25, -5.25, -5.25)

@@ -67,12 +67,17 @@ class Row:
     inputs: Mapping[str, float]
 
     @property
-    def terms(self) -> tuple[int, int, int]:
-        """The calculated value and the mean in micrograms, the variance in 2^-40 kg2, without the factor's part."""
+    def terms(self) -> tuple[int, int, int, int]:
+        """The value and the mean in micrograms, the variance in 2^-40 kg2, the third cumulant in 2^-60 kg3.
+
+        All but the first are without the factor's part.
+        """
         sigma2 = float(VARIANCE[self.quality]) + (0 if self.factor_id else SIGMA2_BASIC)
         mean = self.kg_co2e * exp(sigma2 / 2)
         variance = self.kg_co2e * self.kg_co2e * (exp(sigma2) * (exp(sigma2) - 1))
-        return round(self.kg_co2e * 1e9), round(mean * 1e9), round(variance * 2**40)
+        skewness = exp(1.5 * sigma2) * (exp(sigma2) - 1) ** 2 * (exp(sigma2) + 2)
+        third = self.kg_co2e * self.kg_co2e * self.kg_co2e * skewness
+        return round(self.kg_co2e * 1e9), round(mean * 1e9), round(variance * 2**40), round(third * 2**60)
 
 
 @dataclass(slots=True)
@@ -147,14 +152,15 @@ class StoredEmissions:
     def estimate(self, rows: Iterable[Row]) -> Estimate:
         """Return the total of rows, by the formulas: by factor first, then the factors as independent."""
         by_factor = sums_of(rows, lambda row: row.factor_id)
-        means, variances = [], []
-        for factor_id, (_, _, ug_mean, units) in by_factor.items():
+        cumulants = []
+        for factor_id, (_, _, *units) in by_factor.items():
             s2 = self.factors[factor_id][1]
-            mean, variance = ug_mean / 10**9, units / 2**40
-            means.append(mean * exp(s2 / 2))
-            variances.append(exp(s2) * (variance * exp(s2) + mean * mean * (exp(s2) - 1)))
+            k1, k2, k3 = units[0] / 10**9, units[1] / 2**40, units[2] / 2**60
+            first, second, third = k1, k2 + k1**2, k3 + 3 * k2 * k1 + k1**3  # moments about zero
+            first, second, third = (of * exp(n * n * s2 / 2) for n, of in enumerate((first, second, third), 1))
+            cumulants.append((first, second - first**2, third - 3 * second * first + 2 * first**3))
         ug = sum(terms[1] for terms in by_factor.values())
-        return of_moments(ug / 10**9, fsum(means), fsum(variances))
+        return of_moments(ug / 10**9, *map(fsum, zip(*cumulants, strict=True)))
 
 
 def _unit_of(code: str) -> str:
@@ -217,11 +223,11 @@ def row_of(emissions: Emissions, place: int, upload_id: int, offset: int, factor
     )
 
 
-def sums_of(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, tuple[int, int, int, int]]:
-    """Return rows, calculated value, mean and variance, exact, by a key."""
-    sums: dict[K, tuple[int, int, int, int]] = {}
+def sums_of(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, tuple[int, int, int, int, int]]:
+    """Return rows, calculated value, mean, variance and third cumulant, exact, by a key."""
+    sums: dict[K, tuple[int, int, int, int, int]] = {}
     for row in rows:
-        old = sums.get(key(row), (0, 0, 0, 0))
+        old = sums.get(key(row), (0, 0, 0, 0, 0))
         sums[key(row)] = tuple(a + b for a, b in zip(old, (1, *row.terms), strict=True))  # type: ignore[assignment]
     return sums
 

@@ -147,7 +147,7 @@ def moments(rows: Sequence[Row], weights: Callable[[Row], dict[Any, float]]) -> 
     by_factor: dict[Any, list[tuple[float, float]]] = {}
     covariances = []
     for row in rows:
-        _, ug_mean, units = row.terms
+        _, ug_mean, units, _ = row.terms
         mean, variance = ug_mean / 1e9, units / 2**40
         of = list(weights(row).items())
         for factor, weight in of:

@@ -25,7 +25,8 @@ THREE_NUMBERS = (
 SPREAD = (
     "The spread of a line is made of the basic uncertainty of its emission factor and of five scores of its data "
     "(reliability, completeness, temporal, geographical and technological correlation; pedigree matrix). Sums are "
-    "taken as log-normal with the mean and the variance of their parts (Fenton-Wilkinson); lines that share an "
+    "taken as log-normal behind a shift, with the mean, the variance and the skewness of their parts (Fenton-Wilkinson "
+    "with a third moment); lines that share an "
     "emission factor are taken as fully correlated in it, so the intervals of parts do not add up to that of the "
     "total. What is left out of the inventory is not in the intervals."
 )

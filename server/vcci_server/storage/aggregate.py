@@ -8,7 +8,7 @@ from datetime import date
 
 import numpy as np
 from vcci_engine.segments import decode_strings, hash_strings
-from vcci_engine.totals import Terms
+from vcci_engine.totals import of_ug
 
 from vcci_server.storage.passes import Tally, pass_over
 from vcci_server.storage.pool import Connection
@@ -76,10 +76,7 @@ async def sums_by_supplier(db: Connection, run: Run, tenant_id: int, chosen: Fil
 
 def _by_supplier(kept: Sequence[Tally], not_yet: Sequence[Sums]) -> Sums:
     """Add the summaries, whose suppliers may have two entries each, and what they do not count yet."""
-    parts = []
-    for tally in kept:
-        none = np.zeros((len(tally), 2), np.int64), np.zeros((len(tally), 3), np.int64)
-        parts.append(Sums((tally.keys[0],), Terms(tally.rows, tally.sums[0], *none)))
+    parts = [Sums((tally.keys[0],), of_ug(tally.rows, tally.sums[0])) for tally in kept]
     return combine([*parts, *not_yet])
 
 

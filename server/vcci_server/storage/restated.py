@@ -14,6 +14,7 @@ from vcci_engine.results import Basis, RowErrors
 from vcci_engine.segments import Segment, decode, decode_strings, replaced
 from vcci_engine.stored import columns_of
 from vcci_engine.totals import Terms, ug_by
+from vcci_engine.totals import of_ug as terms_of_ug
 
 from vcci_server.storage.figures import ROLLUPS
 from vcci_server.storage.reading import Filter, Mask, Position, StoredSegment, selected
@@ -131,10 +132,9 @@ def _differences(part: Sequence[Held], wanted: Mask, found: Restatement) -> Sums
     columns = (upload[rows], supplier[rows], category[rows], cause)
     group, first = grouped(columns, len(rows))
     n = len(first)
-    none = np.zeros((n, 3), np.int64)
-    old = Terms(none[:, 0], ug_by(group[len(every) :], n, changes.before), none[:, :2], none)
+    old = terms_of_ug(np.zeros(n, np.int64), ug_by(group[len(every) :], n, changes.before))
     new_ug = ug_by(group, n, np.concatenate((kg_co2e[every], changes.after)))
-    terms = Terms(np.bincount(group, minlength=n).astype(np.int64), new_ug, none[:, :2], none) - old
+    terms = terms_of_ug(np.bincount(group, minlength=n).astype(np.int64), new_ug) - old
     return of_ug(tuple(column[first].astype(np.int64) for column in columns), terms)
 
 
@@ -143,9 +143,7 @@ def _rollups(before: Sequence[Held], after: Sequence[Held]) -> Sums:
     old, new = (sum_segments([held.as_read() for held in of], Filter(), ROLLUPS) for of in (before, after))
     added = combine([new, -old])
     terms = added.terms
-    changed = [
-        column.reshape(len(added), -1).any(axis=1) for column in (terms.rows, terms.ug, terms.mean, terms.variance)
-    ]
+    changed = [column.reshape(len(added), -1).any(axis=1) for column in terms.columns]
     return added.where(np.logical_or.reduce(changed))
 
 

@@ -1,13 +1,14 @@
 """What runs changed, as sums in columns: exact, signed, and added to while a run goes on.
 
 A block is int64 columns, little-endian, one behind the other: the keys, rows, micrograms in two limbs and, of rollups,
-the terms of the spread in five (engine: totals.py).
+the terms of the spread in ten (engine: totals.py).
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from vcci_engine import totals
 from vcci_engine.restatement import Cause
 from vcci_engine.totals import Terms, ug_ints
 
@@ -24,7 +25,7 @@ OLD = 0  # in the place of a cause: the old values, all rows of them
 BUCKET_BITS = 14  # suppliers of a block of differences: some megabytes at most
 
 _INT64 = np.dtype("<i8")
-_UG, _SPREAD = 3, 5  # columns: rows and micrograms; mean and variance
+_UG, _SPREAD = 3, 10  # columns: rows and micrograms; mean, variance and third cumulant
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ class Change:
 
 def of_ug(keys: tuple[Keys, ...], terms: Terms) -> Sums:
     """Return sums of which only rows and micrograms count."""
-    none = np.zeros((len(terms), _SPREAD), np.int64)
-    return Sums(keys, Terms(terms.rows, terms.ug, none[:, :2], none[:, 2:]))
+    return Sums(keys, totals.of_ug(terms.rows, terms.ug))
 
 
 def pack(sums: Sums, *, spread: bool = False) -> bytes:
@@ -60,7 +60,7 @@ def pack(sums: Sums, *, spread: bool = False) -> bytes:
     terms = sums.terms
     columns = [*sums.keys, terms.rows, *terms.ug.T]
     if spread:
-        columns += [*terms.mean.T, *terms.variance.T]
+        columns += [*terms.mean.T, *terms.variance.T, *terms.third.T]
     return np.array(columns, _INT64).reshape(len(columns), len(sums)).tobytes()
 
 
@@ -71,8 +71,8 @@ def unpack(block: bytes, keys: int, *, spread: bool = False) -> Sums:
     rows, ug, rest = values[keys], values[keys + 1 : keys + 3].T, values[keys + 3 :]
     found = tuple(values[:keys])
     if not spread:
-        return of_ug(found, Terms(rows, ug, ug, ug))
-    return Sums(found, Terms(rows, ug, rest[:2].T, rest[2:].T))
+        return Sums(found, totals.of_ug(rows, ug))
+    return Sums(found, Terms(rows, ug, rest[:2].T, rest[2:5].T, rest[5:].T))
 
 
 async def add(db: Connection, run: Run, key: tuple[int, int, int], sums: UploadSums) -> None:

@@ -62,14 +62,11 @@ class Sums:
         return len(self.terms)
 
     def __neg__(self) -> "Sums":
-        terms = self.terms
-        return Sums(self.keys, Terms(-terms.rows, -terms.ug, -terms.mean, -terms.variance))
+        return Sums(self.keys, -self.terms)
 
     def where(self, mask: Mask) -> "Sums":
         """Return some of the groups."""
-        terms = self.terms
-        kept = Terms(terms.rows[mask], terms.ug[mask], terms.mean[mask], terms.variance[mask])
-        return Sums(tuple(key[mask] for key in self.keys), kept)
+        return Sums(tuple(key[mask] for key in self.keys), self.terms[mask])
 
 
 def nothing(columns: int) -> Sums:
@@ -130,12 +127,7 @@ def regroup(keys: Columns, terms: Terms) -> Sums:
 
 def concatenate(parts: Sequence[Terms]) -> Terms:
     """Return the terms of all parts, one behind the other."""
-    return Terms(
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.ug for part in parts]),
-        np.concatenate([part.mean for part in parts]),
-        np.concatenate([part.variance for part in parts]),
-    )
+    return Terms(*(np.concatenate(columns) for columns in zip(*(part.columns for part in parts), strict=True)))
 
 
 def grouped(columns: Columns, n: int) -> tuple[Positions, Positions]:

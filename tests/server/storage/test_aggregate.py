@@ -40,7 +40,10 @@ def _keys(store: StoredEmissions, names: Sequence[str]) -> Mapping[str, Callable
 def _exact(sums: Sums) -> dict[Hashable, tuple[int, ...]]:
     terms = sums.terms
     values = zip(
-        terms.rows.tolist(), ug_ints(terms.ug), ug_ints(terms.mean), variance_ints(terms.variance), strict=True
+        terms.rows.tolist(),
+        *map(ug_ints, (terms.ug, terms.mean)),
+        *map(variance_ints, (terms.variance, terms.third)),
+        strict=True,
     )
     keys = zip(*(key.tolist() for key in sums.keys), strict=True) if sums.keys else [()] * len(sums)
     return dict(zip(keys, values, strict=True))

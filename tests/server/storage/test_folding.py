@@ -39,6 +39,7 @@ async def _rollups(stages: Stages) -> dict[Any, tuple[int, ...]]:
         ug_ints(sums.terms.ug),
         ug_ints(sums.terms.mean),
         variance_ints(sums.terms.variance),
+        variance_ints(sums.terms.third),
         strict=True,
     )
     places = zip(map(month_start, month.tolist()), *(key.tolist() for key in keys), strict=True)

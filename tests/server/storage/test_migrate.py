@@ -85,9 +85,10 @@ async def test_sums_that_are_stored_already_are_kept_in_columns(
     await migrate(connection)
     await connection.execute(OLD_ROWS)
     old = [dict(row) for row in await connection.fetch(FIGURES)]
-    name = "0013_columnar_sums.sql"
-    (tmp_path / name).write_text((folder / name).read_text())
-    assert await migrate(connection) == ["0013_columnar_sums"]
+    names = ["0013_columnar_sums", "0019_third_cumulants"]
+    for name in names:
+        (tmp_path / f"{name}.sql").write_text((folder / f"{name}.sql").read_text())
+    assert await migrate(connection) == names
 
     sums = await rolled_up(connection, asyncio.to_thread, 1, Filter(), ROLLUPS)
     places = zip(map(month_start, sums.keys[0].tolist()), *(key.tolist() for key in sums.keys[1:]), strict=True)
@@ -100,6 +101,10 @@ async def test_sums_that_are_stored_already_are_kept_in_columns(
         (date(2025, 2, 1), 4, 2, 0): (2, 9, 9, -1),
         (date(2025, 4, 1), 1, 3, 7): (1, 1, 1, 1),
     }
+    moments = zip(ug_ints(terms.mean), variance_ints(terms.variance), variance_ints(terms.third), strict=True)
+    for mean, variance, third in moments:
+        kg, kg2 = mean / 10**9, variance / 2**40
+        assert third == pytest.approx(kg2**2 / kg * (3 + kg2 / kg**2) * 2**60, rel=1e-9, abs=1)
     by_method = await connection.fetch("SELECT month, rows, ug_co2e FROM emission_rollups ORDER BY month")
     assert [tuple(row) for row in by_method] == [(date(2025, 2, 1), 5, 4), (date(2025, 4, 1), 1, 1)]
 
