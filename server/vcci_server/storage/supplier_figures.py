@@ -80,6 +80,7 @@ async def _add(db: Connection, run: Run, tenant_id: int, change: Totals) -> None
         await db.execute(QUERIES["put_figures"], tenant_id, *(column[start : start + UPSERT_ROWS] for column in shown))
     gone = await run(_gone, change, shown)
     await db.execute(QUERIES["delete_figures"], tenant_id, gone)
+    await db.execute(QUERIES["count_change_of_figures"], tenant_id)
 
 
 def _buckets(change: Totals) -> list[int]:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 from vcci_engine.errors import NotFound
 
 from vcci_server.filters import Node
@@ -13,6 +14,7 @@ from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.summing import Run
 from vcci_server.storage.supplier_fields import FIGURES, Condition, condition
+from vcci_server.storage.supplier_orders import Ids, SupplierOrders
 from vcci_server.storage.suppliers import WRITABLE
 
 # The columns that a field of the contract's Supplier is made of.
@@ -30,9 +32,14 @@ Row = Mapping[str, Any]  # columns by name
 
 SUPPLIERS = "suppliers AS s"
 WITH_FIGURES = "LEFT JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
-BY_FIGURES = "supplier_figures AS f JOIN suppliers AS s USING (tenant_id, supplier_id)"
+ORDERED = (
+    "unnest({ids}) WITH ORDINALITY AS ordered (supplier_id, place)"
+    " JOIN suppliers AS s USING (supplier_id) JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
+)
 HITS = "unnest({ids}, {likeness}) AS hit (supplier_id, likeness) JOIN suppliers AS s USING (supplier_id)"
 PROBABLE_LIKENESS = 0.7  # looked for first: where there are many such, those that are less like need no comparison
+FEW_CHOSEN = 5_000  # by a filter: their order is looked up; of more, a page is soon found by walking along the order
+MOST_WALKED = 20_000  # suppliers of one statement
 ORDERS: Mapping[str, tuple[str, str]] = {  # what a place is of: SQL and its type
     "code": ("s.code", "text"),
     "display_name": ('lower(s.display_name) COLLATE "C"', "text"),
@@ -83,6 +90,7 @@ class SupplierReader:
     def __init__(self, pool: Pool, run: Run) -> None:
         self._pool = pool
         self._likeness = LikenessIndex(pool, run)
+        self._orders = SupplierOrders(run)
 
     async def get(self, tenant_id: int, code: str, wanted: frozenset[str]) -> Row:
         """Return the columns of the wanted fields of one supplier."""
@@ -102,7 +110,11 @@ class SupplierReader:
             found: list[tuple[int, Row]] = []
             for part in range(after.part, listing.parts):
                 place = after if part == after.part else Place(part)
-                rows = await _fetch(db, tenant_id, listing, place, size + 1 - len(found), hits)
+                limit = size + 1 - len(found)
+                if listing.parts == 2 and not part:
+                    rows = await self._in_order(db, tenant_id, listing, place, limit)
+                else:
+                    rows = await _fetch(db, tenant_id, listing, place, limit, hits)
                 found += [(part, row) for row in rows]
                 if len(found) > size:
                     break
@@ -112,6 +124,23 @@ class SupplierReader:
             key = last["key"]
             behind = Place(part, repr(key) if isinstance(key, float) else key, last["supplier_id"])
         return Page([row for _, row in found[:size]], behind, rows_not_counted)
+
+    async def _in_order(self, db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int) -> list[Row]:
+        """Return up to `limit` suppliers that have the figure that the order is by, behind a place."""
+        order = (await self._orders.get(db, tenant_id))[listing.order_by]
+        if after == START:
+            ids = order.all(descending=listing.descending)
+        else:
+            ids = order.behind(float(after.key), after.supplier_id, descending=listing.descending)
+        if listing.tree is not None:
+            chosen = await _chosen(db, tenant_id, listing)
+            ids = ids if chosen is None else ids[np.isin(ids, chosen)]
+        found: list[Row] = []
+        start, count = 0, 2 * limit
+        while len(found) < limit and start < len(ids):
+            found += await _rows(db, tenant_id, listing, after, limit - len(found), None, ids[start : start + count])
+            start, count = start + count, min(4 * count, MOST_WALKED)
+        return found
 
     async def _hits(self, tenant_id: int, text: str) -> Hits | None:
         """Return what the index of this process finds; None where the database has pg_trgm."""
@@ -135,13 +164,32 @@ async def _fetch(
     return rows
 
 
+async def _chosen(db: Connection, tenant_id: int, listing: Listing) -> list[int] | None:
+    """Return the suppliers that a filter chooses, if they are few."""
+    chosen = condition(listing.tree, first=3)
+    source = f"{SUPPLIERS} {WITH_FIGURES}" if chosen.figures else SUPPLIERS
+    query = QUERIES["suppliers_chosen"].format(source=source, condition=chosen.sql)
+    rows = await db.fetch(query, tenant_id, FEW_CHOSEN + 1, *chosen.values)
+    return [row["supplier_id"] for row in rows] if len(rows) <= FEW_CHOSEN else None
+
+
 async def _rows(
-    db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int, hits: Hits | None
+    db: Connection,
+    tenant_id: int,
+    listing: Listing,
+    after: Place,
+    limit: int,
+    hits: Hits | None,
+    ordered: Ids | None = None,
 ) -> list[Row]:
+    """Return up to `limit` rows behind a place, or of the suppliers `ordered`, which are."""
     chosen = condition(listing.tree, first=3)
     columns = _columns(listing.wanted)
     figures = chosen.figures or bool(listing.wanted & FIGURES)
-    if listing.search:
+    if ordered is not None:
+        source, key = ORDERED.format(ids=chosen.argument(ordered, "int4[]")), ORDERS[listing.order_by][0]
+        order, behind = "ordered.place", "true"
+    elif listing.search:
         source, key, order, behind = _by_likeness(listing.search, chosen, after, hits)
     else:
         source, key, order, behind = _in_order(listing, chosen, after)
@@ -178,17 +226,15 @@ def _in_order(listing: Listing, chosen: Condition, after: Place) -> tuple[str, s
     if after.part:
         absent = f"{key} IS NULL AND s.supplier_id > {chosen.argument(after.supplier_id, 'int4')}"
         return f"{SUPPLIERS} {WITH_FIGURES}", "''", "s.supplier_id", absent
-    by_figures = listing.order_by in FIGURES
-    source, tie = (BY_FIGURES, "f.supplier_id") if by_figures else (SUPPLIERS, "s.supplier_id")
-    keys = [key] if listing.order_by == "code" else [key, tie]  # a code is one supplier's
+    keys = [key] if listing.order_by == "code" else [key, "s.supplier_id"]  # a code is one supplier's
     order = ", ".join(f"{each} DESC" if listing.descending else each for each in keys)
-    behind = f"{key} IS NOT NULL" if by_figures else "true"
+    behind = "true"
     if after != START:
-        place = [chosen.argument(float(after.key) if by_figures else after.key, kind)]
+        place = [chosen.argument(after.key, kind)]
         if len(keys) > 1:
             place.append(chosen.argument(after.supplier_id, "int4"))
         behind = f"({', '.join(keys)}) {'<' if listing.descending else '>'} ({', '.join(place)})"
-    return source, key, order, behind
+    return SUPPLIERS, key, order, behind
 
 
 def _columns(wanted: frozenset[str]) -> list[str]:

@@ -139,6 +139,10 @@ SET emission_count = excluded.emission_count, kg_co2e = excluded.kg_co2e, curren
     spend = excluded.spend, carbon_intensity = excluded.carbon_intensity, data_quality = excluded.data_quality,
     primary_share = excluded.primary_share;
 
+-- name: count_change_of_figures
+-- So that readers know when what they keep is old.
+UPDATE tenants SET figures = figures + 1 WHERE tenant_id = $1;
+
 -- name: delete_figures
 DELETE FROM supplier_figures WHERE tenant_id = $1 AND supplier_id = ANY ($2::integer[]);
 

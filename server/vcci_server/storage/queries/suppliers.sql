@@ -98,3 +98,16 @@ SELECT supplier_id, display_name FROM suppliers WHERE tenant_id = $1 ORDER BY su
 -- Index: suppliers_by_change.
 SELECT supplier_id, display_name FROM suppliers WHERE tenant_id = $1 AND updated_at >= $2
 ORDER BY updated_at DESC LIMIT $3;
+
+-- name: count_of_figures
+SELECT figures FROM tenants WHERE tenant_id = $1;
+
+-- name: figures_to_order
+-- As columns in binary form; the driver makes of 100,000 rows in 0.1 s what this is in 0.05 s, and not in this process.
+SELECT string_agg(int4send(supplier_id), ''), string_agg(float8send(kg_co2e), ''),
+    string_agg(float8send(coalesce(carbon_intensity, 'NaN')), '')
+FROM supplier_figures WHERE tenant_id = $1;
+
+-- name: suppliers_chosen
+-- Up to $2 of those that a filter chooses; the parts in braces as for list_suppliers.
+SELECT s.supplier_id FROM {source} WHERE s.tenant_id = $1 AND {condition} LIMIT $2;
