@@ -11,8 +11,7 @@ from vcci_server.backup.schema import TENANT, Table, read_tables
 from vcci_server.storage.pool import storage_errors
 from vcci_server.storage.queries import QUERIES
 
-# Rows that a role may not see are an error then, never silently left out.
-CONNECTION_SETTINGS = {"application_name": "vcci backup", "timezone": "UTC", "row_security": "off"}
+CONNECTION_SETTINGS = {"application_name": "vcci backup", "timezone": "UTC"}
 
 
 async def backup(database_url: str, path: Path, tenant: str | None = None) -> Manifest:

@@ -23,10 +23,10 @@ class Table:
     def rows(self, *, of_tenant: bool) -> str:
         """Return the query of its rows, those of the tenant $1 or all."""
         return QUERIES["backup_rows"].format(
-            columns=", ".join(map(_quoted, self.columns)),
-            table=_quoted(self.name),
+            columns=", ".join(map(quoted, self.columns)),
+            table=quoted(self.name),
             condition=f"{TENANT} = $1" if of_tenant else "true",
-            key=", ".join(map(_quoted, self.key)),
+            key=", ".join(map(quoted, self.key)),
         )
 
 
@@ -45,5 +45,6 @@ def _ordered(names: Iterable[str], references: Iterable[tuple[str, str]]) -> Ite
     return TopologicalSorter(graph).static_order()
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as it stands in SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -235,6 +235,33 @@ async def test_a_tenant_is_restored_alone_and_only_where_it_is_not(source: Sourc
     assert not (tmp_path / "nobody.zip").exists()
 
 
+async def test_the_owner_of_a_database_who_is_no_superuser_restores_and_backs_up(
+    source: Source, database_url: str, tmp_path: Path
+) -> None:
+    name = f"vcci_test_{uuid4().hex}"
+    db = await asyncpg.connect(database_url)
+    await db.execute(f"CREATE ROLE {name} LOGIN CREATEROLE")
+    for role in await db.fetch("SELECT rolname FROM pg_roles WHERE rolname IN ('vcci_reader', 'vcci_writer')"):
+        await db.execute(f"GRANT {role['rolname']} TO {name}")
+    await db.execute(f"CREATE DATABASE {name} OWNER {name}")
+    url = urlsplit(database_url.replace("//vcci@", f"//{name}@"))._replace(path=f"/{name}").geturl()
+    told = await restore(url, source.everything)
+    again = await backup(url, tmp_path / "again.zip")
+    assert _hashes(again, without=AUDIT) == _hashes(told, without=AUDIT)
+    here = await asyncpg.connect(url)
+    protected = {
+        row[0]
+        for row in await here.fetch(
+            "SELECT DISTINCT relforcerowsecurity FROM pg_class WHERE relname IN ('uploads', 'suppliers')"
+        )
+    }
+    assert len(protected) == 1
+    await here.close()
+    await db.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await db.execute(f"DROP ROLE {name}")
+    await db.close()
+
+
 async def test_a_tenant_is_restored_beside_others(source: Source, empty: str) -> None:
     db = await asyncpg.connect(empty)
     await migrate(db)
@@ -304,7 +331,7 @@ async def test_an_archive_of_an_older_schema_is_restored_and_brought_up_to_date(
 async def test_every_table_is_of_tenants_and_every_partition_is_made_again(pool: Pool) -> None:
     async with pool.acquire() as db:
         assert all(TENANT in table.columns and table.key for table in await read_tables(db))
-        partitioned = await db.fetch("SELECT relname FROM pg_class WHERE relkind = 'p'")
+        partitioned = await db.fetch("SELECT relname FROM pg_class WHERE relkind = 'p' AND NOT relispartition")
     assert {row["relname"] for row in partitioned} == {"emission_segments", "audit_events"}
 
 

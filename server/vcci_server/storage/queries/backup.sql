@@ -49,3 +49,14 @@ LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE;
 SELECT setval(
     sequence::regclass, greatest($3::bigint, coalesce(pg_sequence_last_value(sequence::regclass), 0), 1)
 ) FROM pg_get_serial_sequence(quote_ident($1), $2) AS sequence;
+
+-- name: is_restricted
+-- Whether row-level security counts for who asks.
+SELECT row_security_active(quote_ident($1)::regclass);
+
+-- name: free_owner
+-- Until the transaction ends, or restrict_owner; the table is locked for others meanwhile.
+ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;
+
+-- name: restrict_owner
+ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
