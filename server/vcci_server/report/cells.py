@@ -9,7 +9,7 @@ from vcci_server.report.model import Cell, CellKind
 NUMERIC: frozenset[CellKind] = frozenset({"count", "tonnes", "share", "number"})
 NOTHING = "–"
 SMALLEST = 1e-9  # that is written without a power of ten
-_GAS = re.compile(r"\b(?:CO2e?|CH4|N2O|SF6|NF3)\b")
+_GAS = re.compile(r"\b(?:(?:t|kg|g) )?(?:CO2e?|CH4|N2O|SF6|NF3)\b")
 _SUBSCRIPTS = str.maketrans("2346", "₂₃₄₆")
 
 
@@ -49,8 +49,8 @@ def minus(number: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """Return a text with the digits of gases as subscripts."""
-    return _GAS.sub(lambda found: found[0].translate(_SUBSCRIPTS), text)
+    """Return a text with the digits of gases as subscripts, and their units of mass kept with them."""
+    return _GAS.sub(lambda found: found[0].replace(" ", "\u00a0").translate(_SUBSCRIPTS), text)
 
 
 def _decimals(size: float) -> int:

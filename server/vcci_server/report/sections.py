@@ -73,7 +73,8 @@ def categories(facts: Facts, *texts: str, numbers: Iterable[int] = range(1, CATE
     parts = share(whole, whole), share(primary(facts), whole)
     total = (None, "Total", facts.total.rows, *cells(facts.total), *parts)
     columns = (NUMBER, CATEGORY, LINES, *AMOUNTS, SHARE, PRIMARY)
-    table = Table("categories", "Emissions by Scope 3 category", columns, rows, total, words.NO_LINES)
+    note = words.NO_LINES if any(number not in found for number in numbers) else ""
+    table = Table("categories", "Emissions by Scope 3 category", columns, rows, total, note)
     return Section("Emissions by category", (*texts, table))
 
 

@@ -18,7 +18,7 @@ from vcci_server.report.moves import Move, Moved, moved_by, moves_of
 KIND = "iso_14083"
 FREIGHT = (4, 9)  # categories
 STANDARD = "ISO 14083:2023, Greenhouse gases: quantification and reporting for transport chain operations"
-G_PER_TKM = Column("g_per_tkm", "g CO2e per tonne-km", "number")
+G_PER_TKM = Column("g_per_tkm", "g CO2e/tkm", "number")
 TKM = Column("tonne_km", "Tonne-km", "number")
 TCES = Column("tces", "TCEs", "count")
 SCOPE = (

@@ -10,7 +10,8 @@ from vcci_server.report.charts import svg
 from vcci_server.report.model import Block, Chart, Highlights, Report, Table
 from vcci_server.report.pages import set_pages
 
-NARROWEST, WIDEST = 4, 44  # characters that a column's part of the width is by
+NARROWEST = 4  # characters that a column's part of the width is by
+WIDEST, LEAST = 44, 12  # of texts, with and without room
 UNBROKEN = 24  # characters of a word: a longer one, as a hash, may be broken behind so many
 LONG_WORD = re.compile(rf"\S{{{UNBROKEN}}}(?=\S)")
 WHOLE_ROWS = 20  # of a table that is kept on one page
@@ -74,18 +75,16 @@ def _table(table: Table) -> dict[str, Any]:
     }
 
 
-def _widths(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], room: float) -> list[float]:
-    """Return what part of the width each column gets: by its longest text; where there is no room, texts give way."""
+def _widths(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], room: int) -> list[int]:
+    """Return what part of the width each column gets, by its longest text; without room, long texts give way."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(titles)
-    longest = [2 + max(map(len, (*title.split(" "), *column))) for title, column in zip(titles, columns, strict=True)]
-    wanted = [
-        max(length, NARROWEST) if of else min(max(length, NARROWEST), WIDEST)
-        for length, of in zip(longest, numeric, strict=True)
-    ]
-    numbers = sum(width for width, of in zip(wanted, numeric, strict=True) if of)
-    texts = sum(wanted) - numbers
-    scale = min(1.0, max(room - numbers, texts / 3) / texts) if texts else 1.0
-    return [width if of else width * scale for width, of in zip(wanted, numeric, strict=True)]
+    longest = [max(map(len, (*title.split(" "), *column))) for title, column in zip(titles, columns, strict=True)]
+    wanted = [max(length + (2 if of else 3), NARROWEST) for length, of in zip(longest, numeric, strict=True)]
+
+    def within(most: int) -> list[int]:
+        return [width if of else min(width, most) for width, of in zip(wanted, numeric, strict=True)]
+
+    return next((found for most in range(WIDEST, LEAST, -1) if sum(found := within(most)) <= room), within(LEAST))
 
 
 def _breakable(text: str) -> str:

@@ -136,10 +136,10 @@ def test_a_chart_is_valid_and_its_bars_are_as_long_as_their_values() -> None:
 
 
 def test_gases_are_set_with_subscripts_for_people_and_not_for_programs() -> None:
-    assert typeset("kg CO2e, N2O; S-CO27 is none") == "kg CO₂e, N₂O; S-CO27 is none"
+    assert typeset("kg CO2e, N2O; S-CO27 is none") == "kg\u00a0CO₂e, N₂O; S-CO27 is none"
     page = write_html.write(REPORT).decode()
     assert "<p>A text on CO₂.</p>" in page
-    assert "<strong>3 t CO₂e</strong><span>of 2 t of CH₄</span>" in page
+    assert "<strong>3 t\u00a0CO₂e</strong><span>of 2 t of CH₄</span>" in page
     blocks = json.loads(write_json.write(REPORT))["sections"][0]["blocks"]
     assert blocks[0] == {"text": "A text on CO2."}
     assert blocks[4] == {"highlights": [{"label": "Total <all>", "value": "3 t CO2e", "detail": "of 2 t of CH4"}]}
