@@ -67,7 +67,14 @@ def _sent(ray: Ray, works: Sequence[Work[object]], at_once: int) -> Figures:
     async def run() -> None:
         await asyncio.gather(*(one_after_the_other(works[place::at_once]) for place in range(at_once)))
 
-    meter, begin = CpuMeter({"all": psutil.Process()}), time.perf_counter()
+    meter, passing, begin = CpuMeter({"all": psutil.Process()}), _passing_s(), time.perf_counter()
     ray.runner.run(run())
-    seconds = time.perf_counter() - begin
-    return per_second(sum(work.rows for work in works), seconds, meter.read()["all"])
+    seconds, rows = time.perf_counter() - begin, sum(work.rows for work in works)
+    passed = (_passing_s() - passing) / rows * 1e6
+    return {**per_second(rows, seconds, meter.read()["all"]), "passing CPU-s/M": passed}
+
+
+def _passing_s() -> float:
+    """Return the CPU seconds of this process and of the driver, its child: what all works go through, one by one."""
+    me = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (me, *me.children()))
