@@ -164,9 +164,10 @@ def machine_of(arguments: Sequence[str]) -> Machine:
 
 
 def kept() -> tuple[Costs, dict[str, WorkCosts]]:
-    """Return the costs of the results that are kept, those of works by their titles."""
-    measured, workers = (json.loads((folder / "latest.json").read_text()) for folder in (RESULTS, RESULTS / "workers"))
-    return costs_of(measured), {title: work_costs_of(workers, kind) for title, kind in KINDS.items()}
+    """Return the costs of the results that are kept, those of works by their titles; the last whole run first."""
+    reports = [json.loads((folder / "latest.json").read_text()) for folder in (RESULTS, RESULTS / "workers")]
+    report = {"benchmarks": [*{one["name"]: one for of in reversed(reports) for one in of["benchmarks"]}.values()]}
+    return costs_of(report), {title: work_costs_of(report, kind) for title, kind in KINDS.items()}
 
 
 def main() -> None:
