@@ -1,17 +1,22 @@
 """GetDashboard over a real channel: equal to the rows, at every stage, and kept no longer than it is right."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any
 
 import pytest
 from google.type.date_pb2 import Date
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.suppliers import Suppliers
+from vcci_server.storage.agreement import check_agreement
 from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
 
 from tests.server.emission_reader import DIMENSIONS, Reader, problem, serve_emissions
+from tests.server.stages import Stages
 from tests.server.stored_emissions import CODES, Row, StoredEmissions
 
 YEAR, NEXT = date(2025, 1, 1), date(2026, 1, 1)
@@ -93,6 +98,42 @@ async def test_a_dashboard_equals_the_rows_at_every_stage(reader: Reader) -> Non
         assert len(half.top_suppliers) == len(_largest(rows, 10))
         await stages.fold(1_000)
         await stages.merge_all()
+
+
+STEPS = ("together", "together", "fold", "count", "finalize", "merge", "abandon")
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 2), st.integers(1, 40)), min_size=1, max_size=7)
+
+
+async def _take(stages: Stages, step: str, number: int, size: int) -> None:
+    """Take a step; `together`: all uploads append while some rows are folded, merged and counted."""
+    if step == "together":
+        appends = (stages.take("append", upload, size + upload) for upload in range(3))
+        await asyncio.gather(*appends, stages.fold(size), stages.merge(size), stages.count())
+    else:
+        await stages.take(step, number, size)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=steps)
+async def test_every_answer_equals_the_rows_after_any_history(pool: Pool, plan: list[tuple[str, int, int]]) -> None:
+    async with serve_emissions(pool) as reader:
+        stages, store = reader.stages, reader.store
+        for step in plan:
+            await _take(stages, *step)
+        rows = _within(store.visible, YEAR, NEXT)
+        dashboard = await _dashboard(reader, period_start=_date(YEAR), period_end=_date(NEXT), top_suppliers=4)
+        assert [(of.code, of.rows, of.kg_co2e) for of in dashboard.top_suppliers] == _largest(rows, 4)
+        if rows and _within(store.visible, date(2024, 1, 1), YEAR):
+            _check(dashboard, store, YEAR, NEXT, date(2024, 1, 1))
+        for by in ([pb.DIMENSION_SUPPLIER], [pb.DIMENSION_SUPPLIER, pb.DIMENSION_METHOD_TIER], [pb.DIMENSION_QUARTER]):
+            found = await reader.totals(group_by=by)
+            groups = [(tuple(group.keys), group.rows, group.estimate.kg_co2e) for group in found.groups]
+            assert groups == reader.expected(by, store.visible)
+            _check_group(found.total, store, store.visible)
+        mine = await reader.rows(filter={"supplier_codes": [CODES[0]]})
+        expected = sorted((row.upload_id, row.row) for row in store.visible if row.supplier == CODES[0])
+        assert sorted((row.upload_id, row.row) for row in mine) == expected
+        assert (await check_agreement(pool, asyncio.to_thread, store.tenant_id)).wrong == []
 
 
 async def test_a_kept_dashboard_is_made_anew_when_emissions_change(reader: Reader) -> None:
