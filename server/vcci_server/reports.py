@@ -136,13 +136,17 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         check_expression(chosen, request.gwp_set)
         limit = supplier_limit(request)
         of = Question(db, self._run, self._labels, tenant_id, chosen, request.gwp_set, limit)
-        async with aclosing(read_facts(of, facts, steps)) as begun:
-            done = 0
-            async for step in begun:
-                if done and not facts.total.rows:
-                    raise _nothing(facts.period)
-                yield done, step
-                done += 1
+        try:
+            async with aclosing(read_facts(of, facts, steps)) as begun:
+                done = 0
+                async for step in begun:
+                    if done and not facts.total.rows:
+                        raise _nothing(facts.period)
+                    yield done, step
+                    done += 1
+        except InvalidField as error:  # of what sums may be by: the request of a report has no such field
+            expected = f"a shorter period: {error.problem.expected}"
+            raise InvalidField("period_start", facts.period.start, expected, reason=error.reason) from None
 
     async def _render(self, request: pb.GenerateReportRequest, facts: Facts) -> bytes:
         args = (facts, kind_name(request.kind), format_name(request.format))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from vcci.v1 import emission_service_pb2 as emission_pb
 from vcci.v1 import report_service_pb2 as pb
+from vcci_server.report import reading_transport
 from vcci_server.report.statements import NOT_PROVIDED
 from vcci_server.storage.pool import Pool
 
@@ -147,6 +148,11 @@ async def test_transport_is_that_of_freight_and_its_parts_add_up(caller: Caller,
     assert [(row["chain"], row["t_co2e"]) for row in chains] == expected
     for row in chains:
         assert row["transport_t_co2e"] + row["hubs_t_co2e"] == pytest.approx(row["t_co2e"])
+
+
+async def test_more_operations_than_can_be_told_are_refused(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_transport, "MOST_OPERATIONS", 1)
+    assert await problem(caller.generate(kind=ISO)) == ("period_start", "LIMIT_EXCEEDED")
 
 
 async def test_financed_emissions_add_up_to_category_15(caller: Caller) -> None:

@@ -30,10 +30,11 @@ STANDARD = "ESRS E1 Climate change, disclosure requirement E1-6 (Delegated Regul
 GROSS = (
     "Gross Scope 3 emissions by category (paragraphs 44(c) and 51; columns as in the table of AR 48). Which categories "
     "are significant is for the organization to judge (AR 46(d)); it is shown as stated. The columns of AR 48 for "
-    "milestones and targets belong to E1-4 and are not filled from emissions."
+    "milestones and targets belong to E1-4 and are not filled from emissions. AR 39(d) wants the latest hundred-year "
+    "global warming potentials of the IPCC: those used are told under Gases."
 )
 INTENSITY = (
-    "Total emissions (paragraphs 44 and 52) and their intensity per net revenue (paragraphs 53 to 55, AR 53). Gross "
+    "Total emissions (paragraphs 44 and 52, AR 47) and their intensity per net revenue (paragraphs 53 to 55, AR 53). Gross "
     "Scope 3 emissions are from this inventory; the rest is stated by the organization."
 )
 BIOGENIC = (

@@ -33,8 +33,8 @@ async def read_transport(of: Question, facts: Facts) -> None:
     segments = await of.segments(columns)
     found = await pass_over(of.run, segments, of_chunk, combine_tallies, nothing, most_groups=MOST_OPERATIONS)
     if len(found) > MOST_OPERATIONS:
-        expected = f"at most {MOST_OPERATIONS} operations (by group, factor and method): a shorter period"
-        raise InvalidField("period_start", facts.period.start, expected, reason="LIMIT_EXCEEDED")
+        expected = f"at most {MOST_OPERATIONS} operations, by group, factor and method"
+        raise InvalidField("filter", f"{len(found)} of them", expected, reason="LIMIT_EXCEEDED")
     facts.operations = await of.run(
         _operations, found, groups.names, await of.tonnes(found.keys[1], found.amounts(KG_CO2E))
     )
