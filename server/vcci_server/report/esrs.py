@@ -34,8 +34,8 @@ GROSS = (
     "global warming potentials of the IPCC: those used are told under Gases."
 )
 INTENSITY = (
-    "Total emissions (paragraphs 44 and 52, AR 47) and their intensity per net revenue (paragraphs 53 to 55, AR 53). Gross "
-    "Scope 3 emissions are from this inventory; the rest is stated by the organization."
+    "Total emissions (paragraphs 44 and 52, AR 47) and their intensity per net revenue (paragraphs 53 to 55, AR 53). "
+    "Gross Scope 3 emissions are from this inventory; the rest is stated by the organization."
 )
 BIOGENIC = (
     "CO2 from burning or decay of biomass in the value chain stands apart from gross Scope 3 emissions (AR 46(j)); CH4 "
