@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help env demo serve test golden lint bench bench-full docs protos constraints clean
+.PHONY: help env demo serve test chaos fuzz golden lint bench bench-full docs protos constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -24,6 +24,12 @@ serve: env ## Run a service on 127.0.0.1:50051
 
 test: env ## Run every test
 	$(BIN)/pytest $(ARGS)
+
+chaos: env ## Break every part of a service under load, 200 times, and check that each row is there once
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: env ## Try wrong inputs on everything that reads bytes of others, for two minutes
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 golden: env ## Calculate the published examples through the API, print the table
 	$(BIN)/python -m tests.golden

@@ -1,7 +1,9 @@
 """Files of every format, right and wrong."""
 
+import gzip
 from datetime import date
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import openpyxl
@@ -162,6 +164,8 @@ def test_a_wrong_input_or_score_is_told_by_its_name_on_the_wire(tmp_path: Path) 
         ("a.jsonl", b"", "has no line that is an object"),
         ("a.xlsx", b"PK no workbook", "is not a workbook"),
         ("a.parquet", b"no parquet", "is not a Parquet file"),
+        ("a.csv.gz", gzip.compress(REQUIRED.encode())[:-9], "cannot be read"),
+        ("a.jsonl.zst", b"{}", "cannot be read"),
         ("a.pdf", b"", "none of the kinds of file"),
     ],
 )
@@ -172,6 +176,42 @@ def test_a_file_that_cannot_be_read_is_told_why(tmp_path: Path, name: str, conte
         read(path)
     assert told in str(problem.value)
     assert name in str(problem.value)
+
+
+def test_a_workbook_whose_sheet_is_damaged_is_told(tmp_path: Path) -> None:
+    whole, damaged = tmp_path / "whole.xlsx", tmp_path / "damaged.xlsx"
+    book = openpyxl.Workbook()
+    for row in (REQUIRED.split(","), ("S-1", 1, "2024-Q1", 1, "kg")):
+        book.worksheets[0].append(row)
+    book.save(whole)
+    for cut in (20, 400):  # within the header, and behind it
+        with ZipFile(whole) as right, ZipFile(damaged, "w") as wrong:
+            for name in right.namelist():
+                content = right.read(name)
+                wrong.writestr(name, content[:-cut] if name.endswith("sheet1.xml") else content)
+        with pytest.raises(FileProblem, match=r"damaged\.xlsx is not a workbook that can be read"):
+            read(damaged)
+
+
+def test_a_workbook_behind_a_password_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    openpyxl.Workbook().save(path)
+    contents = path.read_bytes()
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # bit 0 of the flags: it is encrypted
+        *parts, last = contents.split(signature)
+        at = flags - len(signature)
+        parts = [parts[0], *(part[:at] + b"\x01" + part[at + 1 :] for part in (*parts[1:], last))]
+        contents = signature.join(parts)
+    path.write_bytes(contents)
+    with pytest.raises(FileProblem, match="password required"):
+        read(path)
+
+
+def test_a_parquet_file_whose_texts_are_no_texts_is_told(tmp_path: Path) -> None:
+    columns = {name: ["x"] for name in REQUIRED.split(",")} | {"unit": pa.array([b"\xff"]).view(pa.string())}
+    pa.parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(FileProblem, match="Invalid UTF8"):
+        read(tmp_path / "a.parquet")
 
 
 def test_a_quote_within_a_cell_is_no_open_quote(tmp_path: Path) -> None:

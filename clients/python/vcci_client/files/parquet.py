@@ -19,10 +19,10 @@ class ParquetReader:
         self._path = path
         try:
             self._file = pa.parquet.ParquetFile(path, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
+            schema = self._file.schema_arrow
+            self.header: Sequence[str] = tuple(schema.names)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise FileProblem(f"{path.name} is not a Parquet file that can be read: {error}") from error
-        schema = self._file.schema_arrow
-        self.header: Sequence[str] = tuple(schema.names)
         self._nested = {field.name for field in schema if pa.types.is_nested(field.type)}
         self.total_rows: int | None = self._file.metadata.num_rows
         self._rows_read = 0
@@ -34,6 +34,7 @@ class ParquetReader:
                 raise FileProblem(f"{self._path.name}: the column {name!r} holds lists or structures, not values")
         try:
             for batch in self._file.iter_batches(rows, columns=list(columns), use_threads=False):
+                batch.validate(full=True)  # texts are UTF-8 by what the file says, and not by themselves
                 self._rows_read += batch.num_rows
                 yield Chunk(dict(zip(batch.schema.names, batch.columns, strict=True)), batch.num_rows)
         except (pa.ArrowException, OSError) as error:

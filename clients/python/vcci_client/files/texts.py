@@ -74,6 +74,8 @@ def check_text(path: Path, encoding: str) -> bool:
             f"{path.name} is not {encoding}: byte 0x{found} in line {line:,}. When it was saved by an old "
             'spreadsheet, say encoding = "cp1252" under [file] of a mapping (--map).'
         ) from None
+    except (OSError, pa.ArrowException) as error:  # it is cut off, say, or not compressed as its name says
+        raise FileProblem(f"{path.name} cannot be read: {error}") from error
     finally:
         file.close()
     return quotes % 2 == 0

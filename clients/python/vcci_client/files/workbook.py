@@ -1,9 +1,12 @@
 """XLSX workbooks, row by row through openpyxl: some 30,000 rows/s; a large sheet is better saved as CSV."""
 
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 import openpyxl
@@ -15,6 +18,12 @@ from vcci_client.files import objects
 from vcci_client.files.texts import named
 from vcci_client.mapping import FileFormat
 
+# What openpyxl and the modules below it raise for a damaged file; they check little before they use it.
+DAMAGED = (
+    *(InvalidFileException, BadZipFile, ParseError, zlib.error, OSError, RuntimeError),
+    *(AttributeError, EOFError, LookupError, TypeError, ValueError),
+)
+
 
 class WorkbookReader:
     """One sheet of a workbook; rows without any value are not rows."""
@@ -24,14 +33,18 @@ class WorkbookReader:
     def __init__(self, path: Path, form: FileFormat) -> None:
         self._path = path
         self._header_line = form.header_line
-        self._book = _open(path)
-        self._sheet = self._book.worksheets[0] if not form.sheet else self._named_sheet(form.sheet)
         self._rows_read = 0
-        found = next(self._sheet.iter_rows(self._header_line, self._header_line, values_only=True), ())
-        names = ["" if cell is None else str(cell).strip() for cell in found]
-        self.header: Sequence[str] = named(names, path, form.header_line)
         self.total_rows: int | None = None
-        self._lines = (self._sheet.max_row or 0) - form.header_line  # as the sheet says; some programs leave it out
+        with _readable(path), ExitStack() as opened:
+            file = opened.enter_context(path.open("rb"))
+            with warnings.catch_warnings(action="ignore"):  # of styles and the like, which are not read
+                self._book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            self._sheet = self._book.worksheets[0] if not form.sheet else self._named_sheet(form.sheet)
+            found = next(self._sheet.iter_rows(self._header_line, self._header_line, values_only=True), ())
+            names = ["" if cell is None else str(cell).strip() for cell in found]
+            self.header: Sequence[str] = named(names, path, form.header_line)
+            self._lines = (self._sheet.max_row or 0) - form.header_line  # as the sheet says; some programs leave it out
+            self._opened = opened.pop_all()
 
     def chunks(self, columns: Sequence[str], rows: int) -> Iterator[Chunk]:
         """Yield all rows, formulas as the values that were saved with them."""
@@ -44,9 +57,15 @@ class WorkbookReader:
     def close(self) -> None:
         """Close the file."""
         self._book.close()
+        self._opened.close()
 
     def _rows(self) -> Iterator[objects.Row]:
-        for cells in self._sheet.iter_rows(self._header_line + 1, values_only=True):
+        lines = self._sheet.iter_rows(self._header_line + 1, values_only=True)
+        while True:
+            with _readable(self._path):
+                cells = next(lines, None)
+            if cells is None:
+                return
             self._rows_read += 1
             if any(cell is not None for cell in cells):
                 yield dict(zip(self.header, cells, strict=False))
@@ -58,9 +77,9 @@ class WorkbookReader:
         return sheets[name]
 
 
-def _open(path: Path) -> openpyxl.Workbook:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with warnings.catch_warnings(action="ignore"):  # of styles and the like, which are not read
-            return openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as error:
+        yield
+    except DAMAGED as error:
         raise FileProblem(f"{path.name} is not a workbook that can be read: {error}") from error
