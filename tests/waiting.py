@@ -27,6 +27,11 @@ async def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
         raise AssertionError(f"not within {timeout_s} s; the last answer was {answer!r}") from None
 
 
+async def passing(seconds: float) -> None:
+    """Let time pass: for a fault that lasts."""
+    await asyncio.sleep(seconds)
+
+
 def wait_until(condition: Callable[[], T], timeout_s: float = 30) -> T:
     """`until`, for tests without an event loop."""
     return asyncio.run(until(condition, timeout_s))

@@ -1,9 +1,11 @@
-"""A TCP proxy on loopback whose connections break: in the middle of a message, or by falling silent."""
+"""A TCP proxy on loopback whose connections break: cut in the middle of a message, silent, or slow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+
+from tests.waiting import passing
 
 CHUNK_BYTES = 16_384
 FOREVER = 1 << 62
@@ -20,31 +22,41 @@ class Fate:
     silent: bool = False
 
 
+LIVES = Fate()
+
+
 class Proxy:
     """Passes connections on to `target`, each with the next fate; after the last fate they live."""
 
-    def __init__(self, target: str, fates: Iterator[Fate]) -> None:
+    def __init__(self, target: str, fates: Iterable[Fate] = ()) -> None:
         self.address = ""
         self.broken = 0  # connections
         self.passed = 0  # bytes, of all connections
-        self._target = target
-        self._fates = fates
-        self._connections: set[asyncio.Task[None]] = set()
+        self.delay_s = 0.0  # of each chunk
+        self.target = target
+        self.fates = iter(fates)  # of the connections that come
+        self._connections: dict[asyncio.Task[None], Fate] = {}
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a new connection."""
         task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections[task] = next(self.fates, LIVES)
+        task.add_done_callback(self._connections.pop)
 
-    async def close(self) -> None:
-        """Cut every connection."""
+    def silence(self) -> None:
+        """Let nothing pass any more on the connections that there are; neither side is told."""
         for task in self._connections:
+            self._connections[task] = Fate(0, silent=True)
+
+    async def cut(self) -> None:
+        """Cut the connections that there are."""
+        tasks = [*self._connections]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, _, port = self._target.rpartition(":")
+        host, _, port = self.target.rpartition(":")
         try:
             with suppress(OSError):
                 there_reader, there_writer = await asyncio.open_connection(host, int(port))
@@ -57,12 +69,16 @@ class Proxy:
 
     async def _carry(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         """Pass bytes in both ways until one of them ends."""
-        fate = next(self._fates, Fate())
+        this = asyncio.current_task()
+        assert this is not None
         passed = 0
 
         async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             nonlocal passed
             while chunk := await source.read(CHUNK_BYTES):
+                if self.delay_s:
+                    await passing(self.delay_s)
+                fate = self._connections[this]
                 self.broken += passed <= fate.after_bytes < passed + len(chunk)
                 passed += len(chunk)
                 if passed <= fate.after_bytes:
@@ -72,7 +88,7 @@ class Proxy:
                     sink.write(chunk[: len(chunk) // 2])
                     return
                 await sink.drain()
-            if passed > fate.after_bytes:
+            if passed > self._connections[this].after_bytes:
                 await asyncio.Event().wait()  # the end of one side does not pass either
 
         tasks = [asyncio.create_task(carry(*way)) for way in ways]
@@ -85,7 +101,7 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy_to(target: str, fates: Iterator[Fate]) -> AsyncIterator[Proxy]:
+async def proxy_to(target: str, fates: Iterable[Fate] = ()) -> AsyncIterator[Proxy]:
     """Run a proxy to `host:port` until the end of the body."""
     proxy = Proxy(target, fates)
     async with await asyncio.start_server(proxy.accept, "127.0.0.1", 0) as server:
@@ -95,4 +111,4 @@ async def proxy_to(target: str, fates: Iterator[Fate]) -> AsyncIterator[Proxy]:
             yield proxy
         finally:
             server.close()
-            await proxy.close()
+            await proxy.cut()

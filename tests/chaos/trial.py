@@ -1,7 +1,7 @@
 """One upload by the client library through whatever happens meanwhile, and the check of what came of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,11 +50,6 @@ FROM (SELECT coalesce(sum(rows), 0) AS rows, coalesce(sum(ug_co2e), 0) AS ug_co2
 FOLDED = "SELECT NOT EXISTS (SELECT FROM uploads WHERE folded_rows < committed_rows)"
 
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Tick = Callable[[], None]
-
-
-def ignore() -> None:
-    """Do nothing."""
 
 
 @cache
@@ -132,14 +127,13 @@ async def disagreements(server: ServerProcess) -> Sequence[str]:
 
 @dataclass
 class Trial:
-    """An upload of `rows` sample rows. `tick` is called whenever a batch is made or the server has told something."""
+    """An upload of `rows` sample rows."""
 
     server: ServerProcess
     rows: int
     batch_rows: int
     form: Form = Form.COLUMNS
     address: str = ""  # of a proxy
-    tick: Tick = ignore
     name: str = ""
     told: list[int] = field(default_factory=list)  # the durable rows that the client was told of
     problems: list[str] = field(default_factory=list)  # why it had to wait
@@ -157,14 +151,12 @@ class Trial:
     def _batches(self) -> Iterator[client.Activities]:
         whole = for_client(sample(self.rows))
         for start in range(0, self.rows, self.batch_rows):
-            self.tick()
             yield whole.slice(start, min(start + self.batch_rows, self.rows))
 
     def _hear(self, progress: Progress) -> None:
         self.told.append(progress.rows_committed)
         if progress.problem:
             self.problems.append(progress.problem)
-        self.tick()
 
     async def check(self, summary: UploadSummary) -> None:
         """Fail unless every promise was kept, and the client's summary says so."""
@@ -183,11 +175,7 @@ class Trial:
             assert await disagreements(self.server) == []
             uploads = Uploads(channel, self.server.metadata())
             upload, total = await uploads.get(self.name), await uploads.total(self.name)
-            sums = {
-                "ledger": await _sums(db, LEDGER, self.upload_id),
-                "segments": await _sums(db, SEGMENTS, self.upload_id),
-                "rollups": await _sums(db, ROLLUPS, self.upload_id),
-            }
+            sums = await sums_of(db, self.upload_id)
             assert total.rows == upload.accepted_rows
             assert total.estimate.kg_co2e == upload.kg_co2e == sums["ledger"][1] / 10**9
             return Store(
@@ -212,6 +200,12 @@ class Trial:
         assert found is not None
         assert found["accepted_rows"] == found["rows"]
         return int(found["committed_rows"])
+
+
+async def sums_of(db: Database, upload_id: int) -> dict[str, tuple[int, int]]:
+    """Return an upload's rows and micrograms CO2e by who counts them."""
+    queries = {"ledger": LEDGER, "segments": SEGMENTS, "rollups": ROLLUPS}
+    return {who: await _sums(db, query, upload_id) for who, query in queries.items()}
 
 
 async def _sums(db: Database, query: str, upload_id: int) -> tuple[int, int]:

@@ -7,48 +7,59 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster.processes import session
 from tests.waiting import wait_until
 
 
-@dataclass(frozen=True)
+@dataclass
 class Head:
-    """A running head."""
+    """A running head; it keeps its address and its token."""
 
     address: str
     token: str
-    process: subprocess.Popen[bytes]
+    folder: str
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def start(self) -> None:
+        """Start it, and return when it can be joined."""
+        environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_TMPDIR": self.folder}
+        log = Path(self.folder) / "head.log"
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                self.command, env=os.environ | environment, stdout=file, stderr=file, start_new_session=True
+            )
+        wait_until(lambda: "This command will now block" in log.read_text(), timeout_s=60)
+
+    def processes(self) -> list[int]:
+        """The processes of the head, and of the workers on its node."""
+        return session(self.process.pid)
 
     def kill(self) -> None:
         """End the head and all that it started, without notice."""
-        for pid in session(self.process.pid):
+        for pid in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        wait_until(lambda: not self.processes())
 
 
 @contextmanager
 def running_head() -> Iterator[Head]:
     """Run `ray start --head` with token authentication and a custom resource."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        token, port, *others = secrets.token_hex(32), *free_ports(4)
-        environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_TMPDIR": folder}
-        with (Path(folder) / "head.log").open("wb") as log:
-            process = subprocess.Popen(
-                _command(folder, port, others), env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        head = Head(f"127.0.0.1:{port}", token, process)
+        port, *others = free_ports(4)
+        head = Head(f"127.0.0.1:{port}", secrets.token_hex(32), folder, _command(folder, port, others))
         try:
-            wait_until(lambda: "This command will now block" in (Path(folder) / "head.log").read_text(), timeout_s=60)
+            head.start()
             yield head
         finally:
             head.kill()
-            wait_until(lambda: not session(process.pid))
 
 
 def free_ports(count: int) -> list[int]:
