@@ -19,7 +19,7 @@ from vcci_client.errors import ClientError
 from vcci_client.mapping import load_mapping
 from vcci_engine.errors import VcciError
 from vcci_engine.factors import FactorTable, build_table
-from vcci_server.auth import Authenticator, make_token
+from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
 from vcci_server.batches import decode_and_calculate, row_count
 from vcci_server.filters import parse_filter
 from vcci_server.importers import READERS, ecb, prices_csv
@@ -71,7 +71,7 @@ def bearer_token(data: bytes) -> None:
         return 1
 
     with suppress(UnicodeDecodeError):
-        asyncio.run(Authenticator(SECRET, tenant_id).check(data.decode("ascii")))
+        asyncio.run(Authenticator(DevelopmentTokens(SECRET), tenant_id).check(data.decode("ascii")))
 
 
 def filter_text(data: bytes) -> None:
