@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from vcci_server.storage import audit
 from vcci_server.storage.audit import Actor, AuditFilter, Event
-from vcci_server.storage.audit_chain import Fault, verify
+from vcci_server.storage.audit_chain import Fault, Verdict, verify
 from vcci_server.storage.partitions import PartitionKeeper
 from vcci_server.storage.pool import Connection, Pool, transaction
 
@@ -75,6 +75,18 @@ async def test_nothing_is_altered_or_removed_by_the_services_own_role(
     with pytest.raises(asyncpg.RestrictViolationError):
         await pool.execute(statement.format(table.format(datetime.now(UTC))))
     assert not (await verify(pool, tenant_id)).faults
+
+
+async def test_a_connection_of_one_tenant_adds_nothing_to_the_chain_of_another(pool: Pool, tenant_id: int) -> None:
+    async def append_as(bound: int) -> None:
+        async with transaction(pool) as db:
+            await db.execute(f"SET LOCAL vcci.tenant = {bound}")
+            await audit.append(db, tenant_id, Event("uploads/1"))
+
+    await append_as(tenant_id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await append_as(tenant_id + 1)
+    assert await verify(pool, tenant_id) == Verdict(*await audit.head(pool, tenant_id), events=1)
 
 
 @pytest.mark.parametrize(

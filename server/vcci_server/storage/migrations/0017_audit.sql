@@ -65,7 +65,7 @@ CREATE FUNCTION audit_field(field text) RETURNS bytea LANGUAGE sql IMMUTABLE PAR
 SELECT convert_to(octet_length(convert_to(field, 'UTF8')) || ':' || field, 'UTF8')
 $$;
 
--- Adds events to a tenant's chain.
+-- Adds events to a tenant's chain, that of the connection where it has one: it runs with the rights of the owner.
 CREATE FUNCTION append_audit_events(
     tenant integer, subjects text[], roles text[], request_ids text[], actions text[], resources text[],
     reasons text[], calls bigint[], befores text[], afters text[]
@@ -75,6 +75,9 @@ DECLARE
     event record;
     moment timestamptz;
 BEGIN
+    IF tenant <> coalesce(nullif(current_setting('vcci.tenant', true), '')::integer, tenant) THEN
+        RAISE EXCEPTION 'events of another tenant' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     SELECT * INTO head FROM audit_heads WHERE tenant_id = tenant FOR UPDATE;
     IF NOT found THEN
         INSERT INTO audit_heads (tenant_id) VALUES (tenant) ON CONFLICT DO NOTHING;
