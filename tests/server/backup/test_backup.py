@@ -17,12 +17,14 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 from google.protobuf.message import Message
 from vcci.v1.factor_service_pb2 import Factor, FactorSetSpec
 from vcci.v1.report_service_pb2 import REPORT_FORMAT_CSV
 from vcci.v1.supplier_service_pb2 import Supplier
 from vcci_client import AsyncClient
 from vcci_engine.errors import NotFound, WrongState
+from vcci_server.__main__ import commands
 from vcci_server.backup.archive import MANIFEST, Manifest
 from vcci_server.backup.backup import backup
 from vcci_server.backup.restore import restore
@@ -264,11 +266,14 @@ async def test_a_tenant_is_restored_beside_others(source: Source, empty: str) ->
     db = await asyncpg.connect(empty)
     await migrate(db)
     await db.execute("INSERT INTO tenants (name) VALUES ('here before')")
-    told = await restore(empty, source.other)
+    command = ["restore", str(source.other)]
+    done = await asyncio.to_thread(CliRunner().invoke, commands, command, env={"VCCI_DATABASE_URL": empty})
+    assert done.exit_code == 0, done.output
+    assert "of tenant 'other'" in done.output
     names = {row["name"] for row in await db.fetch("SELECT name FROM tenants")}
     assert names == {"here before", OTHER}
     following = await db.fetchval("INSERT INTO tenants (name) VALUES ('later') RETURNING tenant_id")
-    assert following > (told.tenant_id or 0)
+    assert following > _manifest(source.other)["tenant_id"]
     await db.close()
 
 
@@ -333,16 +338,13 @@ async def test_every_table_is_of_tenants_and_every_partition_is_made_again(pool:
     assert {row["relname"] for row in partitioned} == {"emission_segments", "audit_events"}
 
 
-def test_an_archive_is_its_owners_only_and_is_never_written_over(source: Source, tmp_path: Path) -> None:
+async def test_an_archive_is_its_owners_only_and_is_never_written_over(source: Source, tmp_path: Path) -> None:
     assert source.everything.stat().st_mode & 0o077 == 0
     before = source.everything.read_bytes()
-    refused = _command(source.server.state_dir, "backup", str(source.everything))
-    assert refused.returncode == 1
-    assert "exists already" in refused.stderr
+    with pytest.raises(WrongState, match="exists already"):
+        await backup(source.url, source.everything)
     assert source.everything.read_bytes() == before
     text = tmp_path / "a.txt"
     text.write_text("not an archive")
-    wrong = _command(source.server.state_dir, "restore", str(text))
-    assert wrong.returncode == 1
-    assert "not an archive" in wrong.stderr
-    assert "Traceback" not in wrong.stderr
+    with pytest.raises(WrongState, match="not an archive"):
+        await restore(source.url, text)
