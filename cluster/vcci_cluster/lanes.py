@@ -21,7 +21,7 @@ class Lane:
     in_flight: int | None = None  # works that may run at once in each place
     time_limit_s: float = 120.0  # of a work from when it starts: it is interrupted; a Ray worker is killed later
     ray_resource: str | None = None  # a custom resource that its tasks ask one unit of, to give it nodes of its own
-    apart: bool = False  # has as many threads as all others share, so that it never waits for those
+    at_once: bool = False  # never waits for other lanes: it takes a place more while they have all
 
 
 LANES = (
@@ -31,7 +31,7 @@ LANES = (
     Lane("simulation", weight=4),
     Lane("upkeep", weight=4),  # folding and merging
     Lane("reporting", weight=3, in_flight=1),
-    Lane("reading", weight=10, apart=True),  # the operating system shares the cores between it and the others
+    Lane("reading", weight=10, at_once=True),
 )
 
 
@@ -40,11 +40,15 @@ class FairSlots:
 
     While several lanes wait, each gets slot time (the sum of `cost_s`) in proportion to its weight; within a lane the
     first come are the first served. Works of more than LONG_S leave `spared` slots free, if there are more, so that
-    what is short need not wait for their end. For one event loop.
+    what is short need not wait for their end. Lanes that run at once have as many slots as there are, whatever the
+    others hold; those then get no new ones beyond half of all until the sum is right again. For one event loop.
     """
 
     def __init__(self, slots: int, lanes: Sequence[Lane], *, spared: int = 0) -> None:
-        self._free = slots
+        self._slots = slots
+        self._free = slots  # below 0 while lanes that run at once have slots more
+        self._kept = max(slots // 2, 1)  # of the lanes that wait, whatever the others do
+        self._waiters = 0  # works of these that run
         self._free_for_long = max(slots - spared, 1)
         self._now = 0.0
         self._queues = {lane.name: _Queue(lane) for lane in lanes}
@@ -66,9 +70,11 @@ class FairSlots:
 
     def release(self, lane: str, cost_s: float) -> None:
         """Give a slot back that was acquired at the same cost."""
+        queue = self._queues[lane]
         self._free += 1
         self._free_for_long += cost_s > LONG_S
-        self._queues[lane].running -= 1
+        self._waiters -= not queue.lane.at_once
+        queue.running -= 1
         self._grant()
 
     def waiting(self, lane: str) -> int:
@@ -80,20 +86,25 @@ class FairSlots:
         return self._queues[lane].running
 
     def _grant(self) -> None:
-        while self._free and (ready := [queue for queue in self._queues.values() if self._is_ready(queue)]):
+        while ready := [queue for queue in self._queues.values() if self._is_ready(queue)]:
             queue = min(ready, key=lambda queue: queue.start)
             ticket, cost_s = queue.tickets.popleft()
             if ticket.cancelled():
                 continue
-            self._now = queue.start
-            queue.start += cost_s / queue.lane.weight
+            if not queue.lane.at_once:
+                self._now = queue.start
+                queue.start += cost_s / queue.lane.weight
+                self._waiters += 1
             queue.running += 1
             self._free -= 1
             self._free_for_long -= cost_s > LONG_S
             ticket.set_result(None)
 
     def _is_ready(self, queue: "_Queue") -> bool:
-        return queue.ready and (self._free_for_long > 0 or queue.tickets[0][1] <= LONG_S)
+        if queue.lane.at_once:
+            return queue.ready and queue.running < self._slots
+        has_slot = self._free > 0 or self._waiters < self._kept
+        return has_slot and queue.ready and (self._free_for_long > 0 or queue.tickets[0][1] <= LONG_S)
 
     def _give_up(self, lane: str, ticket: asyncio.Future[None], cost_s: float) -> None:
         if ticket.cancelled():

@@ -49,11 +49,11 @@ class Executor:
 
     def waiting(self, lane: str) -> int:
         """Return how many works wait in a lane, for either place."""
-        return self._local.slots(lane).waiting(lane) + (self._ray.slots.waiting(lane) if self._ray else 0)
+        return self._local.slots.waiting(lane) + (self._ray.slots.waiting(lane) if self._ray else 0)
 
     def running(self, lane: str) -> int:
         """Return how many works of a lane run, in either place."""
-        return self._local.slots(lane).running(lane) + (self._ray.slots.running(lane) if self._ray else 0)
+        return self._local.slots.running(lane) + (self._ray.slots.running(lane) if self._ray else 0)
 
     async def close(self) -> None:
         """Wait for the works in this process, and leave Ray; a local Ray stops."""

@@ -93,7 +93,8 @@ class OperationWork:
             raise TimeLimitExceeded(f"the operation took longer than {self._time_limit_s:g} s") from None
         packed = Any()
         packed.Pack(result)
-        await operations.note_progress(self._pool, operation, progress.step, progress.done, progress.total)
+        done = max(progress.done, progress.total)
+        await operations.note_progress(self._pool, operation, progress.step, done, progress.total)
         await operations.end(self._pool, operation, "succeeded", response=packed.SerializeToString())
 
     async def _fail(self, operation: OperationRecord, error: VcciError) -> None:

@@ -93,6 +93,25 @@ async def test_long_works_leave_a_slot_to_short_ones() -> None:
     await until(lambda: order == ["heavy"])
 
 
+async def test_works_that_run_at_once_take_slots_more_and_the_others_give_way() -> None:
+    slots, order = FairSlots(2, [HEAVY, Lane("reading", 1, at_once=True)]), list[str]()
+    await slots.acquire("heavy", 0.1)
+    await slots.acquire("heavy", 0.1)
+    await slots.acquire("reading", 0.1)
+    await slots.acquire("reading", 0.1)
+    await queue(slots, order, "reading", 0.1, 1)
+    await queue(slots, order, "heavy", 0.1, 2)
+    slots.release("heavy", 0.1)
+    assert order == [], "one heavy work is left, and two that read"
+    slots.release("heavy", 0.1)
+    await until(lambda: order == ["heavy"])
+    slots.release("reading", 0.1)
+    await until(lambda: order == ["heavy", "reading"])
+    slots.release("reading", 0.1)
+    slots.release("reading", 0.1)
+    await until(lambda: order == ["heavy", "reading", "heavy"])
+
+
 async def test_the_only_slot_serves_long_works_too() -> None:
     slots = FairSlots(1, [HEAVY, LIGHT], spared=1)
     await slots.acquire("heavy", 60.0)

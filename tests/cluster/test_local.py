@@ -27,7 +27,7 @@ async def executor(observed: Observed) -> AsyncIterator[Executor]:
     lanes = (
         Lane("calculator", weight=9, waiting=1),
         Lane("hasty", weight=1, time_limit_s=0.05),
-        Lane("reading", weight=1, apart=True),
+        Lane("reading", weight=1, at_once=True),
     )
     async with open_executor(None, threads=1, lanes=lanes, observe=observe) as executor:
         yield executor
@@ -117,7 +117,7 @@ def spin(told: list[str]) -> None:
         raise
 
 
-async def test_a_lane_apart_does_not_wait_for_the_others(executor: Executor) -> None:
+async def test_a_lane_that_runs_at_once_does_not_wait_for_the_others(executor: Executor) -> None:
     go = threading.Event()
     bulk = asyncio.create_task(executor.run(work(go.wait)))
     await until(lambda: executor.running("calculator") == 1)
