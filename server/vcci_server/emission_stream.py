@@ -1,5 +1,6 @@
 """Reading emissions page by page: each in a short transaction, all at the merge version of the first."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from vcci_server.storage.summing import Run
 from vcci_server.stored_pieces import Part
 from vcci_server.tokens import read_token, write_token
 
-PAGE_ROWS = 100_000  # emissions of one page: what a stream holds in memory
+PAGE_ROWS = 100_000  # emissions of one page; a stream holds two in memory
 NEWEST = -1  # the merge version of a stream that has not begun
 _DATES = range((date.min - EPOCH).days + 1, (date.max - EPOCH).days)
 
@@ -79,22 +80,34 @@ class EmissionReader:
         self._tenant_id = tenant_id
         self.wanted = wanted
         self._gwp_set = gwp_set
+        self._chosen: Filter | None = None  # the filter, once it is read
 
     async def pages(self, given: emission_pb2.EmissionFilter, place: Place) -> AsyncGenerator[Page]:
-        """Yield the pages behind a place; between two of them no transaction is open."""
-        chosen, more = None, True
-        while more:
-            async with snapshot(self._pool) as db:
-                chosen = chosen or await self._filter(db, given)
-                version = await _pin(db, place)
-                segments = await self._read(db, chosen, Place(version, place.behind))
-                found = await self._run(parts, segments, chosen)
-                dictionaries = await self._dictionaries(db, found)
-            if segments:
-                place = Place(version, segments[-1].position)
-            more = sum(segment.n for segment in segments) >= PAGE_ROWS
-            del segments
-            yield Page(version, found, dictionaries)
+        """Yield the pages behind a place. While one is in use the next is read, and no transaction stays open."""
+        reading = asyncio.ensure_future(self._page(given, place))
+        try:
+            while True:
+                page, behind = await reading
+                if behind is None:
+                    yield page
+                    return
+                reading = asyncio.ensure_future(self._page(given, behind))
+                yield page
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _page(self, given: emission_pb2.EmissionFilter, place: Place) -> tuple[Page, Place | None]:
+        """Return the page behind a place, and where the next one begins, if there is one."""
+        async with snapshot(self._pool) as db:
+            self._chosen = chosen = self._chosen or await self._filter(db, given)
+            version = await _pin(db, place)
+            segments = await self._read(db, chosen, Place(version, place.behind))
+            found = await self._run(parts, segments, chosen)
+            dictionaries = await self._dictionaries(db, found)
+        more = sum(segment.n for segment in segments) >= PAGE_ROWS
+        behind = Place(version, segments[-1].position) if more else None
+        return Page(version, found, dictionaries), behind
 
     async def _filter(self, db: Connection, given: emission_pb2.EmissionFilter) -> Filter:
         chosen = await read_filter(db, self._tenant_id, given)

@@ -38,7 +38,7 @@ ORDERED = (
 )
 HITS = "unnest({ids}, {likeness}) AS hit (supplier_id, likeness) JOIN suppliers AS s USING (supplier_id)"
 PROBABLE_LIKENESS = 0.7  # looked for first: where there are many such, those that are less like need no comparison
-FEW_CHOSEN = 5_000  # by a filter: their order is looked up; of more, a page is soon found by walking along the order
+FEW_CHOSEN = 5_000  # by a filter: looked up when walking so far along the order has not filled a page
 MOST_WALKED = 20_000  # suppliers of one statement
 ORDERS: Mapping[str, tuple[str, str]] = {  # what a place is of: SQL and its type
     "code": ("s.code", "text"),
@@ -132,14 +132,15 @@ class SupplierReader:
             ids = order.all(descending=listing.descending)
         else:
             ids = order.behind(float(after.key), after.supplier_id, descending=listing.descending)
-        if listing.tree is not None:
-            chosen = await _chosen(db, tenant_id, listing)
-            ids = ids if chosen is None else ids[np.isin(ids, chosen)]
         found: list[Row] = []
-        start, count = 0, 2 * limit
+        start, count, looked_up = 0, 2 * limit, listing.tree is None
         while len(found) < limit and start < len(ids):
             found += await _rows(db, tenant_id, listing, after, limit - len(found), None, ids[start : start + count])
             start, count = start + count, min(4 * count, MOST_WALKED)
+            if start >= FEW_CHOSEN and not looked_up and len(found) < limit:
+                chosen, looked_up = await _chosen(db, tenant_id, listing), True
+                if chosen is not None:
+                    ids, start = ids[start:][np.isin(ids[start:], chosen)], 0
         return found
 
     async def _hits(self, tenant_id: int, text: str) -> Hits | None:
