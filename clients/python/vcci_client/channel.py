@@ -37,7 +37,7 @@ def is_loopback(address: str) -> bool:
     return address.removeprefix("http://").startswith(LOOPBACK)
 
 
-def open_channel(address: str, tls: TlsFiles, options: Sequence[tuple[str, int]]) -> grpc.aio.Channel:
+def open_channel(address: str, tls: TlsFiles, options: Sequence[tuple[str, int | str]]) -> grpc.aio.Channel:
     """Return the channel to `host:port`, `https://host:port`, or, plain whatever the host, `http://host:port`."""
     plain = address.startswith("http://") or (is_loopback(address) and not tls.given)
     target = address.removeprefix("https://").removeprefix("http://")

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import grpc
@@ -34,7 +35,11 @@ logging.getLogger("grpc._cython.cygrpc").isEnabledFor = lambda level: level >= l
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 MAX_MESSAGE_BYTES = 16 << 20
-OPTIONS = (
+# The policy that is published for every client: what finds no server is sent again, but for streams of batches, which
+# go on at the server's offset.
+SERVICE_CONFIG = files("vcci").joinpath("service_config.json").read_text()
+OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.service_config", SERVICE_CONFIG),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # A restarted server is back within seconds; gRPC by itself would wait up to two minutes before it looks again.
