@@ -32,7 +32,7 @@ BY = (
 LEGEND = """\
 sum     calculated values added up: what an inventory reports; of many lines the lowest of the three
 median  as likely too low as too high         mean  the expected amount
-95 %    closed form: median / GSD2 to median x GSD2; Monte Carlo: percentiles 2.5 to 97.5"""
+95 %    closed form: two standard deviations each way, skewed as the sum is; Monte Carlo: percentiles 2.5 to 97.5"""
 
 
 @click.command()
