@@ -170,7 +170,8 @@ def test_secrets_stay_out_of_what_is_printed() -> None:
     secret = "0123456789abcdef0123456789abcdef"
     names = [variable(setting) for setting in fields(Settings) if setting.metadata["secret"]]
     assert names == ["VCCI_DATABASE_URL", "VCCI_REDIS_URL", "VCCI_RAY_TOKEN", "VCCI_TOKEN_SECRET"]
-    given = dict.fromkeys(names, secret) | {"VCCI_REDIS_URL": f"redis://:{secret}@localhost"}
+    urls = {"VCCI_DATABASE_URL": f"postgresql://v:{secret}@h", "VCCI_REDIS_URL": f"redis://:{secret}@localhost"}
+    given = dict.fromkeys(names, secret) | urls
     assert secret not in repr(from_environment(given))
 
 
