@@ -67,6 +67,7 @@ from vcci_server.reports import ReportServicer
 from vcci_server.runs import RunServicer
 from vcci_server.settings import Settings, SettingsError, is_loopback, split_address
 from vcci_server.snapshots import Snapshots
+from vcci_server.starting import answers, not_serving, wait_for_database
 from vcci_server.storage import tenants
 from vcci_server.storage.background import Background
 from vcci_server.storage.embedded import embedded_database
@@ -149,10 +150,13 @@ async def opened(settings: Settings) -> AsyncIterator["Service"]:
         metrics_host, metrics_port = split_address(settings.metrics_listen)
         with taken("VCCI_METRICS_LISTEN", settings.metrics_listen):
             metrics_port = stack.enter_context(serve_metrics(metrics.registry, metrics_host, metrics_port))
-        parts = await _make(settings, metrics, stack)
+        host, port = split_address(settings.listen)
+        database_url = await stack.enter_async_context(database(settings))
+        if settings.database_url and not await answers(database_url):
+            await _wait_for_database(settings)
+        parts = await _make(settings, database_url, metrics, stack)
         service = Service(settings, parts)
         await stack.enter_async_context(service.health.watch())
-        host, port = split_address(settings.listen)
         with taken("VCCI_LISTEN", settings.listen):
             port = _listen(service.server, address_of(host, port), server_credentials(settings))
         await service.server.start()
@@ -184,8 +188,7 @@ class _Parts:
     reports: ReportServicer
 
 
-async def _make(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Parts:
-    database_url = await stack.enter_async_context(database(settings))
+async def _make(settings: Settings, database_url: str, metrics: Metrics, stack: AsyncExitStack) -> _Parts:
     await _ensure_schema(database_url, settings)
     pool = await stack.enter_async_context(
         open_pool(database_url, size=settings.database_connections, observe=metrics.observe_query)
@@ -353,6 +356,19 @@ async def database(settings: Settings) -> AsyncIterator[str]:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     async with embedded_database(settings.state_dir) as url:
         yield url
+
+
+async def _wait_for_database(settings: Settings) -> None:
+    """Say that this server does not serve yet, in the log and by health where its port is known, until it can."""
+    logger.warning("waiting for the database: it does not answer", extra={"patience_s": settings.database_wait_s})
+    async with AsyncExitStack() as stack:
+        host, port = split_address(settings.listen)
+        if port:
+            server = grpc.aio.server(options=grpc_options(settings))
+            with taken("VCCI_LISTEN", settings.listen):
+                _listen(server, address_of(host, port), server_credentials(settings))
+            await stack.enter_async_context(not_serving(server, SERVICES))
+        await wait_for_database(settings.database_url, settings.database_wait_s)
 
 
 async def _ensure_schema(database_url: str, settings: Settings) -> None:

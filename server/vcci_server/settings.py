@@ -58,6 +58,7 @@ class Settings:
     )
     database_url: str = _setting("", "URL", "PostgreSQL 14 or newer; empty: the embedded one", secret=True)
     database_connections: int = _setting(10, "connections", "one per stream that commits, and some to read")
+    database_wait_s: float = _setting(60.0, "s", "at the start, until VCCI_DATABASE_URL answers")
     migrate: bool = _setting(False, "yes or no", "migrate the database of VCCI_DATABASE_URL at the start, too")
     redis_url: str = _setting(
         "", "URL", "shares factor sets among processes, `redis://host:6379/0` or `rediss://`; empty: none", secret=True

@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +25,9 @@ from vcci.v1 import supplier_service_pb2, supplier_service_pb2_grpc
 from vcci_server.app import METADATA_BYTES, SERVICES
 
 from tests.failures import failure
+from tests.postgres_process import running_postgres
 from tests.server_process import ServerProcess, running_server
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -165,9 +169,38 @@ def test_a_taken_metrics_port_is_told(state_dir: Path, server: ServerProcess) ->
 
 
 def test_a_database_that_does_not_answer_is_told(state_dir: Path) -> None:
-    failed = _serve(state_dir, {"VCCI_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
+    failed = _serve(
+        state_dir, {"VCCI_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "VCCI_DATABASE_WAIT_S": "1"}
+    )
     assert failed.returncode == 1
-    assert "error: The database does not answer" in failed.stderr
+    assert "waiting for the database: it does not answer" in failed.stderr
+    assert "error: The database did not answer within 1 s" in failed.stderr
+
+
+async def test_a_server_waits_for_its_database_and_says_by_health_that_it_does_not_serve(state_dir: Path) -> None:
+    with ExitStack() as stack:
+        postgres = await asyncio.to_thread(stack.enter_context, running_postgres())
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        postgres.stop()
+        env = {"VCCI_DATABASE_URL": postgres.url, "VCCI_MIGRATE": "yes"}
+        server = ServerProcess(state_dir, env, listening=address)
+        starting = asyncio.create_task(asyncio.to_thread(server.start))
+        async with server.channel() as channel:
+            await until(lambda: _health(channel, health_pb2.HealthCheckResponse.NOT_SERVING))
+            postgres.start()
+            await starting
+            await until(lambda: _health(channel, health_pb2.HealthCheckResponse.SERVING))
+        assert "waiting for the database: it does not answer" in server.log.read_text()
+        assert await asyncio.to_thread(server.terminate) == 0
+
+
+async def _health(channel: grpc.aio.Channel, status: int) -> bool:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    try:
+        return bool((await stub.Check(health_pb2.HealthCheckRequest())).status == status)
+    except grpc.aio.AioRpcError:
+        return False
 
 
 def test_a_ray_that_does_not_answer_is_told(state_dir: Path, empty_database: str) -> None:
