@@ -23,7 +23,7 @@ from vcci_server.storage.summing import Run
 from vcci_server.stored_pieces import Part
 from vcci_server.tokens import read_token, write_token
 
-PAGE_ROWS = 100_000  # emissions of one page; a stream holds two in memory
+PAGE_ROWS = 60_000  # emissions of one page; a stream holds two in memory
 NEWEST = -1  # the merge version of a stream that has not begun
 _DATES = range((date.min - EPOCH).days + 1, (date.max - EPOCH).days)
 
