@@ -136,7 +136,9 @@ class SupplierReader:
         start, count, looked_up = 0, 2 * limit, listing.tree is None
         while len(found) < limit and start < len(ids):
             found += await _rows(db, tenant_id, listing, after, limit - len(found), None, ids[start : start + count])
-            start, count = start + count, min(4 * count, MOST_WALKED)
+            start += count
+            enough = (limit - len(found)) * start // max(1, len(found)) + limit  # at the rate till now, and some more
+            count = min(enough, 4 * count, MOST_WALKED)
             if start >= FEW_CHOSEN and not looked_up and len(found) < limit:
                 chosen, looked_up = await _chosen(db, tenant_id, listing), True
                 if chosen is not None:
