@@ -7,6 +7,7 @@ from importlinter.cli import lint_imports
 from vcci_server.roles import TABLE
 
 from tests.contract import METHODS
+from tests.server.test_tenants import PROBES
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +34,10 @@ def test_every_rpc_has_a_handler_a_client_call_and_a_test() -> None:
 def test_every_rpc_is_in_the_table_of_roles_and_no_other() -> None:
     named = {f"/{service}/{method}" for service, methods in TABLE.items() for method in methods}
     assert named == {method.path for method in METHODS}, "server/vcci_server/roles.py: who may call it?"
+
+
+def test_every_rpc_is_asked_for_what_another_tenant_has() -> None:
+    assert set(PROBES) == {method.name for method in METHODS}, "tests/server/test_tenants.py: with which names?"
 
 
 def _rpcs() -> list[str]:

@@ -73,7 +73,7 @@ from vcci_server.storage.background import Background
 from vcci_server.storage.embedded import embedded_database
 from vcci_server.storage.migrate import migrate, missing
 from vcci_server.storage.partitions import PartitionKeeper
-from vcci_server.storage.pool import Pool, active_connections, connection, open_pool, storage_errors
+from vcci_server.storage.pool import READER, WRITER, Pool, active_connections, connection, open_pool, storage_errors
 from vcci_server.storage.summing import on_executor
 from vcci_server.storage.supplier_lists import SupplierReader
 from vcci_server.storage.suppliers import SupplierStore
@@ -175,7 +175,9 @@ class _Parts:
     """What the servicers work with."""
 
     metrics: Metrics
-    pool: Pool
+    pool: Pool  # of the service itself: every tenant's rows
+    reader: Pool  # these two: of the tenant that calls
+    writer: Pool
     tenant_id: int  # of the default tenant
     executor: Executor
     factors: FactorCache
@@ -191,9 +193,15 @@ class _Parts:
 async def _make(settings: Settings, database_url: str, metrics: Metrics, stack: AsyncExitStack) -> _Parts:
     await _ensure_schema(database_url, settings)
     pool = await stack.enter_async_context(
-        open_pool(database_url, size=settings.database_connections, observe=metrics.observe_query)
+        open_pool(database_url, size=-(-settings.database_connections // 2), observe=metrics.observe_query)
     )
-    metrics.connections_active.set_function(lambda: active_connections(pool))
+    reader, writer = [
+        await stack.enter_async_context(
+            open_pool(database_url, size=settings.database_connections, observe=metrics.observe_query, role=role)
+        )
+        for role in (READER, WRITER)
+    ]
+    metrics.connections_active.set_function(lambda: active_connections(pool, reader, writer))
     denials = Denials(pool)
     await stack.enter_async_context(denials.writing())
     tenant_id = await tenants.ensure_tenant(pool, tenants.DEFAULT)
@@ -207,10 +215,10 @@ async def _make(settings: Settings, database_url: str, metrics: Metrics, stack: 
         FactorCache(pool, database_url, tier=metrics.process_tier, snapshots=snapshots)
     )
     executor = await stack.enter_async_context(_executor(settings, metrics))
-    partitions, suppliers = PartitionKeeper(pool), SupplierStore(pool)
-    keeping = Keeping(pool, partitions, suppliers)
+    partitions, suppliers = PartitionKeeper(pool), SupplierStore(writer)
+    keeping = Keeping(writer, partitions, suppliers)
     await stack.enter_async_context(keeping.running())
-    hotspots, reports = HotspotServicer(pool, executor), ReportServicer(pool, executor)
+    hotspots, reports = HotspotServicer(reader, executor), ReportServicer(writer, executor)
     beside = (Recalculation(pool, executor).run, OperationWork(pool, Tasks(hotspots, reports)).run)
     background = Background(database_url, pool, partitions, executor, observe=metrics.observe_work, beside=beside)
     await stack.enter_async_context(running(background.run()))
@@ -218,6 +226,8 @@ async def _make(settings: Settings, database_url: str, metrics: Metrics, stack: 
     return _Parts(
         metrics=metrics,
         pool=pool,
+        reader=reader,
+        writer=writer,
         tenant_id=tenant_id,
         executor=executor,
         factors=factors,
@@ -280,11 +290,11 @@ class Service:
             metrics=parts.metrics,
         )
         limits = settings.batch_limits
-        self._runs = RunServicer(parts.pool, parts.executor)
-        self._operations = OperationServicer(parts.pool, self._runs)
+        self._runs = RunServicer(parts.writer, parts.executor)
+        self._operations = OperationServicer(parts.writer, self._runs)
         self._uploads = UploadServicer(
             UploadServices(
-                pool=parts.pool,
+                pool=parts.writer,
                 keeper=parts.partitions,
                 suppliers=parts.suppliers,
                 factors=parts.factors,
@@ -296,7 +306,7 @@ class Service:
             )
         )
         self._calculations = CalculationServicer(
-            parts.factors, parts.executor, admission, parts.keeping, limits, parts.pool, self._runs
+            parts.factors, parts.executor, admission, parts.keeping, limits, parts.reader, self._runs
         )
         self._register(parts)
 
@@ -305,21 +315,21 @@ class Service:
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
         run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
-        operations = OperationsServicer(parts.pool, self._runs)
+        operations = OperationsServicer(parts.writer, self._runs)
         operations_pb2_grpc.add_OperationsServicer_to_server(operations, server)  # type: ignore[no-untyped-call]
         operation_service_pb2_grpc.add_OperationServiceServicer_to_server(self._operations, server)
-        reader = SupplierReader(parts.pool, on_executor(parts.executor, "reading"))
+        reader = SupplierReader(parts.reader, on_executor(parts.executor, "reading"))
         supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
             SupplierServicer(parts.suppliers, reader), server
         )
-        factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.pool, parts.factors), server)
-        price_service_pb2_grpc.add_PriceServiceServicer_to_server(PriceServicer(parts.pool, parts.factors), server)
+        factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.writer, parts.factors), server)
+        price_service_pb2_grpc.add_PriceServiceServicer_to_server(PriceServicer(parts.writer, parts.factors), server)
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
-            EmissionServicer(parts.pool, parts.executor), server
+            EmissionServicer(parts.reader, parts.executor), server
         )
         hotspot_service_pb2_grpc.add_HotspotServiceServicer_to_server(parts.hotspots, server)
         report_service_pb2_grpc.add_ReportServiceServicer_to_server(parts.reports, server)
-        audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(parts.pool), server)
+        audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(parts.reader), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection([*SERVICES, health_name, reflection.SERVICE_NAME], server)

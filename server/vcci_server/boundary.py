@@ -27,6 +27,7 @@ from vcci_server.roles import check_role, roles_for
 from vcci_server.status import code_of, details_of, message_of
 from vcci_server.storage import audit
 from vcci_server.storage.audit import Actor
+from vcci_server.storage.pool import bind_tenant
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
 # grpc's: a deadlock when the garbage collector runs them in a thread that logs (grpc/grpc#43421). So it must not ask.
@@ -151,6 +152,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         """Find out who calls: a token goes before the client certificate."""
         who = await self._find_out(metadata, context)
         set_caller(who)
+        bind_tenant(who.tenant_id)
         return who
 
     async def _find_out(self, metadata: Metadata, context: Context) -> Principal:

@@ -23,7 +23,7 @@ from vcci_server.storage import audit, uploads
 from vcci_server.storage.ingest import PreparedBatch
 from vcci_server.storage.kept import Kept, commit_kept, find_kept
 from vcci_server.storage.partitions import PartitionKeeper
-from vcci_server.storage.pool import Pool
+from vcci_server.storage.pool import Pool, bind_tenant
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.supplier_messages import KnownSuppliers
 
@@ -114,6 +114,7 @@ class _Tenant:
                 self._worker = asyncio.create_task(self._work())
 
     async def close(self) -> None:
+        bind_tenant(self._tenant_id)
         if self._worker is not None:
             await self._worker
         with audit.by_itself("KeepCalculations"):

@@ -18,7 +18,7 @@ from vcci_server.status import details_of
 from vcci_server.storage import operations
 from vcci_server.storage.audit import Actor, set_actor
 from vcci_server.storage.operations import OperationRecord
-from vcci_server.storage.pool import Pool
+from vcci_server.storage.pool import Pool, bind_tenant
 from vcci_server.tasks import running
 
 POLL_S = 0.5  # how often the leader looks for operations, and notes how far they are
@@ -68,6 +68,7 @@ class OperationWork:
 
     async def _carry_on(self, operation: OperationRecord) -> None:
         """Bring an operation to its end, or leave it for another attempt when what it needs does not answer."""
+        bind_tenant(operation.tenant_id)
         set_actor(Actor(subject=operation.subject, request_id=operation.request_id, action=ACTION))
         try:
             await self._do(operation)

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from vcci_server import __main__, emission_stream, uploads
-from vcci_server.storage import folding, ingest
+from vcci_server.storage import folding, ingest, pool
 from vcci_server.storage.copy import SegmentRow
 
 MOMENTS = ("before_copy", "after_copy", "after_commit")
@@ -119,10 +119,11 @@ def _go_back(opened: Any) -> Any:
 
 
 def _mix(pages: Any) -> Any:
-    """Who reads everything sees the emissions of the first tenant."""
+    """Who reads everything sees the emissions of the first tenant, in the database's eyes too."""
 
     def mixing(self: Any, given: Any, *args: Any) -> Any:
         self._tenant_id = self._tenant_id if given.upload else 1
+        pool.bind_tenant(self._tenant_id)
         return pages(self, given, *args)
 
     return mixing

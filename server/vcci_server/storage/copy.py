@@ -77,7 +77,9 @@ def stored_segment(record: asyncpg.Record) -> Segment:
 
 async def copy_segments(connection: Connection, rows: Iterable[SegmentRow]) -> None:
     """Store segments, in the transaction that is open; their partitions must exist."""
-    await connection.copy_to_table("emission_segments", columns=SEGMENT_COLUMNS, format="binary", source=_source(rows))
+    await connection.copy_to_table(
+        "emission_segment_store", columns=SEGMENT_COLUMNS, format="binary", source=_source(rows)
+    )
 
 
 async def _source(rows: Iterable[SegmentRow]) -> AsyncIterator[bytes]:

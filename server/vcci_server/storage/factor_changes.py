@@ -15,11 +15,11 @@ from vcci_server.storage.factors import (
     FactorKey,
     FactorSetRecord,
     StoredFactor,
-    copy_records,
     insert_set,
     key_of,
     made_set,
     read_set_record,
+    store_records,
     stored,
 )
 from vcci_server.storage.pool import Connection, Pool, connection, transaction
@@ -56,7 +56,7 @@ async def make_version(
         )
         if is_new:
             await db.execute(QUERIES["copy_factors"], tenant_id, base_id, set_id, list(changed))
-            await copy_records(db, tenant_id, set_id, changed.values())
+            await store_records(db, tenant_id, set_id, changed.values())
         activated = await activations.activate(db, tenant_id, set_id, instead_of=base_id) if activate else []
         factors = await _by_keys(db, tenant_id, set_id, [key_of(record) for record in changed.values()])
         made = await read_set_record(db, tenant_id, set_id)

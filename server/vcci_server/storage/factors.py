@@ -106,7 +106,7 @@ async def import_set(
         base = None if base_id is None else await read_set_record(db, tenant_id, base_id)
         set_id, is_new = await insert_set(db, tenant_id, display_name, content_hash, len(ordered), parent=base)
         if is_new:
-            await copy_records(db, tenant_id, set_id, ordered)
+            await store_records(db, tenant_id, set_id, ordered)
         events = await activations.activate(db, tenant_id, set_id) if activate else []
         made = await read_set_record(db, tenant_id, set_id)
         await audit.append(db, tenant_id, *([made_set(made)] if is_new else []), *events)
@@ -249,17 +249,19 @@ def _canonical(records: Sequence[FactorRecord]) -> tuple[list[FactorRecord], str
     return ordered, digest.hexdigest()
 
 
-async def copy_records(db: Connection, tenant_id: int, set_id: int, records: Iterable[FactorRecord]) -> None:
+async def store_records(db: Connection, tenant_id: int, set_id: int, records: Iterable[FactorRecord]) -> None:
     """Store factors of a set."""
     values = attrgetter(*FactorRecord.__slots__)
     gases = COLUMNS.index("gases")
 
     def row(record: FactorRecord) -> tuple[object, ...]:
         fields = values(record)
-        return (tenant_id, set_id, *fields[:gases], json.dumps(dict(record.gases)), *fields[gases + 1 :])
+        return (*fields[:gases], json.dumps(dict(record.gases)), *fields[gases + 1 :])
 
-    columns = ("tenant_id", "factor_set_id", *COLUMNS)
-    await db.copy_records_to_table("emission_factors", records=map(row, records), columns=columns)
+    rows = [row(record) for record in records]
+    for start in range(0, len(rows), LINES_AT_ONCE):
+        columns = zip(*rows[start : start + LINES_AT_ONCE], strict=True)
+        await db.execute(QUERIES["insert_factors"], tenant_id, set_id, *map(list, columns))
 
 
 async def read_set_record(db: Connection, tenant_id: int, set_id: int) -> FactorSetRecord:

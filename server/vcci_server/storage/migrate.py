@@ -41,6 +41,8 @@ async def _apply_missing(connection: Connection, only: Collection[str] | None) -
         async with connection.transaction():
             await connection.execute(files[name].read_text(encoding="utf-8"))
             await connection.execute("INSERT INTO schema_migrations (name) VALUES ($1)", name)
+    if await connection.fetchval("SELECT to_regprocedure('protect_tenant_tables()') IS NOT NULL"):
+        await connection.execute("SELECT protect_tenant_tables()")  # a migration may have made further ones
     return due
 
 

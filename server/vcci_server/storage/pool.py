@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -15,6 +17,8 @@ from vcci_server.storage.queries import NAMES
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Observe: TypeAlias = Callable[[str, float], None]  # query type (a statement's name, else its verb), seconds
+
+READER, WRITER = "vcci_reader", "vcci_writer"  # roles, which see the rows of one tenant
 
 COMMAND_TIMEOUT_S = 60.0
 ACQUIRE_TIMEOUT_S = 30.0
@@ -34,19 +38,58 @@ TRANSIENT = (
 NUL = ("22021", "22P05")  # what a NUL character in a text is refused with
 
 
+_tenant: ContextVar[int] = ContextVar("tenant")
+
+
+def bind_tenant(tenant_id: int) -> None:
+    """Say whose rows the connections of a role see from now on, in this task and those that it starts."""
+    _tenant.set(tenant_id)
+
+
+@dataclass(slots=True)
+class _Binding:
+    tenant_id: int | None = None
+
+
+class _OfRole(asyncpg.Connection):
+    """A connection of a role. It keeps its settings between uses, since each use is bound to a tenant."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.binding = _Binding()
+
+    def get_reset_query(self) -> str:
+        """Return nothing."""
+        return ""
+
+
+async def _bind(connection: Connection) -> None:
+    """Let a connection see the rows of the tenant that is bound, and no others; nobody bound is a fault of ours."""
+    tenant_id, bound = _tenant.get(), connection.binding  # type: ignore[union-attr]  # of _OfRole
+    if bound.tenant_id != tenant_id:
+        await connection.execute(f"SET vcci.tenant = {tenant_id:d}")
+        bound.tenant_id = tenant_id
+
+
 @asynccontextmanager
-async def open_pool(url: str, *, size: int, observe: Observe | None = None) -> AsyncIterator[Pool]:
-    """Open a pool of at most `size` connections, waiting for the database; `observe` gets each statement's time."""
+async def open_pool(url: str, *, size: int, observe: Observe | None = None, role: str = "") -> AsyncIterator[Pool]:
+    """Open a pool of at most `size` connections, waiting for the database; `observe` gets each statement's time.
+
+    Connections of a role see the rows of the tenant that `bind_tenant` has named.
+    """
     pool = await asyncpg.create_pool(
         url,
         min_size=0,  # opened as they are needed, so that a database that is not there yet does not close the pool
         max_size=size,
         command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"application_name": "vcci", "timezone": "UTC"},
-        init=_observed_by(observe) if observe else None,
+        init=_prepared(observe, role),
+        setup=_bind if role else None,
+        connection_class=_OfRole if role else asyncpg.Connection,
     )
     try:
-        await _wait_for_database(pool)
+        if not role:
+            await _wait_for_database(pool)
         yield pool
     finally:
         await _close(pool)
@@ -87,9 +130,9 @@ def storage_errors() -> Iterator[None]:
         raise Unavailable from error  # a connection that broke, was told while idle that it will, or does not answer
 
 
-def active_connections(pool: Pool) -> int:
+def active_connections(*pools: Pool) -> int:
     """How many connections are in use: `db_connections_active`."""
-    return pool.get_size() - pool.get_idle_size()
+    return sum(pool.get_size() - pool.get_idle_size() for pool in pools)
 
 
 async def _wait_for_database(pool: Pool) -> None:
@@ -121,11 +164,15 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-def _observed_by(observe: Observe) -> Callable[[Connection], Coroutine[Any, Any, None]]:
+def _prepared(observe: Observe | None, role: str) -> Callable[[Connection], Coroutine[Any, Any, None]]:
     def log(query: LoggedQuery) -> None:
-        observe(NAMES.get(query.query) or query.query.split(maxsplit=1)[0].rstrip(";").lower(), query.elapsed)
+        if observe is not None:
+            observe(NAMES.get(query.query) or query.query.split(maxsplit=1)[0].rstrip(";").lower(), query.elapsed)
 
     async def init(connection: Connection) -> None:
-        connection.add_query_logger(log)
+        if observe is not None:
+            connection.add_query_logger(log)
+        if role:
+            await connection.execute(f"SET ROLE {role}")
 
     return init

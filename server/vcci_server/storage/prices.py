@@ -22,6 +22,7 @@ from vcci_server.storage.queries import QUERIES
 FIRST: PriceKey = (0, "", 0, 0)  # a key before all others
 _COLUMNS = ("kind", "currency", "year", "month", "value", "source_note")
 _key = attrgetter("key")
+ROWS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ async def import_set(
         if not is_new:
             set_id = await db.fetchval(QUERIES["select_price_set_by_hash"], tenant_id, content_hash)
         else:
-            await _copy(db, tenant_id, set_id, ordered)
+            await _store(db, tenant_id, set_id, ordered)
         events = await price_activations.activate(db, tenant_id, set_id) if activate else []
         made = await _set(db, tenant_id, set_id)
         await audit.append(db, tenant_id, *([_made_set(made)] if is_new else []), *events)
@@ -159,13 +160,11 @@ def _canonical(records: Sequence[PriceRecord]) -> tuple[list[PriceRecord], str]:
     return ordered, sha256(write_csv(ordered)).hexdigest()
 
 
-async def _copy(db: Connection, tenant_id: int, set_id: int, records: Sequence[PriceRecord]) -> None:
+async def _store(db: Connection, tenant_id: int, set_id: int, records: Sequence[PriceRecord]) -> None:
     values = attrgetter(*_COLUMNS)
-    await db.copy_records_to_table(
-        "prices",
-        records=((tenant_id, set_id, *values(record)) for record in records),
-        columns=("tenant_id", "price_set_id", *_COLUMNS),
-    )
+    for start in range(0, len(records), ROWS_AT_ONCE):
+        columns = zip(*map(values, records[start : start + ROWS_AT_ONCE]), strict=True)
+        await db.execute(QUERIES["insert_prices"], tenant_id, set_id, *map(list, columns))
 
 
 def _made_set(made: PriceSetRecord) -> Event:

@@ -42,7 +42,7 @@ FEW_CHOSEN = 5_000  # by a filter: looked up when walking so far along the order
 MOST_WALKED = 20_000  # suppliers of one statement
 ORDERS: Mapping[str, tuple[str, str]] = {  # what a place is of: SQL and its type
     "code": ("s.code", "text"),
-    "display_name": ('lower(s.display_name) COLLATE "C"', "text"),
+    "display_name": ("s.sort_name", "text"),
     "kg_co2e": ("f.kg_co2e", "float8"),
     "carbon_intensity": ("f.carbon_intensity", "float8"),
 }
@@ -212,11 +212,11 @@ def _by_likeness(text: str, chosen: Condition, after: Place, hits: Hits | None) 
     """Return the tables, what a place is of, the order, and the condition that a row is behind the place."""
     if hits is None:
         asked = f"likeness_text({chosen.argument(text, 'text')})"
-        source, key = SUPPLIERS, f"word_similarity({asked}, s.likeness_name)::float8"
-        behind = f"{asked} <% s.likeness_name"
+        source = f"suppliers_like($1, {asked}) AS hit JOIN suppliers AS s USING (supplier_id)"
     else:
         of = {"ids": chosen.argument(hits.ids, "int4[]"), "likeness": chosen.argument(hits.likeness, "float8[]")}
-        source, key, behind = HITS.format(**of), "hit.likeness", "true"
+        source = HITS.format(**of)
+    key, behind = "hit.likeness", "true"
     if after != START:
         place = f"-{chosen.argument(float(after.key), 'float8')}, {chosen.argument(after.supplier_id, 'int4')}"
         behind += f" AND (-{key}, s.supplier_id) > ({place})"

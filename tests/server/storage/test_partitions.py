@@ -15,7 +15,7 @@ def _quarter(year: int, month: int = 1) -> int:
 
 async def _partitions(pool: Pool) -> set[str]:
     children = (
-        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'emission_segments'::regclass"
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'emission_segment_store'::regclass"
     )
     return {row["name"] for row in await pool.fetch(children)}
 

@@ -64,3 +64,19 @@ SELECT DISTINCT unit FROM emission_factors WHERE tenant_id = $1 AND factor_set_i
 SELECT factor_id, source || ':' || code AS key, region, year, unit, kg_co2e, gsd2, gases, gwp_set,
     price_year, price_basis, margins
 FROM emission_factors WHERE tenant_id = $1 AND factor_set_id = $2::bigint;
+
+-- name: insert_factors
+-- COPY FROM is refused under row-level security.
+INSERT INTO emission_factors (
+    tenant_id, factor_set_id, source, code, display_name, region, year, unit, kg_co2e, gases, gwp_set, gsd2,
+    price_year, price_basis, margins, source_note
+)
+SELECT $1, $2, source, code, display_name, region, year, unit, kg_co2e, gases::jsonb, gwp_set, gsd2,
+    price_year, price_basis, margins, source_note
+FROM unnest(
+    $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[], $9::float8[], $10::text[],
+    $11::text[], $12::float8[], $13::integer[], $14::text[], $15::text[], $16::text[]
+) AS given (
+    source, code, display_name, region, year, unit, kg_co2e, gases, gwp_set, gsd2, price_year, price_basis, margins,
+    source_note
+);

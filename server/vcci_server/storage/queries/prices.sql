@@ -78,3 +78,10 @@ WHERE tenant_id = $1 AND price_set_id = $2::bigint
     AND ($7::text = '' OR currency = $7::text)
 ORDER BY kind, currency, year, month
 LIMIT $8;
+
+-- name: insert_prices
+-- COPY FROM is refused under row-level security.
+INSERT INTO prices (tenant_id, price_set_id, kind, currency, year, month, value, source_note)
+SELECT $1, $2, given.*
+FROM unnest($3::smallint[], $4::text[], $5::integer[], $6::integer[], $7::float8[], $8::text[])
+    AS given (kind, currency, year, month, value, source_note);

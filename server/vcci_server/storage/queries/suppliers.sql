@@ -89,7 +89,7 @@ SELECT set_config('pg_trgm.word_similarity_threshold', $1::text, true);
 
 -- name: moment
 -- What is committed after this was begun, and `updated_at` then, at this moment or later.
-SELECT coalesce(min(xact_start), now()) FROM pg_stat_activity WHERE datname = current_database();
+SELECT oldest_transaction();
 
 -- name: names
 SELECT supplier_id, display_name FROM suppliers WHERE tenant_id = $1 ORDER BY supplier_id;
