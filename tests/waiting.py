@@ -1,6 +1,7 @@
 """Bounded polling: the only place where tests wait for time to pass."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, TypeVar, overload
@@ -33,8 +34,13 @@ async def passing(seconds: float) -> None:
 
 
 def wait_until(condition: Callable[[], T], timeout_s: float = 30) -> T:
-    """`until`, for tests without an event loop."""
-    return asyncio.run(until(condition, timeout_s))
+    """`until` for a plain condition, where nothing can be awaited: it blocks the event loop, if there is one."""
+    deadline_s = time.monotonic() + timeout_s
+    while not (answer := condition()):
+        if time.monotonic() > deadline_s:
+            raise AssertionError(f"not within {timeout_s} s; the last answer was {answer!r}")
+        time.sleep(POLL_S)
+    return answer
 
 
 async def _ask(condition: Callable[[], Any]) -> Any:
