@@ -66,8 +66,8 @@ def hang_once(marker: Path, value: int) -> int:
 
 def spin(marker: Path) -> None:
     """Compute until interrupted, and tell so in a second file."""
-    leave_process(marker)
     try:
+        leave_process(marker)
         while True:
             pass
     except KeyboardInterrupt:

@@ -77,7 +77,7 @@ WRONG = {
     "no tenant": GOOD.token(tenant=None),
     "unknown tenant": GOOD.token(tenant="nobody"),
     "expired": GOOD.token(exp=time.time() - SKEW_S - 5),
-    "not yet": GOOD.token(nbf=time.time() + SKEW_S + 60),
+    "not yet": GOOD.token(nbf=time.time() + SKEW_S + 86_400),
     "unknown key": GOOD.token(header={"kid": "another"}),
     "no key": GOOD.token(header={"kid": ""}),
     "a stranger's key": STRANGER.token(),

@@ -102,7 +102,7 @@ async def test_a_finalized_upload_stays_as_it_is(uploads: Uploads, row_count: in
     assert await rows_seen(uploads, name) == {4}
 
 
-@pytest.mark.parametrize("row_count", [0, 3, 5, -1, 2**40])
+@pytest.mark.parametrize("row_count", [0, 3, 5, 2**40])
 async def test_an_upload_is_not_finalized_with_another_number_of_rows(uploads: Uploads, row_count: int) -> None:
     name = await uploads.create()
     async with uploads.writing(name) as writer:
