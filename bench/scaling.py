@@ -2,7 +2,7 @@
 
     python -m bench.scaling [cores=16] [network_gbit_s=10] [disk_mb_s=1000]
 
-Costs are those of bench/results (`make bench`) and bench/results/workers; a machine's network and disk are assumed, and
+Costs are those of bench/results (`make bench`); a machine's network and disk are assumed, and
 can be changed. docs/scaling.md says what the tables mean and what to do.
 """
 
@@ -164,9 +164,8 @@ def machine_of(arguments: Sequence[str]) -> Machine:
 
 
 def kept() -> tuple[Costs, dict[str, WorkCosts]]:
-    """Return the costs of the results that are kept, those of works by their titles; the last whole run first."""
-    reports = [json.loads((folder / "latest.json").read_text()) for folder in (RESULTS, RESULTS / "workers")]
-    report = {"benchmarks": [*{one["name"]: one for of in reversed(reports) for one in of["benchmarks"]}.values()]}
+    """Return the costs of the results that are kept, those of works by their titles."""
+    report = json.loads((RESULTS / "latest.json").read_text())
     return costs_of(report), {title: work_costs_of(report, kind) for title, kind in KINDS.items()}
 
 

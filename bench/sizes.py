@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The default takes less than five minutes on two cores."""
+    """The default takes about ten minutes on two cores."""
 
     warmup_rounds: int = 1
-    rounds: int = 5
+    rounds: int = 3
     suppliers: int = 100_000
     quarters: int = 20
     batch_rows: int = 50_000
@@ -63,7 +63,7 @@ class Sizes:
         return replace(self, **changes)
 
 
-FULL = Sizes(rounds=3, ingest_rows=10_000_000, guide_rows=5_000_000, read_rows=10_000_000)
+FULL = Sizes(ingest_rows=10_000_000, guide_rows=5_000_000, read_rows=10_000_000)
 QUICK = Sizes(
     warmup_rounds=0,
     rounds=1,

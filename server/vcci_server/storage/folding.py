@@ -35,7 +35,7 @@ from vcci_server.storage.supplier_figures import note_change
 
 # Below, a query scans the rest in a tenth of a second; and what each fold says of a supplier is written by itself.
 WORTH_FOLDING_ROWS = 2_000_000
-FOLD_ROWS = 1_000_000  # of one step; the server grows by some 110 MB while it folds
+FOLD_ROWS = 500_000  # of one step; the server grows by some 100 MB while it folds
 IDLE = timedelta(seconds=5)  # a stream that pauses longer has most likely ended
 
 
