@@ -1,14 +1,11 @@
 """`vcci operations`, and what begins them, as a person or a program uses them."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from vcci_client.cli import vcci
 
+from tests.clients.commands import Commands
 from tests.server_process import ServerProcess, running_server
 
 ROWS = """supplier_code,category,reporting_period,quantity,unit,factor
@@ -22,21 +19,6 @@ PLAN = """[[levers]]
 display_name = "Half as much"
 quantity = { change = -0.5 }
 """
-
-
-class Commands:
-    """Commands against a server."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._env = {"VCCI_SERVER": server.listening, "VCCI_TOKEN": server.token()}
-
-    def run(self, *arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(vcci, arguments, env=self._env)
-        assert result.exit_code == status, result.output
-        return result
-
-    def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")

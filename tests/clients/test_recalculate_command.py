@@ -1,35 +1,17 @@
 """`vcci recalculate`, `vcci runs` and `vcci operations`, as a person or a program uses them."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from click.testing import CliRunner, Result
-from vcci_client.cli import vcci
 
+from tests.clients.commands import Commands
 from tests.server_process import ServerProcess, running_server
 
 HEADER = "supplier_code,category,reporting_period,quantity,unit,factor\n"
 FACTORS = "source,code,name,region,year,unit,kg_co2e,gwp_set,gsd2,source_note\n"
-
-
-class Commands:
-    """Commands against a server."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._env = {"VCCI_SERVER": server.listening, "VCCI_TOKEN": server.token()}
-
-    def run(self, *arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(vcci, arguments, env=self._env)
-        assert result.exit_code == status, result.output
-        return result
-
-    def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
