@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.reports.inventory import Commands, store
+from tests.clients.commands import Commands
+from tests.clients.reports.inventory import store
 from tests.server_process import ServerProcess, running_server
 
 

@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner, Result
-from vcci_client.cli import vcci
-
-from tests.server_process import ServerProcess
+from tests.clients.commands import Commands
 
 ROWS = """supplier_code,supplier_name,category,reporting_period,quantity,unit,factor
 S-1,=1+1,1,2023-05-17,100,kg,t:steel
@@ -37,21 +34,6 @@ freight,sea_container,Container ship,,2021,tonne*km,0.01,AR5,1.2,A handbook; shi
 t,storage,Warehouse,,2021,m3*day,0.05,AR5,1.2,A handbook; hubs
 t,haulage,Haulage,,2021,USD,0.5,AR5,2.0,A model of an economy
 """
-
-
-class Commands:
-    """Commands against a server."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._env = {"VCCI_SERVER": server.listening, "VCCI_TOKEN": server.token()}
-
-    def run(self, *arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(vcci, arguments, env=self._env)
-        assert result.exit_code == status, result.output
-        return result
-
-    def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
 
 
 def store(commands: Commands, folder: Path) -> None:

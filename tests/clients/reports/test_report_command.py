@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from vcci_client import Client
 
-from tests.clients.reports.inventory import Commands, table
+from tests.clients.commands import Commands
+from tests.clients.reports.inventory import table
 from tests.server_process import ServerProcess
 
 

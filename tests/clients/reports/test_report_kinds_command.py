@@ -12,7 +12,8 @@ from pypdf import PdfReader
 from vcci_client import Client
 from vcci_server.report.cells import shown
 
-from tests.clients.reports.inventory import Commands, table, tables
+from tests.clients.commands import Commands
+from tests.clients.reports.inventory import table, tables
 from tests.server_process import ServerProcess
 
 STEEL_T = 300 * 2.0 / 1000
