@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import uvloop
-from vcci_server.app import grpc_options
+from vcci_server.serving import grpc_options
 from vcci_server.settings import Settings
 
 PATH = "/bench.Echo/Call"

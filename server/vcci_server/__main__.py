@@ -16,11 +16,13 @@ import uvloop
 from vcci_engine.errors import VcciError
 
 from vcci_server import logs
-from vcci_server.app import database, run, secret_of
+from vcci_server.app import run
 from vcci_server.auth import Role, make_token
+from vcci_server.authentication import secret_of
 from vcci_server.backup.archive import Manifest
 from vcci_server.backup.backup import backup
 from vcci_server.backup.restore import restore
+from vcci_server.database import database
 from vcci_server.doctor import examine
 from vcci_server.listening import Listening
 from vcci_server.processes import end_with_parent, serve_together

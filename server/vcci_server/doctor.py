@@ -9,7 +9,7 @@ from typing import TypeVar
 from vcci_cluster import open_executor
 from vcci_engine.errors import NotFound, Unavailable, VcciError, WrongState
 
-from vcci_server.app import database
+from vcci_server.database import database
 from vcci_server.settings import Settings
 from vcci_server.snapshots import redis_version
 from vcci_server.storage import audit, tenants

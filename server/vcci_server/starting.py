@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import grpc.aio
@@ -11,7 +11,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio
 from vcci_engine.errors import Unavailable
 
+from vcci_server.listening import address_of, taken
+from vcci_server.service import SERVICES
+from vcci_server.serving import grpc_options, listen
+from vcci_server.settings import Settings, split_address
 from vcci_server.storage.pool import storage_errors
+from vcci_server.tls import server_credentials
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 2.0
 CONNECT_TIMEOUT_S = 5.0
@@ -55,3 +60,16 @@ async def not_serving(server: grpc.aio.Server, services: Sequence[str]) -> Async
         yield
     finally:
         await server.stop(None)
+
+
+async def show_waiting(settings: Settings) -> None:
+    """Say that this server does not serve yet, in the log and by health where its port is known, until it can."""
+    logger.warning("waiting for the database: it does not answer", extra={"patience_s": settings.database_wait_s})
+    async with AsyncExitStack() as stack:
+        host, port = split_address(settings.listen)
+        if port:
+            server = grpc.aio.server(options=grpc_options(settings))
+            with taken("VCCI_LISTEN", settings.listen):
+                listen(server, address_of(host, port), server_credentials(settings))
+            await stack.enter_async_context(not_serving(server, SERVICES))
+        await wait_for_database(settings.database_url, settings.database_wait_s)

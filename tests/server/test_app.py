@@ -22,7 +22,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
 from vcci.v1 import supplier_service_pb2, supplier_service_pb2_grpc
-from vcci_server.app import METADATA_BYTES, SERVICES
+from vcci_server.service import SERVICES
+from vcci_server.serving import METADATA_BYTES
 
 from tests.failures import failure
 from tests.postgres_process import running_postgres

@@ -18,10 +18,10 @@ from vcci.v1 import calculation_service_pb2_grpc as rpc
 from vcci.v1 import explanation_pb2
 from vcci.v1.activity_pb2 import ActivityColumns
 from vcci_engine.errors import FieldProblem, InvalidFields, NotFound, Overloaded, Unavailable, WriterFenced
-from vcci_server.app import grpc_options
 from vcci_server.auth import Authenticator, DevelopmentTokens, caller, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.metrics import Metrics
+from vcci_server.serving import grpc_options
 from vcci_server.settings import Settings
 from vcci_server.status import MAX_DETAILS_BYTES
 

@@ -3,9 +3,9 @@
 import grpc
 import grpc.aio
 import pytest
-from vcci_server.app import SERVICES
 from vcci_server.auth import Role
 from vcci_server.roles import TABLE, roles_for
+from vcci_server.service import SERVICES
 
 from tests.contract import METHODS, Method
 from tests.failures import failure_of
