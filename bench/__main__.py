@@ -36,7 +36,9 @@ def _parse() -> argparse.Namespace:
     size.add_argument("--quick", action="store_true", help="a smoke run of seconds, which judges nothing")
     size.add_argument("--full", action="store_true", help="with ten million rows to read")
     parser.add_argument("--only", default="", metavar="NAME", help="the benchmarks whose names contain this")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="default: bench/results; of --quick: out/bench")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="default: bench/results; out/bench of a part or of --quick"
+    )
     parser.add_argument("changes", nargs="*", metavar="NAME=VALUE", help="a size of bench/sizes.py: rounds=3")
     arguments = parser.parse_args()
     try:
@@ -44,7 +46,8 @@ def _parse() -> argparse.Namespace:
     except ValueError as error:
         parser.error(str(error))
     if arguments.results is None:
-        arguments.results = FOLDER.parent / "out" / "bench" if arguments.quick else FOLDER / "results"
+        kept = not (arguments.quick or arguments.only)
+        arguments.results = FOLDER / "results" if kept else FOLDER.parent / "out" / "bench"
     return arguments
 
 
@@ -55,6 +58,8 @@ def _pytest_arguments(only: str, sizes: Sizes, raw: Path) -> list[str]:
         f"--config-file={FOLDER.parent / 'pyproject.toml'}",
         "--override-ini=python_files=bench_*.py",
         "--verbose",
+        "--durations=0",
+        "--durations-min=1",
         "--no-header",
         f"--timeout={TIMEOUT_S}",
         f"-k={only}",

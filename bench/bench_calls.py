@@ -74,7 +74,8 @@ def test_open_loop(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -
 
 
 def _compare(harness: Harness, callees: dict[str, Callee], load: Load) -> None:
-    harness.take_turns({name: _turn(load, callee) for name, callee in callees.items()})
+    servers = {name: callee.process for name, callee in callees.items()}
+    harness.take_turns({name: _turn(load, callee) for name, callee in callees.items()}, servers)
     harness.ratio("calls/s" if load.rate is None else "p50 ms", "service", "echo")
 
 

@@ -38,7 +38,10 @@ def test_ingest(harness: Harness, service: Service, postgres: Database, sizes: S
     factors = starter_table()
     batches = [prepare(batch, factors) for batch in dataset.batches(sizes, order=order)]
     peers = Peers(postgres.create(f"peers_{order.name.lower()}"), batches, sizes)
-    harness.take_turns({"service": ingest, "COPY of rows": peers.copy_rows, "COPY of segments": peers.copy_segments})
+    harness.take_turns(
+        {"service": ingest, "COPY of rows": peers.copy_rows, "COPY of segments": peers.copy_segments},
+        {"service": service.process},
+    )
     harness.ratio("rows/s", "service", "COPY of rows", at_least=1.5)
     harness.ratio("rows/s", "service", "COPY of segments", at_least=0.5)
     harness.bound("last tenth / first", "service", at_least=FLATNESS)
@@ -58,6 +61,6 @@ def test_guide(harness: Harness, service: Service, postgres: Database, sizes: Si
         service.settle()
         return {"rows/s": uploaded.rows / uploaded.seconds}
 
-    harness.take_turns({"service": ingest, "COPY into the guide's table": guide.copy})
+    harness.take_turns({"service": ingest, "COPY into the guide's table": guide.copy}, {"service": service.process})
     required = GUIDE_RATIO if sizes.guide_rows >= GUIDE_ROWS else None  # with fewer rows it is faster
     harness.ratio("rows/s", "service", "COPY into the guide's table", at_least=required)

@@ -19,6 +19,6 @@ def test_memory(harness: Harness, service: Service, sizes: Sizes) -> None:
             uploaded = service.upload(sizes, sizes.memory_rows // sizes.batch_rows)
         return {"rows/s": uploaded.rows / uploaded.seconds, "growth MB": curve.growth_bytes / 1e6}
 
-    harness.once({"service": upload})
+    harness.once({"service": upload}, {"service": service.process})
     harness.result("growth MB", [curve.growth_bytes / 1e6], at_most=MOST_GROWTH_MB)
     harness.curve("Resident MB", [sample / 1e6 for sample in curve.bytes])

@@ -27,5 +27,5 @@ def test_message_rows(harness: Harness, service: Service, sizes: Sizes) -> None:
             **{f"{name} CPU-s/M": of / rows * 1e6 for name, of in cpu_s.items()},
         }
 
-    harness.take_turns({"service": ingest})
+    harness.take_turns({"service": ingest}, {"service": service.process})
     harness.bound("rows/CPU-s", "service", at_least=REQUIRED_ROWS)

@@ -6,12 +6,16 @@ What is measured goes into pytest-benchmark's JSON as `extra_info`; `report.py` 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import psutil
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.processes import MemoryCurve
 from bench.sizes import Sizes
 
 Figures = Mapping[str, float]  # by name with unit ("rows/s")
 Turn = Callable[[], Figures]
+Servers = Mapping[str, psutil.Process]  # by contender
+NO_SERVERS: Servers = {}
 
 
 def per_second(rows: int, seconds: float, cpu_s: float) -> Figures:
@@ -28,13 +32,13 @@ class Harness:
         self._info: dict[str, Any] = benchmark.extra_info
         self._info.update(question=" ".join(question.split()), contenders={}, results=[], curves={})
 
-    def take_turns(self, contenders: Mapping[str, Turn]) -> None:
-        """Let every contender have its turn in each round."""
-        self._measure(contenders, self._sizes.rounds, self._sizes.warmup_rounds)
+    def take_turns(self, contenders: Mapping[str, Turn], servers: Servers = NO_SERVERS) -> None:
+        """Let every contender have its turn in each round; of those with a server note its memory, too."""
+        self._measure(_watched(contenders, servers), self._sizes.rounds, self._sizes.warmup_rounds)
 
-    def once(self, contenders: Mapping[str, Turn]) -> None:
+    def once(self, contenders: Mapping[str, Turn], servers: Servers = NO_SERVERS) -> None:
         """Let every contender have one turn; the benchmark has warmed up by itself."""
-        self._measure(contenders, 1, 0)
+        self._measure(_watched(contenders, servers), 1, 0)
 
     def _measure(self, contenders: Mapping[str, Turn], rounds: int, warmup_rounds: int) -> None:
         names = list(contenders)
@@ -75,3 +79,17 @@ class Harness:
     def curve(self, name: str, values: Sequence[float]) -> None:
         """Note a course over time."""
         self._info["curves"][name] = list(values)
+
+
+def _watched(contenders: Mapping[str, Turn], servers: Servers) -> dict[str, Turn]:
+    """Return the turns with the most that the contender's server had resident meanwhile as a further figure."""
+
+    def watched(turn: Turn, process: psutil.Process) -> Turn:
+        def measure() -> Figures:
+            with MemoryCurve(process) as curve:
+                figures = turn()
+            return {**figures, "server MB": curve.peak_bytes / 1e6}
+
+        return measure
+
+    return {name: watched(turn, servers[name]) if name in servers else turn for name, turn in contenders.items()}

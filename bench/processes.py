@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 import psutil
 
@@ -35,16 +36,16 @@ class CpuMeter:
 
 
 class MemoryCurve:
-    """Resident bytes of a process, ten times a second, while it is entered."""
+    """Resident bytes of a process and those that it has started, ten times a second, while it is entered."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.bytes: list[int] = []
-        self._process = process
+        self._processes = [process, *process.children(recursive=True)]  # once: to look for them takes milliseconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample)
 
     def __enter__(self) -> "MemoryCurve":
-        self.bytes.append(self._process.memory_info().rss)
+        self.bytes.append(self._resident())
         self._thread.start()
         return self
 
@@ -53,10 +54,22 @@ class MemoryCurve:
         self._thread.join()
 
     @property
+    def peak_bytes(self) -> int:
+        """The most that it ever was."""
+        return max(self.bytes)
+
+    @property
     def growth_bytes(self) -> int:
         """The most that it ever grew beyond the beginning."""
-        return max(self.bytes) - self.bytes[0]
+        return self.peak_bytes - self.bytes[0]
 
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_S):
-            self.bytes.append(self._process.memory_info().rss)
+            self.bytes.append(self._resident())
+
+    def _resident(self) -> int:
+        total = 0
+        for process in self._processes:
+            with suppress(psutil.NoSuchProcess):  # a worker that has ended
+                total += process.memory_info().rss
+        return total
