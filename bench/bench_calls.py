@@ -12,7 +12,7 @@ from vcci.v1 import activity_pb2
 from vcci.v1.calculation_service_pb2 import CalculateRequest
 
 from bench import echo
-from bench.harness import Figures, Harness, Turn
+from bench.harness import Harness, Timed, Turn
 from bench.load import Load, Method, run, single
 from bench.processes import CpuMeter
 from bench.service import Service
@@ -80,10 +80,10 @@ def _compare(harness: Harness, callees: dict[str, Callee], load: Load) -> None:
 
 
 def _turn(load: Load, callee: Callee) -> Turn:
-    def turn() -> Figures:
+    def turn() -> Timed:
         meter = CpuMeter({"server": callee.process})
-        outcome = run(load, callee.method)
-        calls = len(outcome.latencies_s)
-        return {**outcome.figures(), "server CPU us/call": meter.read()["server"] / calls * 1e6}
+        outcome = run(load, callee.method).all_answered()
+        cpu_us = meter.read()["server"] / len(outcome.statuses) * 1e6
+        return Timed({**outcome.figures(), "server CPU us/call": cpu_us}, outcome.latencies)
 
     return turn

@@ -4,18 +4,30 @@ What is measured goes into pytest-benchmark's JSON as `extra_info`; `report.py` 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.latency import Latencies
 from bench.processes import MemoryCurve
 from bench.sizes import Sizes
 
 Figures = Mapping[str, float]  # by name with unit ("rows/s")
-Turn = Callable[[], Figures]
 Servers = Mapping[str, psutil.Process]  # by contender
 NO_SERVERS: Servers = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The figures of a turn, and all its latencies."""
+
+    figures: Figures
+    latencies: Latencies
+
+
+Turn = Callable[[], Figures | Timed]
 
 
 def per_second(rows: int, seconds: float, cpu_s: float) -> Figures:
@@ -30,7 +42,7 @@ class Harness:
         self._benchmark = benchmark
         self._sizes = sizes
         self._info: dict[str, Any] = benchmark.extra_info
-        self._info.update(question=" ".join(question.split()), contenders={}, results=[], curves={})
+        self._info.update(question=" ".join(question.split()), contenders={}, results=[], curves={}, latencies={})
 
     def take_turns(self, contenders: Mapping[str, Turn], servers: Servers = NO_SERVERS) -> None:
         """Let every contender have its turn in each round; of those with a server note its memory, too."""
@@ -42,18 +54,28 @@ class Harness:
 
     def _measure(self, contenders: Mapping[str, Turn], rounds: int, warmup_rounds: int) -> None:
         names = list(contenders)
-        figures: dict[str, list[Figures]] = {name: [] for name in names}
+        turns: dict[str, list[Figures | Timed]] = {name: [] for name in names}
 
         def round_() -> None:
-            number = len(figures[names[0]])
+            number = len(turns[names[0]])
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                figures[name].append(contenders[name]())
+                turns[name].append(contenders[name]())
 
         self._benchmark.pedantic(round_, rounds=rounds, warmup_rounds=warmup_rounds)  # type: ignore[no-untyped-call]
         for name in names:
-            measured = figures[name][warmup_rounds:]
-            self._info["contenders"][name] = {key: [turn[key] for turn in measured] for key in measured[0]}
+            measured = turns[name][warmup_rounds:]
+            figures = [turn.figures if isinstance(turn, Timed) else turn for turn in measured]
+            self._info["contenders"][name] = {key: [each[key] for each in figures] for key in figures[0]}
+            self._keep(name, [turn.latencies for turn in measured if isinstance(turn, Timed)])
+
+    def _keep(self, name: str, latencies: Sequence[Latencies]) -> None:
+        """Note the latencies of all rounds: as a curve to draw, and as HdrHistogram's own tools read them."""
+        if latencies:
+            every = Latencies()
+            for each in latencies:
+                every += each
+            self._info["latencies"][name] = {"percent_ms": every.curve(), "hdr_us": every.encoded()}
 
     def ratio(
         self, figure: str, contender: str, peer: str, *, at_least: float | None = None, at_most: float | None = None
@@ -85,10 +107,13 @@ def _watched(contenders: Mapping[str, Turn], servers: Servers) -> dict[str, Turn
     """Return the turns with the most that the contender's server had resident meanwhile as a further figure."""
 
     def watched(turn: Turn, process: psutil.Process) -> Turn:
-        def measure() -> Figures:
+        def measure() -> Figures | Timed:
             with MemoryCurve(process) as curve:
-                figures = turn()
-            return {**figures, "server MB": curve.peak_bytes / 1e6}
+                measured = turn()
+            memory = {"server MB": curve.peak_bytes / 1e6}
+            if isinstance(measured, Timed):
+                return Timed({**measured.figures, **memory}, measured.latencies)
+            return {**measured, **memory}
 
         return measure
 

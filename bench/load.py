@@ -1,17 +1,19 @@
 """A generator of unary calls, after ghz: so many callers on so many connections, or so many calls a second.
 
-Closed loop: each caller waits for its answer before it calls again, so a slow server is asked less. Open loop: calls
-begin when they are due, whatever the answers do, and a call's latency counts from the moment it was due; so neither a
-stalled server nor a late generator hides the calls that should have been made meanwhile (coordinated omission).
+Closed loop: each caller waits for its answer, and pauses as people do, before it calls again; so a slow server is asked
+less. Open loop: calls begin when they are due, whatever the answers do. Either way a call's latency counts from the
+moment it was due; so neither a stalled server nor a late generator hides the calls that should have been made meanwhile
+(coordinated omission).
 """
 
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import grpc
@@ -20,22 +22,26 @@ import numpy as np
 import numpy.typing as npt
 import uvloop
 
+from bench.latency import Latencies
+
 FloatArray = npt.NDArray[np.float64]
 Call = Callable[[], Awaitable[bytes]]
 Metadata = tuple[tuple[str, str], ...]
 
-PERCENTILES = {"p50 ms": 50, "p99 ms": 99, "p99.9 ms": 99.9}
+PERCENTILES = {"p50 ms": 50.0, "p95 ms": 95.0, "p99 ms": 99.0, "p99.9 ms": 99.9}
 SEED = 7
+DRAWN = 9_973  # methods, then the same again
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How to call: `callers` at once, or `rate` calls a second when that is given."""
+    """How to call: `callers` at once, each pausing between its calls, or `rate` calls a second when that is given."""
 
     duration_s: float
     callers: int = 1
     connections: int = 1
     rate: float | None = None
+    pause_s: tuple[float, float] = (0.0, 0.0)  # at least, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,76 +53,140 @@ class Method:
     payload: bytes
     metadata: Metadata = ()
     timeout_s: float = 30.0
+    weight: int = 1  # how often it is called among several
 
 
-@dataclass(frozen=True, slots=True)
+class CallsFailed(AssertionError):
+    """Calls failed that were all to be answered."""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """The calls that ended, in any order; `seconds` from the first beginning to the last end."""
+    """The calls that ended, in any order; `seconds` from the first beginning to the last end. Arrays are parallel."""
 
     seconds: float
+    due_s: FloatArray  # since the beginning
     latencies_s: FloatArray
+    statuses: Sequence[str]  # names of gRPC's codes
+
+    @cached_property
+    def answered(self) -> npt.NDArray[np.bool_]:
+        """Which calls were answered, not refused."""
+        return np.array([status == grpc.StatusCode.OK.name for status in self.statuses], bool)
+
+    @cached_property
+    def latencies(self) -> Latencies:
+        """The histogram of those that were answered."""
+        return Latencies(self.latencies_s[self.answered].tolist())
+
+    def all_answered(self) -> "Outcome":
+        """Return itself, or raise CallsFailed."""
+        if not self.answered.all():
+            raise CallsFailed(dict(Counter(self.statuses)))
+        return self
 
     def figures(self) -> dict[str, float]:
-        """Return calls per second and percentiles; a percentile is a latency that occurred, the next higher."""
-        percentiles = np.percentile(self.latencies_s, list(PERCENTILES.values()), method="higher") * 1e3
-        return {
-            "calls/s": len(self.latencies_s) / self.seconds,
-            **dict(zip(PERCENTILES, percentiles.tolist(), strict=True)),
-        }
+        """Return calls answered per second, and percentiles of their latencies."""
+        percentiles = {name: self.latencies.percentile_ms(percent) for name, percent in PERCENTILES.items()}
+        return {"calls/s": float(self.answered.sum()) / self.seconds, **percentiles}
 
 
-def run(load: Load, method: Method) -> Outcome:
-    """Make the calls; the first that fails ends all, and is raised."""
+def run(load: Load, *methods: Method) -> Outcome:
+    """Make the calls, of several methods as often as their weights say."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(load, method))
+        return runner.run(calling(load, methods))
 
 
 def single(method: Method) -> bytes:
     """Make one call and return its answer."""
 
     async def call() -> bytes:
-        async with _Connection(method) as connection:
-            return await connection()
+        async with _Connection(method.target) as connection:
+            return await connection.call(method)()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(call())
 
 
-async def _run(load: Load, method: Method) -> Outcome:
+async def calling(load: Load, methods: Sequence[Method]) -> Outcome:
+    """Make the calls from this event loop."""
     async with AsyncExitStack() as stack:
-        calls = [await stack.enter_async_context(_Connection(method)) for _ in range(load.connections)]
+        connections = [await stack.enter_async_context(_Connection(methods[0].target)) for _ in range(load.connections)]
+        calls = [[connection.call(method) for method in methods] for connection in connections]
+        drawn = draw(calls, [method.weight for method in methods])
         if load.rate is not None:
-            return await open_loop(calls, load.rate, load.duration_s)
-        return await closed_loop(calls, load.callers, load.duration_s)
+            return await open_loop(drawn, load.rate, load.duration_s)
+        callers = [draw([of], [method.weight for method in methods], seed) for seed, of in _dealt(calls, load.callers)]
+        return await closed_loop(callers, load.duration_s, load.pause_s)
 
 
-async def closed_loop(calls: Sequence[Call], callers: int, duration_s: float) -> Outcome:
-    """Let `callers` call for `duration_s`, each by itself; `calls` are dealt out in turn."""
-    latencies: list[float] = []
-    begin = time.perf_counter()
-    end = begin + duration_s
+def _dealt(calls: Sequence[Sequence[Call]], callers: int) -> Iterator[tuple[int, Sequence[Call]]]:
+    """Deal the connections out to the callers, in turn."""
+    return enumerate(itertools.islice(itertools.cycle(calls), callers))
+
+
+def draw(calls: Sequence[Sequence[Call]], weights: Sequence[int], seed: int = SEED) -> Iterator[Call]:
+    """Yield calls for ever: connections in turn, of each one of its methods by weight; the same with the same seed."""
+    shares = np.array(weights) / sum(weights)
+    drawn = np.random.Generator(np.random.Philox(seed)).choice(len(weights), DRAWN, p=shares).tolist()
+    return (of[number] for of, number in zip(itertools.cycle(calls), itertools.cycle(drawn), strict=False))
+
+
+class _Log:
+    """What became of the calls."""
+
+    def __init__(self) -> None:
+        self.begin = time.perf_counter()
+        self._calls: list[tuple[float, float, str]] = []
+
+    async def make(self, call: Call, due: float) -> None:
+        status = grpc.StatusCode.OK.name
+        try:
+            await call()
+        except grpc.aio.AioRpcError as error:
+            status = error.code().name
+        self._calls.append((due - self.begin, time.perf_counter() - due, status))
+
+    def outcome(self) -> Outcome:
+        due, latencies, statuses = zip(*self._calls, strict=True)
+        return Outcome(time.perf_counter() - self.begin, np.array(due), np.array(latencies), statuses)
+
+
+async def closed_loop(
+    callers: Sequence[Iterator[Call]], duration_s: float, pause_s: tuple[float, float] = (0.0, 0.0)
+) -> Outcome:
+    """Let callers call for `duration_s`, each by itself; those who pause do not all begin at once."""
+    log = _Log()
     async with asyncio.TaskGroup() as group:
-        for call in itertools.islice(itertools.cycle(calls), callers):
-            group.create_task(_keep_calling(call, end, latencies))
-    return Outcome(time.perf_counter() - begin, np.array(latencies))
+        for number, calls in enumerate(callers):
+            pauses = np.random.Generator(np.random.Philox(SEED + number))
+            group.create_task(_keep_calling(calls, log, log.begin + duration_s, partial(pauses.uniform, *pause_s)))
+    return log.outcome()
 
 
-async def _keep_calling(call: Call, end: float, latencies: list[float]) -> None:
-    while (start := time.perf_counter()) < end:
-        await call()
-        latencies.append(time.perf_counter() - start)
+async def _keep_calling(calls: Iterator[Call], log: _Log, end: float, pause: Callable[[], float]) -> None:
+    due = log.begin + pause()
+    for call in calls:
+        if due >= end:
+            return
+        await _until(due)
+        await log.make(call, due)
+        due = time.perf_counter() + pause()
 
 
-async def open_loop(calls: Sequence[Call], rate: float, duration_s: float) -> Outcome:
-    """Begin `rate` calls a second for `duration_s`, as independent callers would (Poisson); `calls` in turn."""
-    latencies: list[float] = []
-    begin = time.perf_counter()
+async def open_loop(calls: Iterator[Call], rate: float, duration_s: float) -> Outcome:
+    """Begin `rate` calls a second for `duration_s`, as independent callers would (Poisson)."""
+    log = _Log()
     async with asyncio.TaskGroup() as group:
-        for due, call in zip((begin + arrivals_s(rate, duration_s)).tolist(), itertools.cycle(calls), strict=False):
-            if (early_s := due - time.perf_counter()) > 0:
-                await asyncio.sleep(early_s)
-            group.create_task(_call_once(call, due, latencies))
-    return Outcome(time.perf_counter() - begin, np.array(latencies))
+        for due, call in zip((log.begin + arrivals_s(rate, duration_s)).tolist(), calls, strict=False):
+            await _until(due)
+            group.create_task(log.make(call, due))
+    return log.outcome()
+
+
+async def _until(due: float) -> None:
+    if (early_s := due - time.perf_counter()) > 0:
+        await asyncio.sleep(early_s)
 
 
 def arrivals_s(rate: float, duration_s: float) -> FloatArray:
@@ -125,22 +195,21 @@ def arrivals_s(rate: float, duration_s: float) -> FloatArray:
     return np.cumsum(draws)
 
 
-async def _call_once(call: Call, due: float, latencies: list[float]) -> None:
-    await call()
-    latencies.append(time.perf_counter() - due)
-
-
 class _Connection:
     """A connection of its own (gRPC would share one between channels) that is ready when entered."""
 
-    def __init__(self, method: Method) -> None:
-        self._method = method
-        self._channel = grpc.aio.insecure_channel(method.target, options=(("grpc.use_local_subchannel_pool", 1),))
+    def __init__(self, target: str, ready_s: float = 30.0) -> None:
+        self._channel = grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
+        self._ready_s = ready_s
 
-    async def __aenter__(self) -> Call:
-        await asyncio.wait_for(self._channel.channel_ready(), self._method.timeout_s)
-        call: Any = self._channel.unary_unary(self._method.path)
-        return partial(call, self._method.payload, metadata=self._method.metadata, timeout=self._method.timeout_s)
+    async def __aenter__(self) -> "_Connection":
+        await asyncio.wait_for(self._channel.channel_ready(), self._ready_s)
+        return self
+
+    def call(self, method: Method) -> Call:
+        """Return how to call a method."""
+        call: Any = self._channel.unary_unary(method.path)
+        return partial(call, method.payload, metadata=method.metadata, timeout=method.timeout_s)
 
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()

@@ -1,10 +1,18 @@
 """The generator of calls."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from itertools import islice, repeat
 
+import grpc
+import grpc.aio
 import numpy as np
+import pytest
 
-from bench.load import Outcome, arrivals_s, closed_loop, open_loop
+pytest.importorskip("hdrh", reason="hdrhistogram has no wheel here")
+
+from bench.load import CallsFailed, Outcome, arrivals_s, closed_loop, draw, open_loop
 
 
 async def test_open_loop_begins_calls_whatever_the_answers_do_and_counts_from_when_they_were_due() -> None:
@@ -20,8 +28,9 @@ async def test_open_loop_begins_calls_whatever_the_answers_do_and_counts_from_wh
         await all_began.wait()  # a closed loop would never come to the last call
         return b""
 
-    outcome = await open_loop([call], rate=2_000, duration_s=0.01)
+    outcome = await open_loop(repeat(call), rate=2_000, duration_s=0.01)
     assert len(outcome.latencies_s) == len(due) == 20
+    assert np.allclose(sorted(outcome.due_s), due)
     assert outcome.latencies_s.max() >= due[-1] - due[0]
 
 
@@ -39,9 +48,37 @@ async def test_closed_loop_has_as_many_calls_under_way_as_callers() -> None:
         under_way -= 1
         return b""
 
-    outcome = await closed_loop([call], callers=5, duration_s=0.01)
+    outcome = await closed_loop([repeat(call)] * 5, duration_s=0.01)
     assert most == 5
     assert len(outcome.latencies_s) >= 5
+
+
+async def test_callers_pause_before_each_call_and_only_what_follows_counts() -> None:
+    async def call() -> bytes:
+        return b""
+
+    outcome = await closed_loop([repeat(call)] * 20, duration_s=0.05, pause_s=(0.02, 0.03))
+    assert len(outcome.due_s) in range(20, 2 * 20 + 1)  # one call or two each
+    assert outcome.due_s.min() >= 0.02
+
+
+async def test_calls_that_fail_are_counted_by_status_and_are_no_latencies() -> None:
+    refused = grpc.aio.AioRpcError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata(), grpc.aio.Metadata(), details="too much"
+    )
+
+    async def fails() -> bytes:
+        raise refused
+
+    async def works() -> bytes:
+        return b""
+
+    calls: list[Callable[[], Awaitable[bytes]]] = [works, fails]
+    outcome = await open_loop((calls[number % 2] for number in range(10)), rate=1_000, duration_s=0.01)
+    assert Counter(outcome.statuses) == {"OK": 5, "RESOURCE_EXHAUSTED": 5}
+    assert len(outcome.latencies) == 5
+    with pytest.raises(CallsFailed, match="RESOURCE_EXHAUSTED"):
+        outcome.all_answered()
 
 
 def test_calls_are_due_at_the_same_moments_for_everybody() -> None:
@@ -51,6 +88,21 @@ def test_calls_are_due_at_the_same_moments_for_everybody() -> None:
     assert (np.diff(due) > 0).all()
 
 
-def test_percentiles_are_latencies_that_occurred() -> None:
-    figures = Outcome(2.0, np.arange(1, 101) / 1e3).figures()
-    assert figures == {"calls/s": 50.0, "p50 ms": 51.0, "p99 ms": 100.0, "p99.9 ms": 100.0}
+def test_methods_are_drawn_by_weight_and_connections_in_turn() -> None:
+    async def call() -> bytes:
+        return b""
+
+    async def other() -> bytes:
+        return b""
+
+    drawn = list(islice(draw([[call, other], [call, other]], [3, 1]), 4_000))
+    assert drawn == list(islice(draw([[call, other]], [3, 1]), 4_000))
+    assert 2_850 < drawn.count(call) < 3_150
+
+
+def test_percentiles_are_of_the_calls_that_were_answered() -> None:
+    latencies_s = np.arange(1, 101) / 1e3
+    figures = Outcome(2.0, latencies_s, latencies_s, ["OK"] * 100).figures()
+    assert figures == pytest.approx(
+        {"calls/s": 50, "p50 ms": 50, "p95 ms": 95, "p99 ms": 99, "p99.9 ms": 100}, rel=1e-3
+    )
