@@ -14,7 +14,8 @@ VcciError
 ├── EtagMismatch              it was changed since it was read: ABORTED
 ├── Unauthenticated           who are you
 ├── PermissionDenied          you may not
-├── Overloaded                try again after a delay
+├── Overloaded                try again after a delay: RESOURCE_EXHAUSTED
+│   └── QuotaExceeded         of the tenant; without a delay, waiting does not help
 ├── TimeLimitExceeded         of vcci_cluster.errors: DEADLINE_EXCEEDED
 ├── AlteredInputs             of what is stored: DATA_LOSS
 └── Unavailable               the database does not answer, or the server drains: try again
@@ -158,9 +159,21 @@ class Overloaded(VcciError):
 
     reason = "OVERLOADED"
 
-    def __init__(self, message: str = "", *, retry_after_s: float = 1.0) -> None:
+    def __init__(self, message: str = "", *, retry_after_s: float | None = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(Overloaded):
+    """The tenant has used up a quota."""
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(
+        self, message: str, *, tenant: str, quota: str, limit: int, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.metadata = {"tenant": tenant, "quota": quota, "limit": str(limit)}
 
 
 class AlteredInputs(VcciError):

@@ -23,11 +23,13 @@ from vcci_server.auth import Authenticator, Principal, set_caller
 from vcci_server.denials import Denials
 from vcci_server.logs import request_id
 from vcci_server.metrics import CallMeter, Metrics
+from vcci_server.quotas import Quotas
 from vcci_server.roles import check_role, roles_for
 from vcci_server.status import code_of, details_of, message_of
 from vcci_server.storage import audit
 from vcci_server.storage.audit import Actor
 from vcci_server.storage.pool import bind_tenant
+from vcci_server.usage import Quota
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
 # grpc's: a deadlock when the garbage collector runs them in a thread that logs (grpc/grpc#43421). So it must not ask.
@@ -58,9 +60,15 @@ class Boundary(grpc.aio.ServerInterceptor):
     """Wraps each handler once, when it is first called."""
 
     def __init__(
-        self, authenticator: Authenticator, metrics: Metrics, max_message_bytes: int, denials: Denials | None = None
+        self,
+        authenticator: Authenticator,
+        metrics: Metrics,
+        max_message_bytes: int,
+        denials: Denials | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._authenticator = authenticator
+        self._quotas = quotas or Quotas(Quota(), metrics)
         self._denials = denials
         self._metrics = metrics
         self._max_message_bytes = max_message_bytes
@@ -98,6 +106,7 @@ class Boundary(grpc.aio.ServerInterceptor):
                 self._identify(context, metadata)
                 if allowed is not None:
                     who = await self._authenticate(metadata, context)
+                    self._quotas.count_call(who, started)
                     check_role(who, allowed, method)
                     audit.set_actor(_actor(who, action))
                 _compress(context, metadata)
@@ -115,7 +124,7 @@ class Boundary(grpc.aio.ServerInterceptor):
                 logger.debug("the client has gone", extra={"method": method})  # nobody is left to be told
                 return None
             except Exception as error:
-                status = _tell(error, context, method)
+                status = self._tell(error, context, method)
                 if status in REFUSED and self._denials is not None:
                     self._denials.add(who.tenant_id if who else audit.NO_TENANT, _actor(who, action), _reason(error))
                 return None
@@ -124,6 +133,21 @@ class Boundary(grpc.aio.ServerInterceptor):
             return response
 
         return make(call, self._reader(handler.request_deserializer), _serialize)
+
+    def _tell(self, error: Exception, context: Context, method: str) -> str:
+        """Set the call's status; a call that is ended by `context.abort` would leave a cycle of references behind."""
+        known = _known(error)
+        if known is None:
+            logger.error("a call failed", extra={"method": method}, exc_info=error)
+            known = VcciError(f"a fault of the server; its log has it under the request id {request_id.get()}")
+        code = code_of(known)
+        logger.debug("%s: %s", code.name, known, extra={"method": method, "reason": known.reason})
+        self._metrics.refusals.labels(known.reason).inc()
+        context.set_code(code)
+        context.set_details(message_of(known))
+        details = ("grpc-status-details-bin", details_of(known))
+        context.set_trailing_metadata((("x-request-id", request_id.get()), details))
+        return code.name
 
     def _reader(self, parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         limit = self._max_message_bytes
@@ -252,20 +276,6 @@ async def _run_stream(inner: Callable[..., Any], request: Any, context: Context)
 
 def _serialize(response: Any) -> bytes:
     return response if type(response) is bytes else response.SerializeToString()
-
-
-def _tell(error: Exception, context: Context, method: str) -> str:
-    """Set the call's status; a call that is ended by `context.abort` would leave a cycle of references behind."""
-    known = _known(error)
-    if known is None:
-        logger.error("a call failed", extra={"method": method}, exc_info=error)
-        known = VcciError(f"a fault of the server; its log has it under the request id {request_id.get()}")
-    code = code_of(known)
-    logger.debug("%s: %s", code.name, known, extra={"method": method, "reason": known.reason})
-    context.set_code(code)
-    context.set_details(message_of(known))
-    context.set_trailing_metadata((("x-request-id", request_id.get()), ("grpc-status-details-bin", details_of(known))))
-    return code.name
 
 
 def _known(error: BaseException) -> VcciError | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import numpy as np
 from google.longrunning import operations_proto_pb2 as longrunning
@@ -18,7 +19,7 @@ from vcci_engine.results import Emissions, RowErrors
 from vcci_engine.simulations import simulate
 from vcci_engine.totals import total
 
-from vcci_server.admission import Admission
+from vcci_server.admission import Admission, Stream
 from vcci_server.auth import caller
 from vcci_server.batches import decode_and_calculate, estimated_s, row_count, row_error_messages, tell
 from vcci_server.cache import FactorCache
@@ -35,10 +36,12 @@ from vcci_server.explanations import emission_name, explanation_message
 from vcci_server.gas_messages import GWP_SETS_EXPECTED, check_gwp_set, composition_messages
 from vcci_server.keeping import Keeping
 from vcci_server.messages import calculate_batch
+from vcci_server.quotas import Quotas
 from vcci_server.recall import Recall
 from vcci_server.row_messages import decode
 from vcci_server.runs import RunServicer
 from vcci_server.simulating import check_draws, simulation_work
+from vcci_server.storage import uploads
 from vcci_server.storage.explaining import read_evidence
 from vcci_server.storage.pool import Pool
 from vcci_server.validation import BatchLimits, Problems, resource_id
@@ -59,7 +62,9 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         limits: BatchLimits,
         pool: Pool,
         runs: RunServicer,
+        quotas: Quotas,
     ) -> None:
+        self._quotas = quotas
         self._pool = pool
         self._factors = factors
         self._executor = executor
@@ -101,7 +106,9 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
             work = simulation_work(simulate, (table,), asked, len(calculation.emissions), request.draws)
             tell_simulations(response, await self._executor.run(work))
         if request.keep:
-            kept = await self._keeping.keep(tenant_id, request.request_id, activities, calculation)
+            stored = partial(uploads.stored_rows, self._pool, tenant_id)
+            async with self._quotas.of(caller()).storing(len(activities), stored):
+                kept = await self._keeping.keep(tenant_id, request.request_id, activities, calculation)
             response.upload = f"uploads/{kept.upload_id}"
             for row, emission in enumerate(response.emissions, kept.first_row):
                 emission.name = f"{response.upload}/emissions/{row}"
@@ -112,7 +119,7 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
     ) -> AsyncIterator[bytes]:
         """Calculate batches one after the other, each within the room for batches in memory."""
         tenant_id = caller().tenant_id
-        async with self._admission.stream():
+        async with self._admission.stream(caller()) as stream:
             while True:
                 try:
                     request = await self._next(requests)
@@ -121,7 +128,7 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
                     continue
                 if request is None:
                     return
-                yield await self._calculate(request, tenant_id)
+                yield await self._calculate(request, tenant_id, stream)
 
     async def Explain(self, request: pb.ExplainRequest, context: object) -> explanation_pb2.Explanation:
         """Say how one stored emission was calculated, and calculate it again."""
@@ -138,14 +145,14 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         """End the open streams after the batch that each is at."""
         self._draining.set()
 
-    async def _calculate(self, request: pb.CalculateStreamRequest, tenant_id: int) -> bytes:
+    async def _calculate(self, request: pb.CalculateStreamRequest, tenant_id: int, stream: Stream) -> bytes:
         size = request.ByteSize()
-        await self._admission.take(size)
+        await stream.take(size, row_count(request))
         try:
             table = await self._factors.table(tenant_id)
             return await self._executor.run(_work(request, table, self._limits))
         finally:
-            self._admission.give_back(size)
+            stream.give_back(size)
 
     async def _next(self, requests: AsyncIterator[pb.CalculateStreamRequest]) -> pb.CalculateStreamRequest | None:
         """Return the next request, None at the end; raise Unavailable when the server drains."""

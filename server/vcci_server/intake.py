@@ -44,12 +44,15 @@ class Writer(Protocol):
     def count_duplicate(self, rows: int) -> None:
         """Count rows that came again."""
 
+    def count_refusal(self, refusal: pb.BatchRefusal) -> None:
+        """Count a batch that is not taken."""
+
 
 class Room(Protocol):
-    """Memory for batches, shared by all streams."""
+    """What batches wait for: memory that all streams share, and the tenant's quota."""
 
-    async def take(self, size: int) -> None:
-        """Wait until there is room for so many bytes."""
+    async def take(self, size: int, rows: int) -> None:
+        """Wait until a batch of so many bytes and rows may be taken in."""
 
     def give_back(self, size: int) -> None:
         """Free what was taken."""
@@ -152,7 +155,7 @@ class Intake:
 
     async def _take(self, append: pb.AppendBatch, tasks: asyncio.TaskGroup) -> None:
         batch = _Batch(append.offset, row_count(append), append.ByteSize())
-        await self._room.take(batch.size)
+        await self._room.take(batch.size, batch.rows)
         self._taken += batch.size
         if not 0 <= batch.offset <= MAX_ROWS - batch.rows:
             expected = f"0 to {MAX_ROWS - batch.rows}, as an upload has at most {MAX_ROWS} rows"
@@ -255,6 +258,7 @@ class Intake:
 
     def _response(self, answer: Answer) -> pb.AppendActivitiesResponse:
         if isinstance(answer, pb.BatchRefusal):
+            self._writer.count_refusal(answer)
             return pb.AppendActivitiesResponse(refusal=answer)
         answer.received_through = self._received
         answer.committed_through = self._writer.committed_through

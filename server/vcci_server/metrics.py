@@ -80,6 +80,17 @@ class Metrics:
         self.credits = Gauge("vcci_ingest_credits", "Batches that open streams may have in flight.", registry=registry)
         self.streams = Gauge("vcci_ingest_streams_open", "Streams open.", registry=registry)
         self.bytes_in_flight = Gauge("vcci_ingest_bytes_in_flight", "Bytes of batches in memory.", registry=registry)
+        self.refusals = Counter(
+            "vcci_refusals_total", "Calls and batches that were refused.", ("reason",), registry=registry
+        )
+        self.quota_refusals = Counter(
+            "vcci_quota_refusals_total", "Calls refused by a quota of their tenant.", ("quota",), registry=registry
+        )
+        self.paced_seconds = Counter(
+            "vcci_quota_paced_seconds_total",
+            "Time that batches waited for their tenant's rows_per_s.",
+            registry=registry,
+        )
         self.process_tier, self.redis_tier = (self._tier(name) for name in ("process", "redis"))
         self._query = cache(self.query_seconds.labels)
 

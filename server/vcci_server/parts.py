@@ -18,6 +18,7 @@ from vcci_server.keeping import Keeping
 from vcci_server.metrics import Metrics
 from vcci_server.operation_tasks import Tasks
 from vcci_server.operation_work import OperationWork
+from vcci_server.quotas import Quotas, default_quota
 from vcci_server.recalculation import Recalculation
 from vcci_server.reports import ReportServicer
 from vcci_server.settings import Settings
@@ -46,6 +47,7 @@ class Parts:
     keeping: Keeping
     denials: Denials
     authenticator: Authenticator
+    quotas: Quotas
     hotspots: HotspotServicer
     reports: ReportServicer
 
@@ -84,6 +86,8 @@ async def make_parts(settings: Settings, database_url: str, metrics: Metrics, st
     background = Background(database_url, pool, partitions, executor, observe=metrics.observe_work, beside=beside)
     await stack.enter_async_context(running(background.run()))
     authenticator = await stack.enter_async_context(opened_authenticator(settings, pool))
+    quotas = Quotas(default_quota(settings), metrics, settings.quotas)
+    await stack.enter_async_context(running(quotas.follow()))
     return Parts(
         metrics=metrics,
         pool=pool,
@@ -97,6 +101,7 @@ async def make_parts(settings: Settings, database_url: str, metrics: Metrics, st
         keeping=keeping,
         denials=denials,
         authenticator=authenticator,
+        quotas=quotas,
         hotspots=hotspots,
         reports=reports,
     )

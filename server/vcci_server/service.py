@@ -81,13 +81,14 @@ class Service:
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.health = Health(partial(_check, parts), SERVICES)
-        boundary = Boundary(parts.authenticator, parts.metrics, settings.max_message_bytes, parts.denials)
+        boundary = Boundary(parts.authenticator, parts.metrics, settings.max_message_bytes, parts.denials, parts.quotas)
         self.server = grpc_server(settings, boundary)
         admission = Admission(
             max_bytes=settings.max_in_flight_bytes,
             max_streams=settings.max_streams,
             credits=settings.credits,
             metrics=parts.metrics,
+            quotas=parts.quotas,
         )
         limits = settings.batch_limits
         self._runs = RunServicer(parts.writer, parts.executor)
@@ -106,7 +107,7 @@ class Service:
             )
         )
         self._calculations = CalculationServicer(
-            parts.factors, parts.executor, admission, parts.keeping, limits, parts.reader, self._runs
+            parts.factors, parts.executor, admission, parts.keeping, limits, parts.reader, self._runs, parts.quotas
         )
         self._register(parts)
 

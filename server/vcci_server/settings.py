@@ -104,6 +104,22 @@ class Settings:
         "open at once on one connection; it refuses some beyond, or when they come and go at once",
     )
     credits: int = _setting(8, "batches", "of one stream unacknowledged: enough to hide a commit of 20 ms")
+    quotas: str = _setting("", "path", "TOML: tenants that may use more or less than the quotas below (limits.md)")
+    quota_calls_per_s: int = _setting(
+        10_000, "calls/s", "of one tenant to one process; 0, as in all quotas: any number", may_be_zero=True
+    )
+    quota_rows_per_s: int = _setting(
+        0, "rows/s", "of a tenant's streams; what is faster is slowed, not refused", may_be_zero=True
+    )
+    quota_streams: int = _setting(
+        0, "streams", "of a tenant, open at once; all share VCCI_MAX_STREAMS", may_be_zero=True
+    )
+    quota_in_flight_bytes: int = _setting(
+        192 << 20, "bytes", "of a tenant's batches in memory, so that others have room", may_be_zero=True
+    )
+    quota_stored_rows: int = _setting(
+        0, "rows", "of a tenant's uploads that are stored; more are refused", may_be_zero=True
+    )
     drain_s: float = _setting(20.0, "s", "from SIGTERM until what is still open is closed; Kubernetes kills after 30")
     log_format: str = _setting("auto", "auto, json or console", "auto: console on a terminal, else JSON")
     log_level: str = _setting("info", "debug, info, warning or error", "what is logged")

@@ -17,6 +17,7 @@ from vcci_engine.errors import (
     NotFound,
     Overloaded,
     PermissionDenied,
+    QuotaExceeded,
     Unauthenticated,
     Unavailable,
     VcciError,
@@ -78,12 +79,31 @@ def _status(error: VcciError, problems: Sequence[FieldProblem], shown: int) -> s
         details.append(_bad_request(problems[:shown]))
     if isinstance(error, NotFound):
         details.append(error_details_pb2.ResourceInfo(resource_name=metadata.get("name", "")))
-    if isinstance(error, (Overloaded, Unavailable)):
-        delay_s = error.retry_after_s if isinstance(error, Overloaded) else UNAVAILABLE_RETRY_S
+    if isinstance(error, QuotaExceeded):
+        details.append(_quota_failure(error))
+    delay_s = _retry_after_s(error)
+    if delay_s is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(delay_s * 1e9))
         details.append(retry)
     return status_pb2.Status(code=code_of(error).value[0], message=message_of(error), details=map(_any, details))
+
+
+def _retry_after_s(error: VcciError) -> float | None:
+    if isinstance(error, Overloaded):
+        return error.retry_after_s
+    return UNAVAILABLE_RETRY_S if isinstance(error, Unavailable) else None
+
+
+def _quota_failure(error: QuotaExceeded) -> error_details_pb2.QuotaFailure:
+    violation = error_details_pb2.QuotaFailure.Violation(
+        subject=f"tenants/{_cut(error.metadata['tenant'], 256)}",
+        description=message_of(error),
+        api_service=DOMAIN,
+        quota_id=error.metadata["quota"],
+        quota_value=int(error.metadata["limit"]),
+    )
+    return error_details_pb2.QuotaFailure(violations=[violation])
 
 
 def _problems(error: VcciError) -> Sequence[FieldProblem]:

@@ -5,15 +5,18 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import grpc.aio
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1 import upload_service_pb2_grpc
+from vcci.v1.error_pb2 import ErrorReason
 from vcci.v1.upload_pb2 import Upload
 from vcci_cluster.placement import Executor
 from vcci_engine.errors import InvalidField, Unavailable
 
 from vcci_server.admission import Admission
+from vcci_server.admission import Stream as OpenStream
 from vcci_server.auth import caller
 from vcci_server.cache import FactorCache
 from vcci_server.follow_ups import follow_ups
@@ -28,6 +31,7 @@ from vcci_server.storage.pool import Pool
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.tokens import read_token, write_token
 from vcci_server.upload_messages import row_error_message, timestamp, upload_message
+from vcci_server.usage import Usage
 from vcci_server.validation import MAX_NAME_BYTES, BatchLimits, Problems, page_size, resource_id
 
 Stream = grpc.aio.ServicerContext[pb.AppendActivitiesRequest, pb.AppendActivitiesResponse]
@@ -42,22 +46,28 @@ MODES: dict[int, uploads.Mode] = {
 class UploadWriter:
     """The ledger of one upload, held at one epoch."""
 
-    def __init__(self, pool: Pool, keeper: PartitionKeeper, opened: uploads.UploadRecord, metrics: Metrics) -> None:
+    def __init__(
+        self, pool: Pool, keeper: PartitionKeeper, opened: uploads.UploadRecord, metrics: Metrics, usage: Usage
+    ) -> None:
         self.committed_through = opened.committed_rows
         self.epoch = opened.epoch
         self._pool = pool
         self._keeper = keeper
         self._key = (opened.tenant_id, opened.upload_id)
         self._metrics = metrics
+        self._usage = usage
+        self._stored = partial(uploads.stored_rows, pool, opened.tenant_id)
 
     async def commit(self, batches: Sequence[PreparedBatch], after: asyncio.Task[object] | None) -> None:
         """Store batches that follow each other, in one transaction, which ends after the one before, `after`."""
         started = time.perf_counter()
-        self.committed_through = await commit_batches(
-            self._pool, self._keeper, *self._key, self.epoch, batches, after=after
-        )
+        accepted = sum(batch.accepted for batch in batches)
+        async with self._usage.storing(accepted, self._stored):
+            self.committed_through = await commit_batches(
+                self._pool, self._keeper, *self._key, self.epoch, batches, after=after
+            )
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
-        self._metrics.accepted.inc(sum(batch.accepted for batch in batches))
+        self._metrics.accepted.inc(accepted)
         self._metrics.rejected.inc(sum(batch.rejected for batch in batches))
 
     async def check(self) -> None:
@@ -67,6 +77,10 @@ class UploadWriter:
     def count_duplicate(self, rows: int) -> None:
         """Count rows that came again."""
         self._metrics.duplicate.inc(rows)
+
+    def count_refusal(self, refusal: pb.BatchRefusal) -> None:
+        """Count a batch that is not taken."""
+        self._metrics.refusals.labels(ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")).inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +131,14 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         """Store batches until the stream ends."""
         upload_id = await _opened_upload(requests)
         services = self._services
-        async with services.admission.stream() as credits:
+        async with services.admission.stream(caller()) as stream:
             self._refuse_when_draining()
             record = await uploads.open_upload(self._pool, caller().tenant_id, upload_id)
-            writer = UploadWriter(self._pool, services.keeper, record, services.metrics)
-            intake = Intake(self._preparation(record), writer, services.admission, context.write, credits=credits)
+            writer = UploadWriter(self._pool, services.keeper, record, services.metrics, stream.usage)
+            intake = Intake(self._preparation(record), writer, stream, context.write, credits=stream.credits)
             self._open.add(intake)
             try:
-                await context.write(pb.AppendActivitiesResponse(opened=self._opened(writer, credits)))
+                await context.write(pb.AppendActivitiesResponse(opened=self._opened(writer, stream)))
                 self._refuse_when_draining()
                 await intake.run(requests)
             finally:
@@ -204,15 +218,15 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
             limits=services.limits,
         )
 
-    def _opened(self, writer: UploadWriter, credits: int) -> pb.UploadOpened:
+    def _opened(self, writer: UploadWriter, stream: OpenStream) -> pb.UploadOpened:
         limits = self._services.limits
         return pb.UploadOpened(
             committed_through=writer.committed_through,
             epoch=writer.epoch,
-            credits=credits,
+            credits=stream.credits,
             limits=pb.BatchLimits(
                 max_message_bytes=limits.max_message_bytes,
-                max_rows=limits.max_rows,
+                max_rows=stream.usage.rows_at_once(limits.max_rows),
                 max_dictionary_entries=limits.max_dictionary_entries,
                 max_string_bytes=limits.max_string_bytes,
                 max_row_errors_inline=limits.max_row_errors_inline,

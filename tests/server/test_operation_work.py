@@ -54,7 +54,7 @@ async def test_a_tenant_may_have_so_many_that_go_on(
     first, _ = await begin(pool, tenant_id, "1"), await begin(pool, tenant_id, "2")
     with pytest.raises(Overloaded, match="2 operations go on already") as raised:
         await begin(pool, tenant_id, "3")
-    assert raised.value.retry_after_s > 0
+    assert raised.value.retry_after_s
     assert (await begin(pool, tenant_id, "1")).operation_id == first.operation_id
     await operations.cancel(pool, first)
     await begin(pool, tenant_id, "3")

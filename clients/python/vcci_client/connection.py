@@ -5,7 +5,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -105,9 +105,10 @@ class Connection:
     async def call(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q, *, patience_s: float = 0.0) -> A:
         """Call a unary method; while the server cannot be reached, try again for `patience_s`.
 
+        When it is too busy, or a quota of the tenant is used up, and it says when to come again, do so for `timeout_s`.
         Every method of the contract may be repeated: what it makes is named by the client.
         """
-        pauses = Pauses(patience_s)
+        pauses, told = Pauses(patience_s), Pauses(max(patience_s, self.timeout_s))
         while True:
             try:
                 return await method(request, metadata=self.metadata, timeout=self.timeout_s)
@@ -115,7 +116,25 @@ class Connection:
                 error = self.error(rpc_error)
                 if not self.is_passing(error):
                     raise error from None
-                await pauses.wait(error)
+                await (told if is_told_when(error) else pauses).wait(error)
+
+    async def answers(self, method: "grpc.aio.UnaryStreamMultiCallable[Q, A]", request: Q) -> AsyncGenerator[A, None]:
+        """Yield what a method streams; as in `call`, come again when the server is too busy to begin."""
+        told, begun = Pauses(self.timeout_s), False
+        while True:
+            call = method(request, metadata=self.metadata)
+            try:
+                async for answer in call:
+                    begun = True
+                    yield answer
+                return
+            except grpc.aio.AioRpcError as rpc_error:
+                error = self.error(rpc_error)
+                if begun or not is_told_when(error):
+                    raise error from None
+                await told.wait(error)
+            finally:
+                call.cancel()
 
     async def pages(self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, A]", request: Q) -> AsyncIterator[A]:
         """Yield the pages of a list; `request` has the fields page_token and the method's answer next_page_token."""
@@ -165,6 +184,11 @@ class Pauses:
             raise error
         self.attempt += 1
         await asyncio.sleep(delay)
+
+
+def is_told_when(error: ServerError) -> bool:
+    """Whether the server is too busy, for this tenant or all, and says when to come again."""
+    return isinstance(error, Overloaded) and error.retry_after_s is not None
 
 
 def is_passing(error: ServerError) -> bool:

@@ -16,6 +16,7 @@ ClientError
     ├── Unauthenticated   UNAUTHENTICATED: no credentials, or not valid ones, or expired ones
     ├── PermissionDenied  PERMISSION_DENIED: the credentials lack the role
     ├── Overloaded        RESOURCE_EXHAUSTED: try again after `retry_after_s`
+    │   └── QuotaExceeded of the tenant; without `retry_after_s`, waiting does not help
     └── Unavailable       UNAVAILABLE or DEADLINE_EXCEEDED: try again
 """
 
@@ -151,6 +152,10 @@ class Overloaded(ServerError):
     """Too much is under way."""
 
 
+class QuotaExceeded(Overloaded):
+    """The tenant has used up a quota: `metadata` has its name (`quota`) and its `limit`."""
+
+
 class Unavailable(ServerError):
     """The server cannot be reached, or does not answer in time."""
 
@@ -168,7 +173,7 @@ _CLASSES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
 }
 # Where a code is of several classes.
-_BY_REASON = {"ETAG_MISMATCH": EtagMismatch, "TIME_LIMIT_EXCEEDED": TimeLimitExceeded}
+_BY_REASON = {"ETAG_MISMATCH": EtagMismatch, "TIME_LIMIT_EXCEEDED": TimeLimitExceeded, "QUOTA_EXCEEDED": QuotaExceeded}
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> ServerError:

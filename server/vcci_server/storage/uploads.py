@@ -54,6 +54,13 @@ class RowErrorRecord:
     reference: str
 
 
+async def stored_rows(pool: Pool, tenant_id: int) -> int:
+    """Return how many rows the tenant has stored in uploads that are not abandoned, by the ledger."""
+    async with connection(pool) as db:
+        rows: int = await db.fetchval(QUERIES["stored_rows"], tenant_id)
+    return rows
+
+
 async def create(
     pool: Pool, tenant_id: int, *, request_id: str, display_name: str = "", mode: Mode, allow_negative: bool = False
 ) -> UploadRecord:

@@ -1,6 +1,7 @@
 """EmissionService."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from datetime import date
 
 import grpc
@@ -101,14 +102,9 @@ class Emissions(Service):
         request = pb.SimulateEmissionsRequest(
             filter=emission_filter, group_by=group_by, limit=limit, draws=draws, seed=seed
         )
-        call = self.connection.emissions.SimulateEmissions(request, metadata=self.connection.metadata)
-        try:
-            async for response in call:
+        async with aclosing(self.connection.answers(self.connection.emissions.SimulateEmissions, request)) as answers:
+            async for response in answers:
                 if response.WhichOneof("response") == "result":
                     return response.result
                 on_progress(response.progress)
-        except grpc.aio.AioRpcError as rpc_error:
-            raise self.connection.error(rpc_error) from None
-        finally:
-            call.cancel()
         raise Unavailable("the server ended the simulation without a result", code=grpc.StatusCode.UNAVAILABLE)

@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import grpc
-import grpc.aio
 from google.type.date_pb2 import Date
 from vcci.v1 import report_service_pb2 as pb
 
@@ -64,19 +64,14 @@ class Reports(Service):
             statements=statements,
         )
         report, chunks = pb.Report(), []
-        call = self.connection.reports.GenerateReport(request, metadata=self.connection.metadata)
-        try:
-            async for response in call:
+        async with aclosing(self.connection.answers(self.connection.reports.GenerateReport, request)) as answers:
+            async for response in answers:
                 if response.HasField("progress"):
                     on_progress(response.progress)
                 elif response.HasField("report"):
                     report = response.report
                 else:
                     chunks.append(response.chunk)
-        except grpc.aio.AioRpcError as error:
-            raise self.connection.error(error) from None
-        finally:
-            call.cancel()
         return _whole(report, chunks)
 
     async def get_report(self, name: str) -> pb.Report:
@@ -93,15 +88,8 @@ class Reports(Service):
     async def download_report(self, name: str) -> ReportFile:
         """Return a finished report with its file."""
         report = await self.get_report(name)
-        call = self.connection.reports.DownloadReport(
-            pb.DownloadReportRequest(name=name), metadata=self.connection.metadata
-        )
-        try:
-            chunks = [response.chunk async for response in call]
-        except grpc.aio.AioRpcError as error:
-            raise self.connection.error(error) from None
-        finally:
-            call.cancel()
+        answers = self.connection.answers(self.connection.reports.DownloadReport, pb.DownloadReportRequest(name=name))
+        chunks = [response.chunk async for response in answers]
         return _whole(report, chunks)
 
     async def delete_report(self, name: str) -> None:
