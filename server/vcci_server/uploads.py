@@ -80,7 +80,7 @@ class UploadWriter:
 
     def count_refusal(self, refusal: pb.BatchRefusal) -> None:
         """Count a batch that is not taken."""
-        self._metrics.refusals.labels(ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")).inc()
+        self._metrics.refusals.labels(ErrorReason.Name(refusal.reason).split("_", 2)[2]).inc()
 
 
 @dataclass(frozen=True, slots=True)
