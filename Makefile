@@ -1,10 +1,11 @@
 # `make` lists what can be done. Everything happens inside .venv, from the hashed pins in constraints.txt.
 # ARGS goes to the command: `make test ARGS="tests/engine -k spend"`.
 BIN := .venv/bin
+PEERS := $(patsubst bench/stacks/requirements/%.txt,.venv-peers/%/installed,$(wildcard bench/stacks/requirements/*.txt))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help env demo serve test chaos fuzz golden lint bench bench-full docs protos constraints clean
+.PHONY: help env demo serve test chaos fuzz golden lint bench bench-full bench-peers docs protos constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -44,10 +45,14 @@ lint: env ## Check style, types, imports, protos, pins, and pins against known v
 	$(BIN)/python checks/known_vulnerabilities.py
 
 bench: env ## Measure; results go to bench/results
+	@-$(MAKE) --no-print-directory --keep-going bench-peers
 	$(BIN)/python -m bench $(ARGS)
 
 bench-full: env ## Measure with ten million rows to read; some twenty minutes
+	@-$(MAKE) --no-print-directory --keep-going bench-peers
 	$(BIN)/python -m bench --full $(ARGS)
+
+bench-peers: env $(PEERS) ## Make the environments of the peers to measure; without network they are left out
 
 docs: env ## Write the tables of docs/methods.md and docs/settings.md and the picture of docs/uncertainty.md again
 	$(BIN)/python docs/write_tables.py
@@ -60,9 +65,13 @@ protos: .venv/installed ## Make the stubs of protos/vcci/v1 again
 constraints: env ## Pin what pyproject.toml asks for (ARGS=--upgrade: in the newest versions)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	    --generate-hashes --no-header --quiet --output-file constraints.txt $(ARGS)
+	for file in bench/stacks/requirements/*.in; do \
+	    $(BIN)/uv pip compile $$file --universal --python-version 3.11 \
+	        --generate-hashes --no-header --quiet --output-file $${file%.in}.txt $(ARGS); \
+	done
 
 clean: ## Remove all that the targets above made, .venv too
-	rm -rf .venv dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf .venv .venv-peers dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 	rm -f protos/vcci/v1/*_pb2*.py*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -73,6 +82,12 @@ clean: ## Remove all that the targets above made, .venv too
 	@echo 'Installing the pinned dependencies into .venv; the first time this takes some minutes'
 	@$(PIP) install --quiet --no-deps --only-binary :all: --require-hashes -r constraints.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-peers/%/installed: bench/stacks/requirements/%.txt | .venv/bin/python
+	$(BIN)/python -m venv --clear .venv-peers/$*
+	.venv-peers/$*/bin/python -m pip --disable-pip-version-check --retries 1 --timeout 20 install --quiet \
+	    --no-deps --only-binary :all: --require-hashes -r $<
 	@touch $@
 
 .venv/bin/python:

@@ -31,7 +31,7 @@ def test_ingest(harness: Harness, service: Service, postgres: Database, sizes: S
         return {
             "rows/s": rows / uploaded.seconds,
             "last tenth / first": uploaded.flatness,
-            **{f"{name} CPU-s/M": cpu_s / rows * 1e6 for name, cpu_s in uploaded.cpu_s.items()},
+            **uploaded.per_million(),
             "folding and merging later, CPU-s/M": background / rows * 1e6,
         }
 

@@ -24,7 +24,7 @@ def test_message_rows(harness: Harness, service: Service, sizes: Sizes) -> None:
         return {
             "rows/s": rows / uploaded.seconds,
             "rows/CPU-s": rows / (cpu_s["server"] + cpu_s["postgres"]),
-            **{f"{name} CPU-s/M": of / rows * 1e6 for name, of in cpu_s.items()},
+            **uploaded.per_million(),
         }
 
     harness.take_turns({"service": ingest}, {"service": service.process})

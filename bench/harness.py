@@ -42,7 +42,8 @@ class Harness:
         self._benchmark = benchmark
         self._sizes = sizes
         self._info: dict[str, Any] = benchmark.extra_info
-        self._info.update(question=" ".join(question.split()), contenders={}, results=[], curves={}, latencies={})
+        empty: dict[str, Any] = {"contenders": {}, "results": [], "curves": {}, "left_out": {}, "latencies": {}}
+        self._info.update(question=" ".join(question.split()), **empty)
 
     def take_turns(self, contenders: Mapping[str, Turn], servers: Servers = NO_SERVERS) -> None:
         """Let every contender have its turn in each round; of those with a server note its memory, too."""
@@ -97,6 +98,10 @@ class Harness:
     ) -> None:
         """Note an answer, one value a round, and the bound that its median has to keep."""
         self._info["results"].append({"name": name, "values": list(values), "at_least": at_least, "at_most": at_most})
+
+    def leave_out(self, contender: str, why: str) -> None:
+        """Note who could not be measured."""
+        self._info["left_out"][contender] = why
 
     def curve(self, name: str, values: Sequence[float]) -> None:
         """Note a course over time."""

@@ -78,6 +78,8 @@ def _page(report: Report) -> Iterator[str]:
         yield f"{benchmark['question']}\n"
         yield from _contenders(benchmark["contenders"])
         yield from _results(benchmark["results"])
+        for name, why in benchmark["left_out"].items():
+            yield f"Left out: {name}: {why}.\n"
         for name, values in benchmark["curves"].items():
             yield f"{name}, from beginning to end: {', '.join(_number(value) for value in _thinned(values))}\n"
     yield "## Machine\n"

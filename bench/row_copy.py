@@ -12,31 +12,7 @@ from vcci_engine.segments import Segment, decode
 from vcci_server.storage.pool import Connection
 
 from bench.dataset import FIRST_YEAR
-
-TABLE = "emission_rows"
-DAYS_TO_2000 = 10_957  # PostgreSQL counts days from 2000-01-01, we from 1970-01-01
-SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TRAILER = b"\xff\xff"
-
-# Name, SQL type, big-endian type on the wire; the widest first, so that PostgreSQL pads nothing.
-COLUMNS = (
-    ("upload_id", "bigint", ">i8"),
-    ("row", "bigint", ">i8"),
-    ("quantity", "double precision", ">f8"),
-    ("kg_co2e", "double precision", ">f8"),
-    ("supplier", "integer", ">i4"),
-    ("period", "date", ">i4"),
-    ("factor", "integer", ">i4"),
-    ("sigma", "real", ">f4"),
-    ("category", "smallint", ">i2"),
-    ("method", "smallint", ">i2"),
-    ("unit", "smallint", ">i2"),
-    ("quality", "smallint", ">i2"),
-    ("notices", "smallint", ">i2"),
-)
-RECORD = np.dtype(
-    [("columns", ">i2"), *(field for name, _, kind in COLUMNS for field in ((f"{name}_length", ">i4"), (name, kind)))]
-)
+from bench.row_format import COLUMNS, DAYS_TO_2000, NAMES, RECORD, SIGNATURE, TABLE, TRAILER
 
 
 async def create_table(
@@ -69,8 +45,7 @@ class RowCopy:
         for name in rows:
             if name != "row":
                 records[name] = rows[name]
-        names = [name for name, _, _ in COLUMNS]
-        await connection.copy_to_table(table, columns=names, format="binary", source=self._stream)  # type: ignore[arg-type]
+        await connection.copy_to_table(table, columns=NAMES, format="binary", source=self._stream)  # type: ignore[arg-type]
 
 
 Rows = dict[str, npt.NDArray[np.generic]]

@@ -19,6 +19,8 @@ class Sizes:
     ingest_rows: int = 2_000_000  # each turn, rounded down to whole batches
     guide_rows: int = 500_000  # in the table with the tuning guide's indexes
     guide_batches: int = 2  # stored there each turn
+    peer_rows: int = 1_000_000  # each turn of a peer with COPY
+    slow_peer_rows: int = 40_000  # each turn of the tuning guide's stack
     file_rows: int = 1_000_000
     memory_rows: int = 5_000_000
     memory_warmup_rows: int = 1_000_000
@@ -74,6 +76,8 @@ QUICK = Sizes(
     ingest_rows=50_000,
     guide_rows=10_000,
     guide_batches=1,
+    peer_rows=10_000,
+    slow_peer_rows=2_000,
     file_rows=10_000,
     memory_rows=50_000,
     memory_warmup_rows=10_000,

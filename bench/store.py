@@ -12,7 +12,7 @@ from bench import dataset
 from bench.database import Database
 from bench.peers import Peers
 from bench.prepared import prepare, starter_table
-from bench.row_copy import SIGNATURE, TRAILER
+from bench.row_format import SIGNATURE, TRAILER
 from bench.service import Service
 from bench.sizes import Sizes
 

@@ -49,6 +49,10 @@ class Uploaded:
     flatness: float  # rows per second of the last tenth, by those of the first
     cpu_s: Mapping[str, float]  # by process, the client's too
 
+    def per_million(self) -> dict[str, float]:
+        """Return the CPU seconds per million rows by process."""
+        return {f"{name} CPU-s/M": of / self.rows * 1e6 for name, of in self.cpu_s.items()}
+
 
 def main() -> None:
     job = Job(**json.loads(sys.argv[1]))

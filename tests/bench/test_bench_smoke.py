@@ -23,6 +23,7 @@ BENCHMARKS = [
     "kernel",
     "memory",
     "montecarlo",
+    "peers",
     "supplier_lists",
     "dashboard",
     "one_supplier",

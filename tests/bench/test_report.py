@@ -12,7 +12,13 @@ def raw(**result: Any) -> dict[str, Any]:
     """Return pytest-benchmark's JSON of one benchmark with one result."""
     results = [{"name": "ratio", "values": [1.0, 3.0, 2.0], "at_least": None, "at_most": None, **result}]
     contenders = {"ours": {"rows/s": [3e6, 1e6, 2e6]}}
-    extra_info = {"question": "How fast?", "contenders": contenders, "results": results, "curves": {"MB": [1.0, 2.0]}}
+    extra_info = {
+        "question": "How fast?",
+        "contenders": contenders,
+        "results": results,
+        "curves": {"MB": [1.0, 2.0]},
+        "left_out": {},
+    }
     return {
         "datetime": "2026-01-02T03:04:05",
         "commit_info": {"id": "c0ffee", "dirty": False},
