@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import pages, report
 from bench.sizes import FULL, QUICK, Sizes
 
 FOLDER = Path(__file__).parent
@@ -72,10 +72,10 @@ def _pytest_arguments(only: str, sizes: Sizes, raw: Path) -> list[str]:
 
 def _write(measured: report.Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    page = report.markdown(measured)
     (folder / "latest.json").write_text(json.dumps(measured, indent=1) + "\n")
-    (folder / "latest.md").write_text(page)
-    print(f"\n{page}\nWritten to {folder}")
+    for path, page in pages.of_results(folder).items():
+        path.write_text(page)
+    print(f"\n{report.markdown(measured)}\nWritten to {folder}")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def _met(result: Mapping[str, Any], judged: bool) -> bool | None:
 def missed(report: Report) -> list[str]:
     """Return a line for each bound that was missed."""
     return [
-        f"{benchmark['name']}: {result['name']} is {_number(result['median'])}, required {_bound(result)}"
+        f"{benchmark['name']}: {result['name']} is {number(result['median'])}, required {bound(result)}"
         for benchmark in report["benchmarks"]
         for result in benchmark["results"]
         if result["met"] is False
@@ -78,10 +78,10 @@ def _page(report: Report) -> Iterator[str]:
         yield f"{benchmark['question']}\n"
         yield from _contenders(benchmark["contenders"])
         yield from _results(benchmark["results"])
-        for name, why in benchmark["left_out"].items():
+        for name, why in benchmark.get("left_out", {}).items():
             yield f"Left out: {name}: {why}.\n"
         for name, values in benchmark["curves"].items():
-            yield f"{name}, from beginning to end: {', '.join(_number(value) for value in _thinned(values))}\n"
+            yield f"{name}, from beginning to end: {', '.join(number(value) for value in _thinned(values))}\n"
     yield "## Machine\n"
     yield from _table(("fact", "value"), [(name, str(value)) for name, value in machine.items()])
     yield "## Sizes\n"
@@ -100,7 +100,7 @@ def _contenders(contenders: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 def _results(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if results:
         met = {True: "kept", False: "**missed**", None: ""}
-        rows = [(result["name"], _spread(result), _bound(result), met[result["met"]]) for result in results]
+        rows = [(result["name"], _spread(result), bound(result), met[result["met"]]) for result in results]
         yield from _table(("result", "measured", "required", ""), rows)
 
 
@@ -112,19 +112,19 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
     yield ""
 
 
-def _bound(result: Mapping[str, Any]) -> str:
+def bound(result: Mapping[str, Any]) -> str:
     if result["at_least"] is not None:
-        return f"at least {_number(result['at_least'])}"
-    return "" if result["at_most"] is None else f"at most {_number(result['at_most'])}"
+        return f"at least {number(result['at_least'])}"
+    return "" if result["at_most"] is None else f"at most {number(result['at_most'])}"
 
 
 def _spread(summary: Mapping[str, Any]) -> str:
     if len(summary["values"]) == 1:
-        return _number(summary["median"])
-    return f"{_number(summary['median'])} ({_number(summary['min'])}–{_number(summary['max'])})"
+        return number(summary["median"])
+    return f"{number(summary['median'])} ({number(summary['min'])}–{number(summary['max'])})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Return three significant digits of millions and of small numbers, else the whole number."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g} M"

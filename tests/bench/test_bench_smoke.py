@@ -55,3 +55,4 @@ def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
         assert min(measures) > 0
         assert all(len(result["values"]) == QUICK.rounds for result in benchmark["results"])
     assert (tmp_path / "latest.md").read_text().startswith("# Benchmark results")
+    assert "VCCI: durable ingest" in (tmp_path / "latest.svg").read_text()
