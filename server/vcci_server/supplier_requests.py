@@ -17,7 +17,7 @@ from vcci_server.storage.supplier_fields import FIGURES
 from vcci_server.storage.supplier_lists import COLUMNS, ORDERS, START, Listing, Place
 from vcci_server.storage.suppliers import WRITABLE, SupplierFields, etag_of
 from vcci_server.tokens import Scalar, read_token, write_token
-from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, Problems
+from vcci_server.validation import MAX_NAME_BYTES, MAX_STRING_BYTES, Problems, resource_id
 
 COLLECTION = "suppliers"
 MOST_UPSERTED = 1_000
@@ -38,6 +38,11 @@ def code_of(name: str, field: str = "name") -> str:
 def wanted_fields(mask: FieldMask) -> frozenset[str]:
     """Return the fields that a read mask names; all when it is empty."""
     return _named("read_mask", mask, COLUMNS) or frozenset(COLUMNS)
+
+
+def run_of(name: str) -> int:
+    """Return the run that figures are as of; 0 for none."""
+    return resource_id(name, "runs", "as_of") if name else 0
 
 
 def listing_of(request: pb.ListSuppliersRequest) -> Listing:
@@ -61,6 +66,7 @@ def listing_of(request: pb.ListSuppliersRequest) -> Listing:
         field or "code",
         direction.strip() == "desc",
         request.search,
+        run_of(request.as_of),
     )
 
 
@@ -85,7 +91,7 @@ def write_place(request: pb.ListSuppliersRequest, tenant_id: int, place: Place |
 
 
 def _scope(request: pb.ListSuppliersRequest) -> str:
-    asked = "\0".join((request.filter, request.order_by, request.search))
+    asked = "\0".join((request.filter, request.order_by, request.search, request.as_of))
     return f"{COLLECTION}/{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
 

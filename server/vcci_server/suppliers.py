@@ -15,6 +15,7 @@ from vcci_server.supplier_requests import (
     code_of,
     listing_of,
     read_place,
+    run_of,
     supplier_message,
     upserted_fields,
     wanted_fields,
@@ -32,7 +33,8 @@ class SupplierServicer(supplier_service_pb2_grpc.SupplierServiceServicer):
 
     async def GetSupplier(self, request: pb.GetSupplierRequest, context: object) -> pb.Supplier:
         """Return one supplier."""
-        return await self._get(request.name, code_of(request.name), wanted_fields(request.read_mask))
+        wanted = wanted_fields(request.read_mask)
+        return await self._get(request.name, code_of(request.name), wanted, run_of(request.as_of))
 
     async def ListSuppliers(self, request: pb.ListSuppliersRequest, context: object) -> pb.ListSuppliersResponse:
         """List the suppliers that a filter and a search choose."""
@@ -67,10 +69,12 @@ class SupplierServicer(supplier_service_pb2_grpc.SupplierServiceServicer):
             raise _no(name) from error
         return await self._get(name, code, frozenset(COLUMNS))
 
-    async def _get(self, name: str, code: str, wanted: frozenset[str]) -> pb.Supplier:
+    async def _get(self, name: str, code: str, wanted: frozenset[str], run_id: int = 0) -> pb.Supplier:
         try:
-            return supplier_message(await self._reader.get(caller().tenant_id, code, wanted), wanted)
+            return supplier_message(await self._reader.get(caller().tenant_id, code, wanted, run_id), wanted)
         except NotFound as error:
+            if error.metadata:  # it is the run that is not there
+                raise
             raise _no(name) from error
 
 

@@ -54,15 +54,19 @@ def no_fold() -> Folded:
 def fold_segments(segments: Sequence[StoredSegment], chosen: Filter) -> Folded:
     """Return the sums of the rows of a filter; there is one segment at least."""
     masks = [selected(segment, chosen) for segment in segments]
-    names = ("quarter", "supplier", "factor", "month", "quality", "kg_co2e")
-    columns = {name: _joined(segments, masks, name) for name in names}
-    kg, quality = columns["kg_co2e"], columns["quality"]
+    month, quality, kg = (_joined(segments, masks, name) for name in ("month", "quality", "kg_co2e"))
+    grades = tally((month, GRADE.take(quality)), (kg,))
+    return Folded(sum_segments(segments, chosen, ROLLUPS), by_supplier(segments, masks), grades)
+
+
+def by_supplier(segments: Sequence[StoredSegment], masks: Sequence[Mask | None]) -> Tally:
+    """Return AMOUNTS of the rows of masks by quarter, supplier, currency and own."""
+    names = ("quarter", "supplier", "factor", "quality", "kg_co2e")
+    quarter, supplier, factor, quality, kg = (_joined(segments, masks, name) for name in names)
     currency, money = _money(segments, masks)
     size = np.abs(kg)
-    keys = (columns["quarter"], columns["supplier"], currency, (columns["factor"] == 0).astype(np.uint8))
     amounts = (kg, size, size * MEAN_SCORE.take(quality), money)
-    grades = tally((columns["month"], GRADE.take(quality)), (kg,))
-    return Folded(sum_segments(segments, chosen, ROLLUPS), tally(keys, amounts), grades)
+    return tally((quarter, supplier, currency, (factor == 0).astype(np.uint8)), amounts)
 
 
 def add_folded(parts: Sequence[Folded]) -> Folded:

@@ -16,10 +16,12 @@ from vcci_engine.stored import columns_of
 from vcci_engine.totals import Terms, ug_by
 from vcci_engine.totals import of_ug as terms_of_ug
 
-from vcci_server.storage.figures import ROLLUPS
+from vcci_server.storage import figures
+from vcci_server.storage.figures import ROLLUPS, by_supplier
+from vcci_server.storage.passes import Tally, combine_tallies
 from vcci_server.storage.reading import Filter, Mask, Position, StoredSegment, selected
 from vcci_server.storage.run_sums import BUCKET_BITS, OLD, UploadSums, of_ug
-from vcci_server.storage.sums import Countries, Keys, Sums, combine, grouped, regroup, sum_segments
+from vcci_server.storage.sums import Countries, Keys, Sums, combine, grouped, nothing, regroup, sum_segments
 
 CPU_S_PER_ROW = 0.5e-6
 _ALTERED = "Activities of uploads/{} are not as they were stored: somebody has written to the database."
@@ -101,17 +103,20 @@ def _sums(
     before: Sequence[Held], after: Sequence[Held], wanted: Mask, found: Restatement
 ) -> Iterator[tuple[int, UploadSums]]:
     differences = _differences(before, wanted, found)
+    changed = [pair for pair in zip(before, after, strict=True) if _differs(pair[0].segment, pair[1].segment)]
     uploads, *_ = differences.keys
     for upload in np.unique(uploads).tolist():
         (_, *keys), terms = _split(differences, uploads == upload)
         buckets = keys[0] >> BUCKET_BITS
         of_upload = Sums(tuple(keys), terms)
+        old, new = ([pair[n].as_read() for pair in changed if pair[n].position.upload_id == upload] for n in (0, 1))
         yield (
             upload,
             UploadSums(
-                rollups=_rollups(_of_upload(before, upload), _of_upload(after, upload)),
+                rollups=_rollups(old, new) if old else nothing(len(ROLLUPS)),
                 changes=regroup(keys[1:], terms),
                 differences={bucket: of_upload.where(buckets == bucket) for bucket in np.unique(buckets).tolist()},
+                figures=_figures(old, new) if old else {},
             ),
         )
 
@@ -138,17 +143,26 @@ def _differences(part: Sequence[Held], wanted: Mask, found: Restatement) -> Sums
     return of_ug(tuple(column[first].astype(np.int64) for column in columns), terms)
 
 
-def _rollups(before: Sequence[Held], after: Sequence[Held]) -> Sums:
+def _rollups(before: Sequence[StoredSegment], after: Sequence[StoredSegment]) -> Sums:
     """Return what is added to the rollups, without what is not changed."""
-    old, new = (sum_segments([held.as_read() for held in of], Filter(), ROLLUPS) for of in (before, after))
+    old, new = (sum_segments(of, Filter(), ROLLUPS) for of in (before, after))
     added = combine([new, -old])
-    terms = added.terms
-    changed = [column.reshape(len(added), -1).any(axis=1) for column in terms.columns]
-    return added.where(np.logical_or.reduce(changed))
+    return added.where(_any_of(added.terms.columns))
 
 
-def _of_upload(part: Sequence[Held], upload_id: int) -> list[Held]:
-    return [held for held in part if held.position.upload_id == upload_id]
+def _figures(before: Sequence[StoredSegment], after: Sequence[StoredSegment]) -> dict[int, Tally]:
+    """Return what is added to suppliers' totals, by bucket of suppliers, without what is not changed."""
+    old, new = (by_supplier(of, [None] * len(of)) for of in (before, after))
+    keys = (figures.SUPPLIER, figures.CURRENCY, figures.OWN)
+    added = figures.by(combine_tallies([new, figures.negative(old)]), *keys, amounts=range(figures.AMOUNTS))
+    added = figures.where(added, _any_of((added.rows, *added.sums)))
+    return figures.cut(added, added.keys[0] >> BUCKET_BITS)
+
+
+def _any_of(columns: Sequence[npt.NDArray[np.int64]]) -> Mask:
+    """Tell which groups have anything but zeros."""
+    found: Mask = np.logical_or.reduce([column.reshape(len(column), -1).any(axis=1) for column in columns])
+    return found
 
 
 def _errors(part: Sequence[Held], errors: RowErrors) -> Iterator[tuple[Position, ErrorColumns]]:

@@ -12,7 +12,9 @@ from vcci_engine import totals
 from vcci_engine.restatement import Cause
 from vcci_engine.totals import Terms, ug_ints
 
-from vcci_server.storage.figures import ROLLUPS
+from vcci_server.storage.blocks import pack_tally, unpack_tally
+from vcci_server.storage.figures import AMOUNTS, ROLLUPS
+from vcci_server.storage.passes import Tally, combine_tallies
 from vcci_server.storage.pool import Connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.summing import Run
@@ -20,6 +22,7 @@ from vcci_server.storage.sums import Keys, Sums, combine, nothing
 
 CHANGES = ("category", "cause")
 DIFFERENCES = ("supplier", "category", "cause")
+FIGURES = (3, AMOUNTS)  # keys and amounts of `figures`
 OLD = 0  # in the place of a cause: the old values, all rows of them
 
 BUCKET_BITS = 14  # suppliers of a block of differences: some megabytes at most
@@ -35,6 +38,7 @@ class UploadSums:
     rollups: Sums  # by ROLLUPS
     changes: Sums  # by CHANGES
     differences: Mapping[int, Sums]  # by DIFFERENCES, by bucket of suppliers
+    figures: Mapping[int, Tally]  # by supplier, currency and own: what is added to suppliers' totals, by bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,10 @@ async def add(db: Connection, run: Run, key: tuple[int, int, int], sums: UploadS
     tenant_id, run_id, upload_id = key
     for bucket, part in sums.differences.items():
         place = (tenant_id, run_id, bucket, upload_id)
-        block = await db.fetchval(QUERIES["run_differences_of"], *place) or b""
-        await db.execute(
-            QUERIES["put_run_differences"], *place, await run(_added, block, part, len(DIFFERENCES), False)
-        )
+        stored = await db.fetchrow(QUERIES["run_differences_of"], *place) or {"changes": b"", "figures": b""}
+        differences = await run(_added, stored["changes"], part, len(DIFFERENCES), False)
+        figures = await run(_added_figures, stored["figures"] or b"", sums.figures.get(bucket))
+        await db.execute(QUERIES["put_run_differences"], *place, differences, figures)
 
 
 async def read_changes(db: Connection, run: Run, tenant_id: int, run_id: int) -> dict[int, Change]:
@@ -148,6 +152,10 @@ def _change(of: Mapping[int, tuple[int, int]]) -> Change:
 
 def _added(block: bytes, part: Sums, keys: int, spread: bool) -> bytes:
     return pack(combine([unpack(block, keys, spread=spread), part]), spread=spread)
+
+
+def _added_figures(block: bytes, part: Tally | None) -> bytes:
+    return block if part is None else pack_tally(combine_tallies([unpack_tally(block, *FIGURES), part]))
 
 
 def _combined(blocks: Sequence[bytes], keys: int, spread: bool) -> Sums:

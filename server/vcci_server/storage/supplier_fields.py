@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from vcci_engine.countries import alpha_2
 
 from vcci_server.filters import Both, Comparison, Either, Node, Not, refuse
+from vcci_server.storage.run_figures import FiguresAsOf
 
 FIGURES = frozenset(
     {"emission_count", "kg_co2e", "carbon_intensity", "currency", "spend", "data_quality", "primary_share"}
@@ -80,6 +81,7 @@ class Condition:
     sql: str = ""
     values: list[object] = field(default_factory=list)
     figures: bool = False  # whether it compares columns of supplier_figures
+    as_of: FiguresAsOf | None = None  # instead of supplier_figures
 
     def argument(self, value: object, kind: str) -> str:
         """Add a value and return how it is named."""
@@ -87,9 +89,9 @@ class Condition:
         return f"${self.first + len(self.values) - 1}::{kind}"
 
 
-def condition(tree: Node | None, first: int) -> Condition:
+def condition(tree: Node | None, first: int, as_of: FiguresAsOf | None = None) -> Condition:
     """Return the condition that a filter is; of what is absent every comparison is false."""
-    made = Condition(first)
+    made = Condition(first, as_of=as_of)
     made.sql = _sql(tree, made) if tree is not None else "true"
     return made
 
@@ -112,8 +114,12 @@ def _comparison(given: Comparison, made: Condition) -> str:
         refuse(given.field, given.field_at, f"a field: {', '.join(FIELDS)}", reason="UNKNOWN_FIELD")
     if given.operator not in known.operators:
         refuse(given.operator, given.operator_at, f"one of {' '.join(known.operators)} after {given.field}")
+    is_there = given.operator == ":" and given.value == WILD
+    if given.field in FIGURES and made.as_of is not None:
+        chosen = made.as_of.chosen(given, None if is_there else known.read(given))
+        return f"s.supplier_id = ANY ({made.argument(chosen, 'int4[]')})"
     made.figures |= given.field in FIGURES
-    if given.operator == ":" and given.value == WILD:
+    if is_there:
         return f"{known.column} <> ''" if known.read in (_text, _country) else f"{known.column} IS NOT NULL"
     if known.is_text and (WILD in given.value or given.operator == ":"):
         return _like(known, given, made)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from vcci_server.filters import Node
 from vcci_server.storage.likeness import LEAST_LIKENESS, Hits, LikenessIndex
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
+from vcci_server.storage.run_figures import FiguresAsOf, RunFigures
 from vcci_server.storage.summing import Run
 from vcci_server.storage.supplier_fields import FIGURES, Condition, condition
 from vcci_server.storage.supplier_orders import Ids, SupplierOrders
@@ -32,10 +33,8 @@ Row = Mapping[str, Any]  # columns by name
 
 SUPPLIERS = "suppliers AS s"
 WITH_FIGURES = "LEFT JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
-ORDERED = (
-    "unnest({ids}) WITH ORDINALITY AS ordered (supplier_id, place)"
-    " JOIN suppliers AS s USING (supplier_id) JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
-)
+ORDERED = "unnest({ids}) WITH ORDINALITY AS ordered (supplier_id, place) JOIN suppliers AS s USING (supplier_id)"
+ORDERED_WITH_FIGURES = f"{ORDERED} JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
 HITS = "unnest({ids}, {likeness}) AS hit (supplier_id, likeness) JOIN suppliers AS s USING (supplier_id)"
 PROBABLE_LIKENESS = 0.7  # looked for first: where there are many such, those that are less like need no comparison
 FEW_CHOSEN = 5_000  # by a filter: looked up when walking so far along the order has not filled a page
@@ -68,6 +67,8 @@ class Listing:
     order_by: str = "code"
     descending: bool = False
     search: str = ""
+    run_id: int = 0  # the run that figures are as of; 0: as ingested
+    as_of: FiguresAsOf | None = None  # these, once they are read
 
     @property
     def parts(self) -> int:
@@ -91,22 +92,28 @@ class SupplierReader:
         self._pool = pool
         self._likeness = LikenessIndex(pool, run)
         self._orders = SupplierOrders(run)
+        self._runs = RunFigures(run)
 
-    async def get(self, tenant_id: int, code: str, wanted: frozenset[str]) -> Row:
-        """Return the columns of the wanted fields of one supplier."""
-        columns = _columns(wanted)
-        source = f"{SUPPLIERS} {WITH_FIGURES}" if wanted & FIGURES else SUPPLIERS
-        async with connection(self._pool) as db:
+    async def get(self, tenant_id: int, code: str, wanted: frozenset[str], run_id: int = 0) -> Row:
+        """Return the columns of the wanted fields of one supplier, its figures as of a run unless that is 0."""
+        columns = [*_columns(wanted - FIGURES), "s.supplier_id"] if run_id else _columns(wanted)
+        source = f"{SUPPLIERS} {WITH_FIGURES}" if wanted & FIGURES and not run_id else SUPPLIERS
+        async with _snapshot(self._pool) if run_id else connection(self._pool) as db:
             query = QUERIES["get_supplier"].format(columns=", ".join(columns), source=source)
             if (row := await db.fetchrow(query, tenant_id, code)) is None:
                 raise NotFound("There is no such supplier.")
-        return dict(row)
+            found = dict(row)
+            if run_id:
+                (await self._runs.get(db, tenant_id, run_id)).fill([found], wanted & FIGURES)
+        return found
 
     async def page(self, tenant_id: int, listing: Listing, size: int, after: Place = START) -> Page:
         """Return up to `size` suppliers behind a place."""
         hits = await self._hits(tenant_id, listing.search) if listing.search else None
         async with _snapshot(self._pool) as db:
-            rows_not_counted: int = await db.fetchval(QUERIES["rows_not_counted"], tenant_id)
+            if listing.run_id:
+                listing = replace(listing, as_of=await self._runs.get(db, tenant_id, listing.run_id))
+            rows_not_counted: int = await db.fetchval(QUERIES["rows_not_counted"], tenant_id, bool(listing.run_id))
             found: list[tuple[int, Row]] = []
             for part in range(after.part, listing.parts):
                 place = after if part == after.part else Place(part)
@@ -127,7 +134,8 @@ class SupplierReader:
 
     async def _in_order(self, db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int) -> list[Row]:
         """Return up to `limit` suppliers that have the figure that the order is by, behind a place."""
-        order = (await self._orders.get(db, tenant_id))[listing.order_by]
+        orders = listing.as_of.orders if listing.as_of is not None else await self._orders.get(db, tenant_id)
+        order = orders[listing.order_by]
         if after == START:
             ids = order.all(descending=listing.descending)
         else:
@@ -169,7 +177,7 @@ async def _fetch(
 
 async def _chosen(db: Connection, tenant_id: int, listing: Listing) -> list[int] | None:
     """Return the suppliers that a filter chooses, if they are few."""
-    chosen = condition(listing.tree, first=3)
+    chosen = condition(listing.tree, 3, listing.as_of)
     source = f"{SUPPLIERS} {WITH_FIGURES}" if chosen.figures else SUPPLIERS
     query = QUERIES["suppliers_chosen"].format(source=source, condition=chosen.sql)
     rows = await db.fetch(query, tenant_id, FEW_CHOSEN + 1, *chosen.values)
@@ -186,11 +194,14 @@ async def _rows(
     ordered: Ids | None = None,
 ) -> list[Row]:
     """Return up to `limit` rows behind a place, or of the suppliers `ordered`, which are."""
-    chosen = condition(listing.tree, first=3)
-    columns = _columns(listing.wanted)
-    figures = chosen.figures or bool(listing.wanted & FIGURES)
+    as_of = listing.as_of
+    chosen = condition(listing.tree, 3, as_of)
+    columns = _columns(listing.wanted if as_of is None else listing.wanted - FIGURES)
+    figures = as_of is None and (chosen.figures or bool(listing.wanted & FIGURES))
     if ordered is not None:
-        source, key = ORDERED.format(ids=chosen.argument(ordered, "int4[]")), ORDERS[listing.order_by][0]
+        ids = chosen.argument(ordered, "int4[]")
+        source = (ORDERED_WITH_FIGURES if as_of is None else ORDERED).format(ids=ids)
+        key = ORDERS[listing.order_by][0] if as_of is None else "NULL"
         order, behind = "ordered.place", "true"
     elif listing.search:
         source, key, order, behind = _by_likeness(listing.search, chosen, after, hits)
@@ -205,7 +216,12 @@ async def _rows(
         behind=behind,
         order=order,
     )
-    return [dict(row) for row in await db.fetch(query, tenant_id, limit, *chosen.values)]
+    rows = [dict(row) for row in await db.fetch(query, tenant_id, limit, *chosen.values)]
+    if as_of is not None:
+        as_of.fill(rows, listing.wanted & FIGURES)
+        if ordered is not None:
+            as_of.fill_keys(rows, listing.order_by)
+    return [*rows]
 
 
 def _by_likeness(text: str, chosen: Condition, after: Place, hits: Hits | None) -> tuple[str, str, str, str]:
@@ -227,8 +243,7 @@ def _in_order(listing: Listing, chosen: Condition, after: Place) -> tuple[str, s
     """Return the tables, what a place is of, the order, and the condition that a row is behind the place."""
     key, kind = ORDERS[listing.order_by]
     if after.part:
-        absent = f"{key} IS NULL AND s.supplier_id > {chosen.argument(after.supplier_id, 'int4')}"
-        return f"{SUPPLIERS} {WITH_FIGURES}", "''", "s.supplier_id", absent
+        return _without_figure(key, listing, chosen, after)
     keys = [key] if listing.order_by == "code" else [key, "s.supplier_id"]  # a code is one supplier's
     order = ", ".join(f"{each} DESC" if listing.descending else each for each in keys)
     behind = "true"
@@ -238,6 +253,15 @@ def _in_order(listing: Listing, chosen: Condition, after: Place) -> tuple[str, s
             place.append(chosen.argument(after.supplier_id, "int4"))
         behind = f"({', '.join(keys)}) {'<' if listing.descending else '>'} ({', '.join(place)})"
     return SUPPLIERS, key, order, behind
+
+
+def _without_figure(key: str, listing: Listing, chosen: Condition, after: Place) -> tuple[str, str, str, str]:
+    behind = f"s.supplier_id > {chosen.argument(after.supplier_id, 'int4')}"
+    if listing.as_of is None:
+        return f"{SUPPLIERS} {WITH_FIGURES}", "''", "s.supplier_id", f"{key} IS NULL AND {behind}"
+    known = chosen.argument(listing.as_of.orders[listing.order_by].ids, "int4[]")
+    absent = f"NOT EXISTS (SELECT FROM unnest({known}) AS known (id) WHERE id = s.supplier_id)"
+    return SUPPLIERS, "''", "s.supplier_id", f"{absent} AND {behind}"
 
 
 def _columns(wanted: frozenset[str]) -> list[str]:

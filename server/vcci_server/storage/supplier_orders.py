@@ -71,10 +71,13 @@ def orders_of(ids: bytes | None, kg_co2e: bytes | None, carbon_intensity: bytes 
     """Return the orders of columns in PostgreSQL's binary form, by supplier; NaN: it has none."""
     suppliers = np.frombuffer(ids or b"", ">i4").astype(np.int32)
     columns = {"kg_co2e": kg_co2e, "carbon_intensity": carbon_intensity}
-    return {name: _order(suppliers, np.frombuffer(data or b"", ">f8").astype("<f8")) for name, data in columns.items()}
+    return {
+        name: order_of(suppliers, np.frombuffer(data or b"", ">f8").astype("<f8")) for name, data in columns.items()
+    }
 
 
-def _order(suppliers: Ids, keys: FloatArray) -> Order:
+def order_of(suppliers: Ids, keys: FloatArray) -> Order:
+    """Return the order by a figure; NaN: a supplier has none."""
     known = ~np.isnan(keys)
     suppliers, keys = suppliers[known], keys[known]
     order = np.lexsort((suppliers, keys))

@@ -92,6 +92,19 @@ class Shown(NamedTuple):
     primary_share: list[float | None]
 
 
+class Columns(NamedTuple):
+    """The same as arrays, by supplier; currencies by number, NaN for what is absent."""
+
+    supplier_id: Keys
+    emission_count: Keys
+    kg_co2e: FloatArray
+    currency: Keys
+    spend: FloatArray
+    carbon_intensity: FloatArray
+    data_quality: FloatArray
+    primary_share: FloatArray
+
+
 def added(kept: Mapping[int, tuple[bytes, bytes]], change: Totals) -> tuple[list[Blocks], Shown]:
     """Return the new blocks of the buckets that a change is of, and what is shown of the suppliers changed now."""
     blocks, parts = [], []
@@ -105,17 +118,23 @@ def added(kept: Mapping[int, tuple[bytes, bytes]], change: Totals) -> tuple[list
 
 def shown(of: Totals, which: npt.NDArray[np.bool_]) -> Shown:
     """Return what is shown of some of the suppliers."""
+    columns = columns_of(of)
+    optional = (columns.spend, columns.carbon_intensity, columns.data_quality, columns.primary_share)
+    return Shown(
+        columns.supplier_id[which].tolist(),
+        columns.emission_count[which].tolist(),
+        columns.kg_co2e[which].tolist(),
+        [currency_code(number) for number in columns.currency[which].tolist()],
+        *(_optional(column[which]) for column in optional),
+    )
+
+
+def columns_of(of: Totals) -> Columns:
+    """Return what is shown of all suppliers."""
     totals = of.totals
     size = nearest_floats(totals.sums[TOTAL_SIZE])
-    currency, spend, intensity = _money(of)
     shares = (_share(nearest_floats(totals.sums[amount]), size) for amount in (TOTAL_SCORED, TOTAL_OWN))
-    return Shown(
-        of.suppliers[which].tolist(),
-        totals.rows[which].tolist(),
-        (nearest_floats(totals.sums[TOTAL])[which] / 1e9).tolist(),
-        [currency_code(number) for number in currency[which].tolist()],
-        *(_optional(column[which]) for column in (spend, intensity, *shares)),
-    )
+    return Columns(of.suppliers, totals.rows, nearest_floats(totals.sums[TOTAL]) / 1e9, *_money(of), *shares)
 
 
 def _money(of: Totals) -> tuple[Keys, FloatArray, FloatArray]:

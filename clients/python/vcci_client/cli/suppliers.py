@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vcci_client.cli.connect import with_client
+from vcci_client.cli.connect import resource, with_client
 from vcci_client.cli.output import json_option, print_json, print_more, print_table, tonnes
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _FIELDS = {"name": "display_name", "emissions": "kg_co2e", "intensity": "carbon_
 FILTER_HELP = "After AIP-160: 'country = DE AND carbon_intensity > 0.4 AND NOT industry = 33*'."
 
 filter_option = click.option("--filter", "chosen", default="", help=FILTER_HELP)
+as_of_option = click.option("--as-of", default="", help="Figures with the results of this run, `runs/3` or `3`.")
 limit_option = click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
 
 
@@ -31,33 +32,40 @@ def suppliers() -> None:
 @filter_option
 @click.option("--by", type=click.Choice(ORDERS), default="code", show_default=True, help="What the order is of.")
 @click.option("--desc", is_flag=True, help="The largest, or last, first.")
+@as_of_option
 @limit_option
 @json_option
 @with_client
-async def list_suppliers(client: "AsyncClient", chosen: str, by: str, desc: bool, limit: int, as_json: bool) -> None:
+async def list_suppliers(
+    client: "AsyncClient", chosen: str, by: str, desc: bool, as_of: str, limit: int, as_json: bool
+) -> None:
     """List suppliers."""
     order_by = _FIELDS.get(by, by) + (" desc" if desc else "")
-    await _print(client.list_supplier_pages(chosen, order_by=order_by, page_size=_page(limit)), limit, as_json)
+    pages = client.list_supplier_pages(chosen, order_by=order_by, page_size=_page(limit), as_of=_run(as_of))
+    await _print(pages, limit, as_json)
 
 
 @suppliers.command()
 @click.argument("name")
 @filter_option
+@as_of_option
 @limit_option
 @json_option
 @with_client
-async def search(client: "AsyncClient", name: str, chosen: str, limit: int, as_json: bool) -> None:
+async def search(client: "AsyncClient", name: str, chosen: str, as_of: str, limit: int, as_json: bool) -> None:
     """List suppliers with a name like NAME, typing errors forgiven, the most similar first."""
-    await _print(client.list_supplier_pages(chosen, search=name, page_size=_page(limit)), limit, as_json)
+    pages = client.list_supplier_pages(chosen, search=name, page_size=_page(limit), as_of=_run(as_of))
+    await _print(pages, limit, as_json)
 
 
 @suppliers.command()
 @click.argument("code")
+@as_of_option
 @json_option
 @with_client
-async def show(client: "AsyncClient", code: str, as_json: bool) -> None:
+async def show(client: "AsyncClient", code: str, as_of: str, as_json: bool) -> None:
     """Show the supplier with this CODE."""
-    supplier = await client.get_supplier(_name(code))
+    supplier = await client.get_supplier(_name(code), as_of=_run(as_of))
     if as_json:
         print_json(supplier)
     else:
@@ -107,6 +115,10 @@ def _name(code: str) -> str:
     from urllib.parse import quote
 
     return code if code.startswith("suppliers/") else f"suppliers/{quote(code, safe='')}"
+
+
+def _run(as_of: str) -> str:
+    return resource("runs", as_of) if as_of else ""
 
 
 def _page(limit: int) -> int:

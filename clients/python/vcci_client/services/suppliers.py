@@ -13,9 +13,9 @@ SUPPLIERS_PER_PAGE = 1_000
 class Suppliers(Service):
     """Suppliers; uploads make them by themselves."""
 
-    async def get_supplier(self, name: str, *, fields: Iterable[str] = ()) -> pb.Supplier:
-        """Return the supplier `suppliers/{code}`, or some fields of it."""
-        request = pb.GetSupplierRequest(name=name, read_mask=FieldMask(paths=fields))
+    async def get_supplier(self, name: str, *, fields: Iterable[str] = (), as_of: str = "") -> pb.Supplier:
+        """Return the supplier `suppliers/{code}`, or some fields of it; figures as of a run, `runs/{run}`, if given."""
+        request = pb.GetSupplierRequest(name=name, read_mask=FieldMask(paths=fields), as_of=as_of)
         return await self.connection.call(self.connection.suppliers.GetSupplier, request)
 
     async def list_suppliers(
@@ -26,13 +26,14 @@ class Suppliers(Service):
         search: str = "",
         fields: Iterable[str] = (),
         page_size: int = SUPPLIERS_PER_PAGE,
+        as_of: str = "",
     ) -> AsyncIterator[pb.Supplier]:
         """Yield the suppliers that a filter and a search choose (ListSuppliersRequest says how), by code or as ordered.
 
-        `page_size` of them come at a time.
+        `page_size` of them come at a time. Figures are as ingested, or as of a run, `runs/{run}`.
         """
         pages = self.list_supplier_pages(
-            supplier_filter, order_by=order_by, search=search, fields=fields, page_size=page_size
+            supplier_filter, order_by=order_by, search=search, fields=fields, page_size=page_size, as_of=as_of
         )
         async for page in pages:
             for supplier in page.suppliers:
@@ -46,6 +47,7 @@ class Suppliers(Service):
         search: str = "",
         fields: Iterable[str] = (),
         page_size: int = SUPPLIERS_PER_PAGE,
+        as_of: str = "",
     ) -> AsyncIterator[pb.ListSuppliersResponse]:
         """Yield the pages of list_suppliers, which say how many rows the suppliers' figures do not count yet."""
         request = pb.ListSuppliersRequest(
@@ -54,6 +56,7 @@ class Suppliers(Service):
             order_by=order_by,
             search=search,
             read_mask=FieldMask(paths=fields),
+            as_of=as_of,
         )
         async for page in self.connection.pages(self.connection.suppliers.ListSuppliers, request):
             yield page

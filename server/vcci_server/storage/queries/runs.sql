@@ -116,11 +116,11 @@ SELECT rollups, changes FROM run_uploads WHERE tenant_id = $1 AND run_id = $2 AN
 UPDATE run_uploads SET rollups = $4, changes = $5 WHERE tenant_id = $1 AND run_id = $2 AND upload_id = $3;
 
 -- name: run_differences_of
-SELECT changes FROM run_differences WHERE tenant_id = $1 AND run_id = $2 AND bucket = $3 AND upload_id = $4;
+SELECT changes, figures FROM run_differences WHERE tenant_id = $1 AND run_id = $2 AND bucket = $3 AND upload_id = $4;
 
 -- name: put_run_differences
-INSERT INTO run_differences (tenant_id, run_id, bucket, upload_id, changes) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, run_id, bucket, upload_id) DO UPDATE SET changes = excluded.changes;
+INSERT INTO run_differences (tenant_id, run_id, bucket, upload_id, changes, figures) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, run_id, bucket, upload_id) DO UPDATE SET changes = excluded.changes, figures = excluded.figures;
 
 -- name: insert_run_row_errors
 INSERT INTO run_row_errors
@@ -181,6 +181,10 @@ SELECT min(bucket) FROM run_differences WHERE tenant_id = $1 AND run_id = $2 AND
 -- name: run_differences_in
 -- Index: run_differences_pkey.
 SELECT changes FROM run_differences WHERE tenant_id = $1 AND run_id = $2 AND bucket = $3 ORDER BY upload_id;
+
+-- name: run_figures
+-- Index: run_differences_pkey.
+SELECT figures FROM run_differences WHERE tenant_id = $1 AND run_id = $2 ORDER BY bucket, upload_id;
 
 -- name: list_run_row_errors
 -- Index: run_row_errors_pkey, from the segment that holds the last row shown.

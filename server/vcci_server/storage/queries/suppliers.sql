@@ -73,11 +73,12 @@ SELECT {columns} FROM {source} WHERE s.tenant_id = $1 AND s.code = $2;
 SELECT {columns} FROM {source} WHERE s.tenant_id = $1 AND {condition} AND {behind} ORDER BY {order} LIMIT $2;
 
 -- name: rows_not_counted
--- Of uploads that are seen; and what is folded, but not in supplier_figures yet. Partial index: uploads_to_fold.
+-- Of uploads that are seen; and, unless $2, what is folded, but not in supplier_figures yet. Partial index:
+-- uploads_to_fold.
 SELECT (
     SELECT coalesce(sum(committed_rows - folded_rows), 0) FROM uploads
     WHERE tenant_id = $1 AND state <> 'abandoned' AND NOT merged AND (mode = 'committed' OR state = 'finalized')
-)::bigint + (SELECT coalesce(sum(rows), 0) FROM supplier_figure_changes WHERE tenant_id = $1)::bigint;
+)::bigint + (SELECT coalesce(sum(rows), 0) FROM supplier_figure_changes WHERE tenant_id = $1 AND NOT $2)::bigint;
 
 -- name: has_likeness_index
 -- Whether the database has pg_trgm.
@@ -101,6 +102,11 @@ ORDER BY updated_at DESC LIMIT $3;
 
 -- name: count_of_figures
 SELECT figures FROM tenants WHERE tenant_id = $1;
+
+-- name: version_of_figures
+-- It is another when the totals of suppliers, or what is noted and not in them yet, are others.
+SELECT figures, (SELECT max(change_id) FROM supplier_figure_changes WHERE tenant_id = $1) AS last_change
+FROM tenants WHERE tenant_id = $1;
 
 -- name: figures_to_order
 -- As columns in binary form; the driver makes of 100,000 rows in 0.1 s what this is in 0.05 s, and not in this process.
