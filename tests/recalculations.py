@@ -22,6 +22,7 @@ UNITS = ("kg", "kWh", "USD", "kg", "kg CO2e")
 KEYS = ("made:steel", "made:power", "made:spend", "made:gone", "")
 GASES = {"CO2": 1.5, "CH4": 0.02}  # 1.5 + 0.02 x 25 = 2 kg CO2e under AR4
 UG_PER_KG = 10**9
+ROWS = 3_000  # of a usual upload
 
 
 def factor(code: str, kg_co2e: float, unit: str, region: str = "", year: int = 2023, **fields: Any) -> factor_pb.Factor:
@@ -160,3 +161,17 @@ async def check_run(client: AsyncClient, run: Run, before: Rows, after: Rows, me
 def quarter_of(day: date) -> str:
     """Return a quarter as AggregateEmissions has it."""
     return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+async def recalculated(client: AsyncClient, **fields: Any) -> Run:
+    """Recalculate, `filter` by its fields, and return the run when it has succeeded."""
+    if (chosen := fields.pop("filter", None)) is not None:
+        fields["emission_filter"] = EmissionFilter(**chosen)
+    run = await client.wait_for_run((await client.recalculate(**fields)).name)
+    assert run.state == Run.STATE_SUCCEEDED, run
+    return run
+
+
+def causes(run: Run) -> set[int]:
+    """Return the causes of what a run changed."""
+    return {of.cause for of in run.total.causes}

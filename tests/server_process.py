@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 import grpc
 import grpc.aio
 from vcci_server.auth import Role, load_secret, make_token
+from vcci_server.storage.embedded import embedded_database
 
 STOP_S = 60.0
 SERVER = ("-m", "vcci_server")
@@ -48,6 +51,25 @@ class ServerProcess:
     def channel(self) -> grpc.aio.Channel:
         """A channel to the server, for whatever event loop runs."""
         return grpc.aio.insecure_channel(self.listening)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """Its database, embedded or external, as the owner of all tables."""
+        async with AsyncExitStack() as stack:
+            external = self.env.get("VCCI_DATABASE_URL")
+            url = external or await stack.enter_async_context(embedded_database(self.state_dir))
+            db = await asyncpg.connect(url)
+            try:
+                yield db
+            finally:
+                await db.close()
+
+    async def new_tenant(self) -> str:
+        """Make a tenant and return its name."""
+        name = uuid4().hex
+        async with self.database() as db:
+            await db.execute("INSERT INTO tenants (name) VALUES ($1)", name)
+        return name
 
     def start(self) -> None:
         """Start, and return when it serves."""

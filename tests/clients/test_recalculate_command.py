@@ -81,6 +81,11 @@ def test_a_year_is_restated_and_the_table_says_what_changed_and_why(
         in commands.run("dashboard", "--period", "2023", "--as-of", listed["name"][5:]).output
     )
 
+    figures = [commands.lines("suppliers", "show", "S-1", *of)[0] for of in ((), ("--as-of", listed["name"][5:]))]
+    assert figures[1]["kg_co2e"] - figures[0]["kg_co2e"] == pytest.approx(100)
+    (largest, *_) = commands.lines("suppliers", "list", "--by", "emissions", "--desc", "--as-of", listed["name"])
+    assert (largest["code"], largest["kg_co2e"]) == ("S-1", figures[1]["kg_co2e"])
+
     exported = tmp_path / "as_of.csv"
     commands.run("emissions", "export", str(exported), "--upload", upload, "--as-of", listed["name"])
     with exported.open(newline="") as file:

@@ -1,10 +1,9 @@
 """Operations through the client, on a real server: what each comes to, lists, cancelling, restarts, follow-ups."""
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import grpc
 import pytest
 from google.longrunning.operations_proto_pb2 import ListOperationsRequest, Operation
@@ -27,37 +26,21 @@ from vcci_client.services.operations import Work, operation_progress, result_of
 from vcci_client.services.reports import report_request
 from vcci_client.upload import UploadOptions
 from vcci_server.auth import Role
-from vcci_server.storage.embedded import embedded_database
 
 from tests.recalculations import import_sets, upload
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 ROWS = 500
 PATIENCE_S = 60.0
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
-        yield process
-
-
 @pytest.fixture
 async def client(server: ServerProcess) -> AsyncIterator[AsyncClient]:
     """A client of a tenant of the test's own, which has some emissions."""
-    async with AsyncClient(server.listening, server.token(await new_tenant(server))) as client:
+    async with AsyncClient(server.listening, server.token(await server.new_tenant())) as client:
         await import_sets(client)
         await upload(client, ROWS)
         yield client
-
-
-async def new_tenant(server: ServerProcess) -> str:
-    name = uuid4().hex
-    async with embedded_database(server.state_dir) as url:
-        db = await asyncpg.connect(url)
-        await db.execute("INSERT INTO tenants (name) VALUES ($1)", name)
-        await db.close()
-    return name
 
 
 def scenario(change: float = -0.5) -> RunScenarioRequest:
@@ -173,7 +156,7 @@ async def test_operations_survive_the_end_of_the_process(server: ServerProcess, 
 
 async def test_another_tenant_finds_nothing(client: AsyncClient, server: ServerProcess) -> None:
     begun = await ended(client, await client.start_operation(scenario()))
-    async with AsyncClient(server.listening, server.token(await new_tenant(server))) as other:
+    async with AsyncClient(server.listening, server.token(await server.new_tenant())) as other:
         for call in (other.get_operation, other.cancel_operation, other.delete_operation):
             assert await refusal(call(begun.name)) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
         assert [found async for found in other.list_operations()] == []

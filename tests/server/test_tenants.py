@@ -102,8 +102,8 @@ PROBES: Mapping[str, Sequence[Probe]] = {
     "ListRunDifferences": [{"run": "{run}"}, {"run": "{run}", "page_token": "{ListRunDifferences}"}],
     "ListRunRowErrors": [{"run": "{run}"}],
     "DeleteRun": [{"name": "{run}"}],
-    "GetSupplier": [{"name": "suppliers/{code}"}],
-    "ListSuppliers": [{"page_token": "{ListSuppliers}"}, {"search": "secret"}],
+    "GetSupplier": [{"name": "suppliers/{code}"}, {"name": "suppliers/{code}", "as_of": "{run}"}],
+    "ListSuppliers": [{"page_token": "{ListSuppliers}"}, {"search": "secret"}, {"as_of": "{run}"}],
     "BatchUpsertSuppliers": [],
     "UpdateSupplier": [
         {"supplier": {"name": "suppliers/{code}", "display_name": "mine"}, "update_mask": "displayName"}

@@ -246,6 +246,7 @@ TABLE: Mapping[str, Sequence[Wrong]] = {
         missing("name"),
         malformed("name", "things/x"),
         Wrong("read_mask.paths[0]", "UNKNOWN_FIELD", {"read_mask": "nothing", "name": "suppliers/S"}),
+        malformed("as_of", "x", name="suppliers/S"),
     ],
     "SupplierService.ListSuppliers": [
         *pages(),
@@ -255,6 +256,7 @@ TABLE: Mapping[str, Sequence[Wrong]] = {
         Wrong("filter", "LIMIT_EXCEEDED", {"filter": "(" * 200 + 'country = "DE"' + ")" * 200}),
         Wrong("order_by", "UNKNOWN_FIELD", {"order_by": "colour"}),
         Wrong("read_mask.paths[0]", "UNKNOWN_FIELD", {"read_mask": "colour"}),
+        malformed("as_of", "x"),
         Wrong("search", "LIMIT_EXCEEDED", {"search": LONG}),
     ],
     "SupplierService.BatchUpsertSuppliers": [
