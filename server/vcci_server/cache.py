@@ -18,7 +18,7 @@ from vcci_engine.factors import FactorTable
 from vcci_server.metrics import Tier
 from vcci_server.snapshots import Snapshots
 from vcci_server.storage.factors import CHANNEL, Version, active_version, active_versions, read_table
-from vcci_server.storage.pool import Connection, Pool
+from vcci_server.storage.pool import Connection, Pool, bind_tenant
 
 APPLICATION_NAME = "vcci factors"  # of the connection that listens
 MAX_TABLES = 64  # of 8,000 factors: 4 MB each
@@ -110,6 +110,7 @@ class FactorCache:
         return await asyncio.shield(load)
 
     async def _load_once(self, tenant_id: int) -> FactorTable:
+        bind_tenant(tenant_id)  # a task of its own, for whoever asked first
         try:
             version = await active_version(self._pool, tenant_id)
             table = await self._fetch(tenant_id, version)

@@ -43,10 +43,11 @@ async def ensure_starter(pool: Pool, tenant_id: int) -> None:
 class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
     """Factors of the caller's tenant."""
 
-    def __init__(self, pool: Pool, cache: FactorCache) -> None:
-        self._pool = pool
+    def __init__(self, reader: Pool, writer: Pool, cache: FactorCache) -> None:
+        self._reader = reader
+        self._writer = writer
         self._cache = cache
-        self._search = FactorSearch(pool)
+        self._search = FactorSearch(reader)
         self._room = asyncio.Semaphore(IMPORTS_AT_ONCE)
         self._room_to_change = asyncio.Semaphore(CHANGES_AT_ONCE)
 
@@ -60,7 +61,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         set_id = int(place[0]) or await self._set_id(tenant_id, request.factor_set)
         wanted = await self._search.wanted(tenant_id, set_id, request)
         found = await factors.list_factors(
-            self._pool, tenant_id, set_id, limit=size + 1, after=place[1:], wanted=wanted
+            self._reader, tenant_id, set_id, limit=size + 1, after=place[1:], wanted=wanted
         )
         more = len(found) > size
         return pb.ListFactorsResponse(
@@ -71,7 +72,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
     async def GetFactor(self, request: pb.GetFactorRequest, context: object) -> pb.Factor:
         """Return one factor."""
         set_id, factor_id = factor_ids(request.name)
-        return factor_message(await factors.get_factor(self._pool, caller().tenant_id, set_id, factor_id))
+        return factor_message(await factors.get_factor(self._reader, caller().tenant_id, set_id, factor_id))
 
     async def ImportFactorSet(
         self, requests: AsyncIterator[pb.ImportFactorSetRequest], context: object
@@ -81,10 +82,10 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         async with self._room:
             received = await receive(aiter(requests))
             base_id = received.base_set_id
-            base = [] if base_id is None else await factors.read_set(self._pool, tenant_id, base_id)
+            base = [] if base_id is None else await factors.read_set(self._reader, tenant_id, base_id)
             records = await asyncio.to_thread(received.records, base)
             made = await factors.import_set(
-                *(self._pool, tenant_id, received.spec.display_name, records),
+                *(self._writer, tenant_id, received.spec.display_name, records),
                 base_id=base_id,
                 activate=received.spec.activate,
             )
@@ -118,7 +119,9 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         ]
         of = f"differences {old} {new}"
         after = read_token(request.page_token, of, tenant_id, default=FIRST)
-        found = await factor_differences.list_differences(self._pool, tenant_id, old, new, limit=size + 1, after=after)
+        found = await factor_differences.list_differences(
+            self._reader, tenant_id, old, new, limit=size + 1, after=after
+        )
         more = len(found) > size
         return pb.DiffFactorSetsResponse(
             differences=map(difference_message, found[:size]),
@@ -134,7 +137,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         tenant_id = caller().tenant_id
         size = page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, COLLECTION, tenant_id, default=LAST)
-        sets = await factors.list_sets(self._pool, tenant_id, limit=size + 1, before=before)
+        sets = await factors.list_sets(self._reader, tenant_id, limit=size + 1, before=before)
         more = len(sets) > size
         return pb.ListFactorSetsResponse(
             factor_sets=map(set_message, sets[:size]),
@@ -145,7 +148,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
         set_id = resource_id(request.name, COLLECTION)
-        activated = await factors.activate(self._pool, tenant_id, set_id)
+        activated = await factors.activate(self._writer, tenant_id, set_id)
         await self._cache.activated(tenant_id)
         return set_message(activated)
 
@@ -156,7 +159,7 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         tenant_id = caller().tenant_id
         size = page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, "activations", tenant_id, default=LAST)
-        found = await activations.list_activations(self._pool, tenant_id, limit=size + 1, before=before)
+        found = await activations.list_activations(self._reader, tenant_id, limit=size + 1, before=before)
         more = len(found) > size
         return pb.ListFactorSetActivationsResponse(
             activations=map(activation_message, found[:size]),
@@ -175,11 +178,11 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
         tenant_id = caller().tenant_id
         check_name(display_name)
         ids = [factor_ids(request.factor.name)[1] for request in requests]
-        found = await factor_changes.select(self._pool, tenant_id, set_id, ids)
+        found = await factor_changes.select(self._reader, tenant_id, set_id, ids)
         changed = await asyncio.to_thread(changed_records, requests, found, places)
         async with self._room_to_change:
             made = await factor_changes.make_version(
-                *(self._pool, tenant_id, set_id, changed),
+                *(self._writer, tenant_id, set_id, changed),
                 display_name=display_name,
                 activate=activate,
             )
@@ -190,8 +193,8 @@ class FactorServicer(factor_service_pb2_grpc.FactorServiceServicer):
     async def _set_id(self, tenant_id: int, name: str) -> int:
         """Return the id of a set that exists, of the active one when there is no name."""
         if not name:
-            return await factors.active_set_id(self._pool, tenant_id)
+            return await factors.active_set_id(self._reader, tenant_id)
         return (await self._set(tenant_id, name, "factor_set")).factor_set_id
 
     async def _set(self, tenant_id: int, name: str, field: str) -> FactorSetRecord:
-        return await factors.get_set(self._pool, tenant_id, resource_id(name, COLLECTION, field))
+        return await factors.get_set(self._reader, tenant_id, resource_id(name, COLLECTION, field))

@@ -75,7 +75,7 @@ async def make_parts(settings: Settings, database_url: str, metrics: Metrics, st
             Snapshots(settings.redis_url, secret_of(settings), metrics.redis_tier)
         )
     factors = await stack.enter_async_context(
-        FactorCache(pool, database_url, tier=metrics.process_tier, snapshots=snapshots)
+        FactorCache(reader, database_url, tier=metrics.process_tier, snapshots=snapshots)
     )
     executor = await stack.enter_async_context(_executor(settings, metrics))
     partitions, suppliers = PartitionKeeper(pool), SupplierStore(writer)

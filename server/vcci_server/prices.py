@@ -32,8 +32,9 @@ async def import_starter(pool: Pool, tenant_id: int) -> None:
 class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
     """Prices of the caller's tenant; the cache keeps them with the factors."""
 
-    def __init__(self, pool: Pool, cache: FactorCache) -> None:
-        self._pool = pool
+    def __init__(self, reader: Pool, writer: Pool, cache: FactorCache) -> None:
+        self._reader = reader
+        self._writer = writer
         self._cache = cache
         self._room = asyncio.Semaphore(IMPORTS_AT_ONCE)
 
@@ -49,7 +50,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         place = read_token(request.page_token, scope, tenant_id, default=(0, *FIRST))
         set_id = int(place[0]) or await self._set_id(tenant_id, request.price_set)
         found = await prices.list_prices(
-            *(self._pool, tenant_id, set_id), limit=size + 1, after=place[1:], currency=request.currency
+            *(self._reader, tenant_id, set_id), limit=size + 1, after=place[1:], currency=request.currency
         )
         more = len(found) > size
         return pb.ListPricesResponse(
@@ -63,10 +64,10 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         async with self._room:
             received = await receive(aiter(requests))
             base_id = received.base_set_id
-            base = [] if base_id is None else await prices.read_set(self._pool, tenant_id, base_id)
+            base = [] if base_id is None else await prices.read_set(self._reader, tenant_id, base_id)
             records = await asyncio.to_thread(received.records, base)
             name, activate = received.spec.display_name, received.spec.activate
-            made = await prices.import_set(self._pool, tenant_id, name, records, activate=activate)
+            made = await prices.import_set(self._writer, tenant_id, name, records, activate=activate)
         if activate:
             await self._cache.activated(tenant_id)
         return set_message(made)
@@ -76,7 +77,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         tenant_id = caller().tenant_id
         size = page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, COLLECTION, tenant_id, default=LAST)
-        sets = await prices.list_sets(self._pool, tenant_id, limit=size + 1, before=before)
+        sets = await prices.list_sets(self._reader, tenant_id, limit=size + 1, before=before)
         more = len(sets) > size
         return pb.ListPriceSetsResponse(
             price_sets=map(set_message, sets[:size]),
@@ -86,7 +87,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
     async def ActivatePriceSet(self, request: pb.ActivatePriceSetRequest, context: object) -> pb.PriceSet:
         """Make a set the active one; in this process it is in use when this returns."""
         tenant_id = caller().tenant_id
-        activated = await prices.activate(self._pool, tenant_id, resource_id(request.name, COLLECTION))
+        activated = await prices.activate(self._writer, tenant_id, resource_id(request.name, COLLECTION))
         await self._cache.activated(tenant_id)
         return set_message(activated)
 
@@ -94,7 +95,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         """Leave the tenant without an active set, if it is this one; in this process at once."""
         tenant_id = caller().tenant_id
         set_id = resource_id(request.name, COLLECTION)
-        deactivated = await prices.deactivate(self._pool, tenant_id, set_id)
+        deactivated = await prices.deactivate(self._writer, tenant_id, set_id)
         await self._cache.activated(tenant_id)
         return set_message(deactivated)
 
@@ -105,7 +106,7 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
         tenant_id = caller().tenant_id
         size = page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, "price activations", tenant_id, default=LAST)
-        found = await price_activations.list_activations(self._pool, tenant_id, limit=size + 1, before=before)
+        found = await price_activations.list_activations(self._reader, tenant_id, limit=size + 1, before=before)
         more = len(found) > size
         token = write_token("price activations", tenant_id, found[size - 1].activation_id) if more else ""
         return pb.ListPriceSetActivationsResponse(
@@ -115,6 +116,6 @@ class PriceServicer(price_service_pb2_grpc.PriceServiceServicer):
     async def _set_id(self, tenant_id: int, name: str) -> int:
         """Return the id of a set that exists, of the active one when there is no name."""
         if not name:
-            return await prices.active_set_id(self._pool, tenant_id)
+            return await prices.active_set_id(self._reader, tenant_id)
         wanted = resource_id(name, COLLECTION, "price_set")
-        return (await prices.get_set(self._pool, tenant_id, wanted)).price_set_id
+        return (await prices.get_set(self._reader, tenant_id, wanted)).price_set_id

@@ -123,8 +123,12 @@ class Service:
         supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
             SupplierServicer(parts.suppliers, reader), server
         )
-        factor_service_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(parts.writer, parts.factors), server)
-        price_service_pb2_grpc.add_PriceServiceServicer_to_server(PriceServicer(parts.writer, parts.factors), server)
+        factor_service_pb2_grpc.add_FactorServiceServicer_to_server(
+            FactorServicer(parts.reader, parts.writer, parts.factors), server
+        )
+        price_service_pb2_grpc.add_PriceServiceServicer_to_server(
+            PriceServicer(parts.reader, parts.writer, parts.factors), server
+        )
         emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(
             EmissionServicer(parts.reader, parts.executor), server
         )

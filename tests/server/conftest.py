@@ -79,6 +79,20 @@ def database(database_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
+async def plain(database_url: str) -> AsyncIterator[str]:
+    """The URL of a database whose owner is no superuser and may make no roles."""
+    name = f"vcci_plain_{uuid4().hex}"
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(f"CREATE ROLE {name} LOGIN")
+    await admin.execute(f"CREATE DATABASE {name} OWNER {name}")
+    url = urlsplit(database_url)
+    yield url._replace(netloc=f"{name}@{url.netloc.rpartition('@')[2]}", path=f"/{name}").geturl()
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.execute(f"DROP ROLE {name}")
+    await admin.close()
+
+
+@pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
     """A pool of four connections to the module's database."""
     async with open_pool(database, size=4) as pool:

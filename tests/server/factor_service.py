@@ -64,7 +64,7 @@ async def served(pool: Pool, database: str) -> AsyncIterator[FactorService]:
         interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), metrics, 4 << 20)]
     )
     async with FactorCache(pool, database, tier=metrics.process_tier) as cache, AsyncExitStack() as stack:
-        rpc.add_FactorServiceServicer_to_server(FactorServicer(pool, cache), server)
+        rpc.add_FactorServiceServicer_to_server(FactorServicer(pool, pool, cache), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)

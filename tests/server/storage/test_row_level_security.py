@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -145,20 +144,6 @@ async def test_partitions_are_no_way_round(pool: Pool, reader: Pool, writer: Poo
         for name in partitions:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await role.fetchval(f"SELECT count(*) FROM {name}")
-
-
-@pytest.fixture
-async def plain(database_url: str) -> AsyncIterator[str]:
-    """The URL of a database whose owner is no superuser and may make no roles."""
-    name = f"vcci_plain_{uuid4().hex}"
-    admin = await asyncpg.connect(database_url)
-    await admin.execute(f"CREATE ROLE {name} LOGIN")
-    await admin.execute(f"CREATE DATABASE {name} OWNER {name}")
-    url = urlsplit(database_url)
-    yield url._replace(netloc=f"{name}@{url.netloc.rpartition('@')[2]}", path=f"/{name}").geturl()
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.execute(f"DROP ROLE {name}")
-    await admin.close()
 
 
 async def test_a_login_that_may_make_no_roles_is_told_what_is_needed(
