@@ -21,6 +21,7 @@ from vcci_server.settings import SettingsError
 DEVELOPMENT_ALGORITHM = "HS256"
 LATEST = 4_102_444_800  # the year 2100: a token does not outlive it
 MOST_REMEMBERED = 4_096  # tokens, and tenants
+MOST_CHARACTERS = 255  # of a subject: OpenID Connect Core 1.0, section 2
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -181,14 +182,22 @@ def _remember(known: dict[K, V], key: K, value: V) -> None:
 
 def read_claims(given: Mapping[str, Any], *, tenant: str = "tenant", roles: str = "roles") -> Claims:
     """Return a token's claims, of which `tenant` and `roles` have these names; raise Unauthenticated."""
-    if not isinstance(given.get(tenant), str):
-        raise Unauthenticated(f"the token has no claim `{tenant}` that is a text")
+    subject, of_tenant = (_text(given, name) for name in ("sub", tenant))
     listed = given.get(roles, [])
     names = listed.split() if isinstance(listed, str) else listed
     if not isinstance(names, list):
         raise Unauthenticated(f"the token's claim `{roles}` is neither a list nor a text")
     of_ours = frozenset(role for role in Role if role in names)
-    return Claims(given["sub"], given[tenant], of_ours, float(min(int(given["exp"]), LATEST)))
+    return Claims(subject, of_tenant, of_ours, float(min(int(given["exp"]), LATEST)))
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    """Return a claim that can be stored and shown: neither NUL nor half of a pair of surrogates."""
+    found = given.get(name)
+    if not isinstance(found, str) or not found.isprintable() or not 0 < len(found) <= MOST_CHARACTERS:
+        expected = f"a printable text of 1 to {MOST_CHARACTERS} characters"
+        raise Unauthenticated(f"the token has no claim `{name}` that is {expected}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def read_keys(data: bytes) -> Keys:
     keys: dict[str, PyJWK] = {}
     for entry in listed:
         if (key := _key(entry)) is not None:
-            keys[str(entry.get("kid", ""))] = key
+            keys[entry.get("kid", "")] = key
     if not keys:
         raise ValueError(f"no key for {', '.join(ALGORITHMS)} in the key set")
     if "" in keys and len(keys) > 1:
@@ -116,6 +116,8 @@ def read_keys(data: bytes) -> Keys:
 
 
 def _key(entry: Mapping[str, Any]) -> PyJWK | None:
+    if not isinstance(entry.get("kid", ""), str):
+        return None
     if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
         return None
     try:

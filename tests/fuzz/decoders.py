@@ -28,6 +28,8 @@ from vcci_server.storage.supplier_fields import condition
 from vcci_server.tokens import read_token
 from vcci_server.validation import BatchLimits
 
+from tests.fuzz import tokens
+
 SECRET = "a secret of the tests that is long enough"
 CHUNK_ROWS = 100
 SHEET = "xl/worksheets/sheet1.xml"
@@ -74,6 +76,12 @@ def bearer_token(data: bytes) -> None:
         asyncio.run(Authenticator(DevelopmentTokens(SECRET), tenant_id).check(data.decode("ascii")))
 
 
+def issuer_token(data: bytes) -> None:
+    """The same of an identity provider."""
+    with suppress(UnicodeDecodeError):
+        tokens.check(data.decode("ascii"))
+
+
 def filter_text(data: bytes) -> None:
     """A filter of suppliers, through to the SQL."""
     with suppress(UnicodeDecodeError):  # protobuf has refused it
@@ -112,6 +120,9 @@ DECODERS: Mapping[str, Decoder] = {
     "calculate": calculate,
     "page_token": page_token,
     "bearer_token": bearer_token,
+    "issuer_token": issuer_token,
+    "token_parts": tokens.parts,
+    "key_set": tokens.key_set,
     "filter": filter_text,
     "csv": lambda data: _file(data, ".csv"),
     "csv_gz": lambda data: _file(data, ".csv.gz"),

@@ -14,6 +14,7 @@ from vcci.v1 import calculation_service_pb2, upload_service_pb2
 from vcci_server.importers import desnz_sheet, starter_factors, starter_prices
 from vcci_server.tokens import write_token
 
+from tests.fuzz import tokens
 from tests.fuzz.decoders import CORPUS, SHEET, token
 from tests.uploads import batch, batch_of_lines, columns
 
@@ -96,6 +97,7 @@ def main(folder: Path) -> None:
     for name, datas in seeds.items():
         for number, data in enumerate(datas):
             write(name, number, data)
+    tokens.write_seeds(CORPUS)
 
 
 if __name__ == "__main__":

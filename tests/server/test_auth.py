@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from vcci_client import AsyncClient, errors
 from vcci_engine.errors import Unauthenticated
 from vcci_server.auth import (
     MOST_REMEMBERED,
@@ -20,6 +21,8 @@ from vcci_server.auth import (
     read_claims,
 )
 from vcci_server.settings import SettingsError
+
+from tests.server_process import ServerProcess
 
 SECRET = "a secret of the tests, long enough"
 FAR = 4_102_444_800  # the year 2100
@@ -147,3 +150,15 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "token_secret").chmod(0o640)
     with pytest.raises(SettingsError, match="chmod 600"):
         load_secret(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tenant", ["\ud800", "default\0", "", "d" * 300], ids=["half a character", "NUL", "empty", "long"]
+)
+async def test_a_tenant_that_cannot_be_looked_up_is_refused_like_any_other(server: ServerProcess, tenant: str) -> None:
+    async with AsyncClient(server.listening, server.token(tenant)) as client:
+        with pytest.raises(errors.Unauthenticated):
+            await client.get_upload("uploads/1")
+    async with AsyncClient(server.listening, server.token(subject=tenant)) as client:
+        with pytest.raises(errors.Unauthenticated):
+            await client.get_upload("uploads/1")

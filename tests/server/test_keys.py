@@ -34,9 +34,21 @@ def test_a_key_of_each_algorithm_is_taken(algorithm: str) -> None:
         OLD.public(use="enc"),
         OLD.public(key_ops=["encrypt"]),
         OLD.public(crv="Ed448"),
+        OLD.public(kid=None),
+        OLD.public(kid=7),
         {"kty": "EC"},
     ],
-    ids=["symmetric", "ES384", "short", "for encryption", "not to verify", "curve", "incomplete"],
+    ids=[
+        "symmetric",
+        "ES384",
+        "short",
+        "for encryption",
+        "not to verify",
+        "curve",
+        "id of nothing",
+        "id of a number",
+        "incomplete",
+    ],
 )
 def test_other_keys_are_left_out(entry: dict[str, object]) -> None:
     assert set(read_keys(key_set(entry, OLD.public()))) == {"old"}
