@@ -55,7 +55,7 @@ def read(book: SupplierBook, index: IndexArray) -> list[Triple]:
 @given(BATCHES)
 def test_the_server_reads_at_each_index_what_the_batch_says(batches: list[list[Triple]]) -> None:
     book = SupplierBook()
-    indices = [book.index(batch(suppliers)) for suppliers in batches]
+    indices = [book.rows(batch(suppliers)) for suppliers in batches]
     for suppliers, index in zip(batches, indices, strict=True):
         assert read(book, index) == suppliers
 
@@ -65,7 +65,7 @@ def test_codes_that_share_a_slot_are_told_apart(batches: list[list[Triple]]) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(supplier_book, "SLOTS", 2)
         book = SupplierBook()
-        indices = [book.index(batch(suppliers)) for suppliers in batches]
+        indices = [book.rows(batch(suppliers)) for suppliers in batches]
     for suppliers, index in zip(batches, indices, strict=True):
         assert read(book, index) == suppliers
 
@@ -73,11 +73,11 @@ def test_codes_that_share_a_slot_are_told_apart(batches: list[list[Triple]]) -> 
 def test_a_supplier_is_sent_once_and_again_only_with_news() -> None:
     book = SupplierBook()
     first = [("S1", "", "DE"), ("S2", "", "")]
-    assert book.index(batch(first)).tolist() == [0, 1]
-    assert book.index(batch(first[::-1])).tolist() == [1, 0]
+    assert book.rows(batch(first)).tolist() == [0, 1]
+    assert book.rows(batch(first[::-1])).tolist() == [1, 0]
     assert len(book.pages) == 1
-    assert book.index(batch([("S2", "Acme", ""), ("S3", "", "")])).tolist() == [2, 3]
-    assert book.index(batch([("S2", "Acme", "")])).tolist() == [2]
+    assert book.rows(batch([("S2", "Acme", ""), ("S3", "", "")])).tolist() == [2, 3]
+    assert book.rows(batch([("S2", "Acme", "")])).tolist() == [2]
     assert (len(book.pages), len(book)) == (2, 4)
 
 
@@ -85,31 +85,33 @@ def test_many_suppliers_go_out_in_pages() -> None:
     count = 2 * supplier_book.PAGE_SUPPLIERS + 1
     suppliers = [(f"S{number}", "", "") for number in range(count)]
     book = SupplierBook()
-    assert read(book, book.index(batch(suppliers))) == suppliers
+    assert read(book, book.rows(batch(suppliers))) == suppliers
     assert len(book.pages) == 3
 
 
-def test_a_dictionary_of_tuples_that_batches_share_is_looked_through_once() -> None:
+def test_of_a_dictionary_of_tuples_that_batches_share_what_rows_use_is_sent_once() -> None:
     keeper = Bookkeeper(most_suppliers=3)
     every = replace(batch([("S1", "", "DE"), ("S2", "", ""), ("S3", "", "")]), countries=("DE", "", ""))
     every = replace(every, supplier=Dictionary(("S1", "S2", "S3"), every.supplier.index))
     book = keeper.book_for(every)
     assert book is not None
-    index = book.index(every)
-    part = every.slice(1, 2)
-    assert keeper.book_for(part) is book
-    assert book.index(part) is index
-    assert (len(book.pages), len(book)) == (1, 3)
+    assert read(book, book.rows(every.slice(1, 2))) == [("S2", "", "")]
+    assert (len(book.pages), len(book)) == (1, 1)
+    assert keeper.book_for(every) is book
+    assert read(book, book.rows(every)) == [("S1", "", "DE"), ("S2", "", ""), ("S3", "", "")]
+    assert (len(book.pages), len(book)) == (2, 3)
+    assert read(book, book.rows(every)) == [("S1", "", "DE"), ("S2", "", ""), ("S3", "", "")]
+    assert (len(book.pages), len(book)) == (2, 3)
 
 
 def test_a_list_that_was_changed_between_batches_is_looked_through_again() -> None:
     book = SupplierBook()
     activities = batch([("S1", "", ""), ("S2", "", "")])
-    assert book.index(activities).tolist() == [0, 1]
+    assert book.rows(activities).tolist() == [0, 1]
     codes = activities.supplier.entries
     assert isinstance(codes, list)
     codes[:] = ["S2", "S3"]
-    assert read(book, book.index(activities)) == [("S2", "", ""), ("S3", "", "")]
+    assert read(book, book.rows(activities)) == [("S2", "", ""), ("S3", "", "")]
 
 
 def test_another_book_is_begun_when_a_stream_has_as_many_suppliers_as_it_may() -> None:
@@ -117,9 +119,9 @@ def test_another_book_is_begun_when_a_stream_has_as_many_suppliers_as_it_may() -
     two, three = batch([("S1", "", ""), ("S2", "", "")]), batch([("S3", "", ""), ("S4", "", ""), ("S5", "", "")])
     first = keeper.book_for(two)
     assert first is not None
-    first.index(two)
+    first.rows(two)
     second = keeper.book_for(three)
     assert second is not None
     assert second is not first
-    assert second.index(three).tolist() == [0, 1, 2]
+    assert second.rows(three).tolist() == [0, 1, 2]
     assert keeper.book_for(batch([(f"S{number}", "", "") for number in range(4)])) is None

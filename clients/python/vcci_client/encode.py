@@ -102,7 +102,7 @@ def fill_columns(message: Any, activities: Activities, book: SupplierBook | None
         message.supplier_countries.extend(activities.countries)
         message.supplier = _u4(activities.supplier.index)
     else:
-        message.supplier = _u4(book.index(activities).take(activities.supplier.index))
+        message.supplier = _u4(book.rows(activities))
     message.category = _u4(activities.category)
     message.quantity = twins.pack(activities.quantity, "<f8")
     message.period = twins.pack(activities.period, "<i4")

@@ -25,7 +25,7 @@ class SupplierBook:
 
     Of each code the last name and country count; an entry that says something else is added again, so that the server
     learns of it. Texts are compared by their hashes: of two that differ, one pair in 2**64 is taken for the same.
-    Batches that share a dictionary of tuples, which cannot change, have it looked through once.
+    Batches that share a dictionary of tuples, which cannot change, have each of its entries looked up once.
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,25 @@ class SupplierBook:
         self._places: dict[str, int] = {}
         self._slots = np.full(SLOTS, NONE, np.int32)  # the last place of each slot, by the hash's lowest bits
         self._said = np.empty((3, 0), np.int64)  # hashes of code, name and country, by place
-        self._texts: Texts = ((), (), ())  # of the last batch, and their index
-        self._index = np.empty(0, np.uint32)
+        self._texts: Texts = ((), (), ())  # of the last batch, and the places of those that were used
+        self._index = np.empty(0, np.int32)
 
     def __len__(self) -> int:
         return self._said.shape[1]
 
-    def index(self, activities: Activities) -> IndexArray:
-        """Return the index of each entry of the batch's suppliers, adding those that are not in the book."""
+    def rows(self, activities: Activities) -> IndexArray:
+        """Return [N]: the index of each row's supplier, adding those that are not in the book."""
         if not self.has_all(activities):
-            self._texts, self._index = _texts(activities), self._look_up(activities)
-        return self._index
+            self._texts = _texts(activities)
+            self._index = np.full(len(activities.supplier.entries), NONE, np.int32)
+        entries = activities.supplier.index
+        unknown = entries[self._index.take(entries) == NONE]
+        if len(unknown):
+            wanted = np.zeros(len(self._index), np.bool_)
+            wanted[unknown] = True  # a tenth of the time of np.unique
+            at = np.flatnonzero(wanted)
+            self._index[at] = self._look_up(at.tolist())
+        return self._index.take(entries).view(np.uint32)
 
     def has_all(self, activities: Activities) -> bool:
         """Tell whether the batch has the dictionary of the batch before."""
@@ -51,20 +59,20 @@ class SupplierBook:
             isinstance(text, tuple) and text is last for text, last in zip(_texts(activities), self._texts, strict=True)
         )
 
-    def _look_up(self, activities: Activities) -> IndexArray:
-        count = len(activities.supplier.entries)
-        said = np.stack([_hashes(texts, count) for texts in _texts(activities)])
-        places = self._find(activities.supplier.entries, said[0])
+    def _look_up(self, entries: Sequence[int]) -> npt.NDArray[np.int32]:
+        codes, names, countries = ([texts[entry] for entry in entries] if texts else () for texts in self._texts)
+        said = np.stack([_hashes(texts, len(entries)) for texts in (codes, names, countries)])
+        places = self._find(codes, said[0])
         new = places == NONE
         if len(self):
             new |= (said[1:] != self._said[1:].take(places, axis=1, mode="clip")).any(axis=0)
         if new.any():
             added = np.flatnonzero(new)
-            places[added] = np.arange(len(self), len(self) + len(added))
-            self._add(activities, added.tolist())
+            places[added] = np.arange(len(self), len(self) + len(added), dtype=np.int32)
+            self._add(*([texts[at] for at in added.tolist()] if texts else [] for texts in (codes, names, countries)))
             self._slots[said[0, added] & SLOTS - 1] = places[added]
             self._said = np.append(self._said, said[:, added], axis=1)
-        return places.astype(np.uint32)
+        return places
 
     def _find(self, codes: Sequence[str], hashes: Hashes) -> npt.NDArray[np.int32]:
         """Return the last place of each code: from its slot, and where another code has that, from the dictionary.
@@ -78,24 +86,19 @@ class SupplierBook:
             places[other] = [self._places.get(codes[entry], NONE) for entry in other.tolist()]
         return places
 
-    def _add(self, activities: Activities, entries: Sequence[int]) -> None:
-        count = len(self)
-        for start in range(0, len(entries), PAGE_SUPPLIERS):
-            page = entries[start : start + PAGE_SUPPLIERS]
-            codes = [activities.supplier.entries[entry] for entry in page]
-            message = twins.AddSuppliers(
-                first=count + start,
-                codes=codes,
-                names=[activities.names[entry] for entry in page] if activities.names else (),
-            )
-            if activities.countries:
-                countries: dict[str, int] = {}
-                index = [countries.setdefault(activities.countries[entry], len(countries)) for entry in page]
-                message.countries.extend(countries)
-                message.country = twins.pack(index, "<u4")
+    def _add(self, codes: Sequence[str], names: Sequence[str], countries: Sequence[str]) -> None:
+        first = len(self)
+        self._places.update(zip(codes, range(first, first + len(codes)), strict=True))
+        for start in range(0, len(codes), PAGE_SUPPLIERS):
+            page = slice(start, start + PAGE_SUPPLIERS)
+            message = twins.AddSuppliers(first=first + start, codes=codes[page], names=names[page])
+            if countries:
+                index: dict[str, int] = {}
+                country = [index.setdefault(country, len(index)) for country in countries[page]]
+                message.country = twins.pack(country, "<u4")
+                message.countries.extend(index)
             message.crc32c = twins.checksum(message)
             self.pages.append(twins.AppendActivitiesRequest(suppliers=message).SerializeToString())
-            self._places.update(zip(codes, range(count + start, count + start + len(page)), strict=True))
 
 
 class Bookkeeper:

@@ -1,5 +1,6 @@
 """Suppliers: from the codes of a batch to ids, by a cache in the process; made and renamed on the way."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,6 +83,7 @@ class Cache:
     """
 
     def __init__(self) -> None:
+        self.learning = asyncio.Lock()  # batches side by side would ask, and make, the same suppliers
         self._places: dict[str, int] = {}
         self._ids = np.empty(0, np.int32)
         self._names = np.empty(0, np.int64)
@@ -140,14 +142,19 @@ class SupplierStore:
         names = [suppliers.names[entry] for entry in at.tolist()] if suppliers.names else []
         countries = [alpha_2(country) or country for country in suppliers.countries]
         country = suppliers.country.take(at)
-        cache = self._tenants.setdefault(tenant_id, Cache())
-        ids, news = cache.find(codes, names, _hashes(countries).take(country) if any(countries) else None)
+        asked = codes, names, _hashes(countries).take(country) if any(countries) else None
+        ids, news = self._cache(tenant_id).find(*asked)
         if len(news):
-            told = [(codes[n], names[n] if names else "", countries[country[n]]) for n in news.tolist()]
-            learned = await self._learn(tenant_id, _last_words(told))
-            ids[news] = [learned[codes[n]].id for n in news.tolist()]
-            self._remember(tenant_id, learned)
+            async with self._cache(tenant_id).learning:
+                ids, news = self._cache(tenant_id).find(*asked)  # the batch before may have brought the same ones
+                told = [(codes[n], names[n] if names else "", countries[country[n]]) for n in news.tolist()]
+                learned = await self._learn(tenant_id, _last_words(told))
+                ids[news] = [learned[codes[n]].id for n in news.tolist()]
+                self._remember(tenant_id, learned)
         return ids
+
+    def _cache(self, tenant_id: int) -> Cache:
+        return self._tenants.setdefault(tenant_id, Cache())
 
     async def upsert(self, tenant_id: int, suppliers: Sequence[SupplierFields]) -> list[SupplierRecord]:
         """Make suppliers or replace their fields, all or none, each code once; return them in the order given."""
@@ -193,7 +200,7 @@ class SupplierStore:
         """Put suppliers into the cache; when it is full, start it anew."""
         if sum(map(len, self._tenants.values())) + len(learned) > self._cached_suppliers:
             self._tenants.clear()
-        self._tenants.setdefault(tenant_id, Cache()).update(learned)
+        self._cache(tenant_id).update(learned)
 
 
 def _last_words(news: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
