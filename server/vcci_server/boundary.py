@@ -1,16 +1,19 @@
-"""The one interceptor: who calls, what it took, and every error as a status, for all four kinds of RPC.
+"""What stands before every handler: who calls, what it took, and every error as a status, for all four kinds of RPC.
 
-A handler raises errors of the tree in `vcci_engine.errors`. It may return or yield a message, the twin of one
-(`vcci.columns`), or the bytes of one. A stream's message that cannot be read raises where it is awaited, and the
-stream can be read on after it.
+It is the only generic handler of the server, and servicers are added to it: an interceptor would cost each call a
+coroutine, and gRPC would ask the services one after the other. A handler raises errors of the tree in
+`vcci_engine.errors`. It may return or yield a message, the twin of one (`vcci.columns`), or the bytes of one. A
+stream's message that cannot be read raises where it is awaited, and the stream can be read on after it.
 """
 
 import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -37,6 +40,7 @@ logging.getLogger("grpc._cython.cygrpc").isEnabledFor = lambda level: level >= l
 
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 MAX_METADATA_BYTES = 8_192
+REQUEST_ID = "x-request-id"
 COMPRESSION = "x-response-compression"  # in the metadata of a call
 MAX_REQUEST_ID = 128
 EXPIRED = "the credentials have expired while the call went on: come again with new ones"
@@ -45,7 +49,7 @@ REFUSED = (grpc.StatusCode.UNAUTHENTICATED.name, grpc.StatusCode.PERMISSION_DENI
 logger = logging.getLogger(__name__)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
+Metadata: TypeAlias = Sequence[tuple[str, Any]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
@@ -56,8 +60,12 @@ class Unreadable:
         self.error = error
 
 
-class Boundary(grpc.aio.ServerInterceptor):
-    """Wraps each handler once, when it is first called."""
+# Of the call that is being taken up; asking gRPC's context for it again would decode it again.
+_metadata: ContextVar[Metadata] = ContextVar("metadata")
+
+
+class Boundary(grpc.GenericRpcHandler):
+    """The handlers of all servicers that are added, each wrapped once, when it is first called."""
 
     def __init__(
         self,
@@ -72,27 +80,34 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._denials = denials
         self._metrics = metrics
         self._max_message_bytes = max_message_bytes
+        self._services: list[Any] = []
         self._handlers: dict[str, Handler] = {}
         self._request_ids = (f"{prefix}-{number}" for prefix in [secrets.token_hex(6)] for number in itertools.count(1))
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler | None":
-        """Return the wrapped handler; None, when there is no such method, is answered by UNIMPLEMENTED."""
-        method = handler_call_details.method
-        if method not in self._handlers:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return handler
-            self._handlers[method] = self._wrap(method, handler)
-        return self._handlers[method]
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Take the methods of a servicer, as `add_…Servicer_to_server` hands them to a server."""
+        self._services.extend(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        """Take nothing: they are the same methods again."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """Return the wrapped handler of a call; None, when there is no such method, is answered by UNIMPLEMENTED."""
+        _metadata.set(handler_call_details.invocation_metadata or ())
+        return self._handlers.get(handler_call_details.method) or self._first(handler_call_details)
+
+    def _first(self, details: grpc.HandlerCallDetails) -> "Handler | None":
+        for service in self._services:
+            if (handler := service.service(details)) is not None:
+                return self._handlers.setdefault(details.method, self._wrap(details.method, handler))
+        return None
 
     def _wrap(self, method: str, handler: Any) -> Handler:
         make, kind, inner = _kind(handler)
         meter = CallMeter(self._metrics, kind, method)
-        run = _run_stream if handler.response_streaming else _run_unary
+        read = self._reader(handler.request_deserializer)
+        readable = _Requests if handler.request_streaming else read
+        run = partial(_run_stream, inner) if handler.response_streaming else inner
         long = handler.request_streaming or handler.response_streaming
         allowed = None if method.startswith(OPEN_SERVICES) else roles_for(method)
         action = method.rpartition(".")[2].replace("/", ".")
@@ -102,20 +117,21 @@ class Boundary(grpc.aio.ServerInterceptor):
             status = "CANCELLED"
             who: Principal | None = None
             try:
-                metadata = context.invocation_metadata() or ()
-                self._identify(context, metadata)
+                given = self._identify(context)
                 if allowed is not None:
-                    who = await self._authenticate(metadata, context)
+                    who = await self._authenticate(given, context)
                     self._quotas.count_call(who, started)
                     check_role(who, allowed, method)
-                    audit.set_actor(_actor(who, action))
-                _compress(context, metadata)
-                readable = _readable(request, handler.request_streaming)
+                    audit.set_actor(partial(_actor, who, action))
+                if COMPRESSION in given:
+                    _compress(context, given[COMPRESSION])
                 if long and who is not None:
                     async with self._while_valid(who):
-                        response = await run(inner, readable, context)
+                        response = await run(readable(request), context)
                 else:
-                    response = await run(inner, readable, context)
+                    response = await run(readable(request), context)
+                if response is not None:
+                    response = _serialize(response)
                 status = "OK"
             except grpc.aio.AbortError:
                 status = _status_name(context)
@@ -132,7 +148,11 @@ class Boundary(grpc.aio.ServerInterceptor):
                 meter.ended(status, perf_counter() - started)
             return response
 
-        return make(call, self._reader(handler.request_deserializer), _serialize)
+        return make(
+            call,
+            _keeping_errors(read) if handler.request_streaming else None,  # else `call` gets bytes, and gives them
+            _serialize if handler.response_streaming else None,
+        )
 
     def _tell(self, error: Exception, context: Context, method: str) -> str:
         """Set the call's status; a call that is ended by `context.abort` would leave a cycle of references behind."""
@@ -146,7 +166,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         context.set_code(code)
         context.set_details(message_of(known))
         details = ("grpc-status-details-bin", details_of(known))
-        context.set_trailing_metadata((("x-request-id", request_id.get()), details))
+        context.set_trailing_metadata(((REQUEST_ID, request_id.get()), details))
         return code.name
 
     def _reader(self, parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -154,39 +174,40 @@ class Boundary(grpc.aio.ServerInterceptor):
 
         def read(data: bytes) -> Any:
             if len(data) > limit:
-                return Unreadable(InvalidField("message", len(data), f"at most {limit} bytes", reason="LIMIT_EXCEEDED"))
+                raise InvalidField("message", len(data), f"at most {limit} bytes", reason="LIMIT_EXCEEDED")
             try:
                 return parse(data)
             except DecodeError:
-                return Unreadable(InvalidInput("the message is not valid protobuf", reason="MALFORMED_MESSAGE"))
+                raise InvalidInput("the message is not valid protobuf", reason="MALFORMED_MESSAGE") from None
 
         return read
 
-    def _identify(self, context: Context, metadata: Metadata) -> None:
-        given = _value(metadata, "x-request-id")
-        usable = 0 < len(given) <= MAX_REQUEST_ID and given.isprintable()
-        identifier = given if usable else next(self._request_ids)
+    def _identify(self, context: Context) -> Mapping[str, str]:
+        """Give the call its id; return its metadata, of one name the first."""
+        metadata = _metadata.get()
+        given = dict(reversed(metadata))
+        identifier = given.get(REQUEST_ID, "")
+        if not (0 < len(identifier) <= MAX_REQUEST_ID and identifier.isprintable()):
+            identifier = next(self._request_ids)
         request_id.set(identifier)
-        context.set_trailing_metadata((("x-request-id", identifier),))
-        size = sum(len(key) + len(value) for key, value in metadata)
+        context.set_trailing_metadata(((REQUEST_ID, identifier),))
+        size = sum(map(len, itertools.chain.from_iterable(metadata)))
         if size > MAX_METADATA_BYTES:
             raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
+        return given
 
-    async def _authenticate(self, metadata: Metadata, context: Context) -> Principal:
+    async def _authenticate(self, given: Mapping[str, str], context: Context) -> Principal:
         """Find out who calls: a token goes before the client certificate."""
-        who = await self._find_out(metadata, context)
+        scheme, _, token = given.get("authorization", "").partition(" ")
+        if not scheme:
+            who = await self._authenticator.check_peer(context.auth_context())
+        elif scheme.lower() != "bearer":
+            raise Unauthenticated
+        else:
+            who = self._authenticator.remembered(token) or await self._authenticator.check(token)
         set_caller(who)
         bind_tenant(who.tenant_id)
         return who
-
-    async def _find_out(self, metadata: Metadata, context: Context) -> Principal:
-        authorization = _value(metadata, "authorization")
-        if not authorization:
-            return await self._authenticator.check_peer(context.auth_context())
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthenticated
-        return self._authenticator.remembered(token) or await self._authenticator.check(token)
 
     @asynccontextmanager
     async def _while_valid(self, who: Principal) -> AsyncIterator[None]:
@@ -210,17 +231,12 @@ def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, VcciError) else ""
 
 
-def _compress(context: Context, metadata: Metadata) -> None:
+def _compress(context: Context, wanted: str) -> None:
     """Compress the responses when the call asks for it: what a client accepts, gRPC keeps to itself."""
-    wanted = _value(metadata, COMPRESSION)
     if wanted == "gzip":
         context.set_compression(grpc.Compression.Gzip)
     elif wanted:
         raise InvalidField(f"metadata.{COMPRESSION}", wanted, "gzip, or nothing", reason="OUT_OF_RANGE")
-
-
-def _value(metadata: Metadata, key: str) -> str:
-    return next((value for name, value in metadata if name == key and isinstance(value, str)), "")
 
 
 def _kind(handler: Any) -> tuple[Callable[..., Handler], str, Callable[..., Any]]:
@@ -234,12 +250,16 @@ def _kind(handler: Any) -> tuple[Callable[..., Handler], str, Callable[..., Any]
     return grpc.unary_unary_rpc_method_handler, "unary", handler.unary_unary
 
 
-def _readable(request: Any, streaming: bool) -> Any:
-    if streaming:
-        return _Requests(request)
-    if type(request) is Unreadable:
-        raise request.error
-    return request
+def _keeping_errors(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return a message's error in its place."""
+
+    def kept(data: bytes) -> Any:
+        try:
+            return read(data)
+        except InvalidInput as error:
+            return Unreadable(error)
+
+    return kept
 
 
 class _Requests:
@@ -256,10 +276,6 @@ class _Requests:
         if type(request) is Unreadable:
             raise request.error
         return request
-
-
-async def _run_unary(inner: Callable[..., Any], request: Any, context: Context) -> Any:
-    return await inner(request, context)
 
 
 async def _run_stream(inner: Callable[..., Any], request: Any, context: Context) -> None:

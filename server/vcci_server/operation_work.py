@@ -6,6 +6,7 @@ Tasks only read, so that one that is lost with its process is begun anew by the 
 import asyncio
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NoReturn
 
 from google.protobuf.any_pb2 import Any
@@ -69,7 +70,7 @@ class OperationWork:
     async def _carry_on(self, operation: OperationRecord) -> None:
         """Bring an operation to its end, or leave it for another attempt when what it needs does not answer."""
         bind_tenant(operation.tenant_id)
-        set_actor(Actor(subject=operation.subject, request_id=operation.request_id, action=ACTION))
+        set_actor(partial(Actor, subject=operation.subject, request_id=operation.request_id, action=ACTION))
         try:
             await self._do(operation)
         except (Unavailable, Overloaded) as error:

@@ -3,10 +3,11 @@
 import logging
 import time
 from functools import partial
+from typing import Any
 
 from google.longrunning import operations_pb2_grpc, operations_proto_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from vcci.v1 import (
     audit_service_pb2,
     audit_service_pb2_grpc,
@@ -109,10 +110,9 @@ class Service:
         self._calculations = CalculationServicer(
             parts.factors, parts.executor, admission, parts.keeping, limits, parts.reader, self._runs, parts.quotas
         )
-        self._register(parts)
+        self._register(parts, boundary)
 
-    def _register(self, parts: Parts) -> None:
-        server = self.server
+    def _register(self, parts: Parts, server: Any) -> None:
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
         run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
@@ -137,7 +137,9 @@ class Service:
         audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(parts.reader), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection([*SERVICES, health_name, reflection.SERVICE_NAME], server)
+        names = [*SERVICES, health_name, reflection.SERVICE_NAME]
+        reflecting = reflection.aio.ReflectionServicer(names)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, server)  # type: ignore[no-untyped-call]
 
     async def drain(self, deadline_s: float) -> None:
         """Tell everybody, commit what was accepted, then end the calls that are still open."""

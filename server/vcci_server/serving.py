@@ -14,8 +14,10 @@ MAX_WAITING_CALLS = 20_000
 
 
 def grpc_server(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
-    """Return one that does not listen yet, with the boundary before every call."""
-    return grpc.aio.server(interceptors=[boundary], options=grpc_options(settings))
+    """Return one that does not listen yet, and answers by the handlers that are added to the boundary."""
+    server = grpc.aio.server(options=grpc_options(settings))
+    server.add_generic_rpc_handlers((boundary,))
+    return server
 
 
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:

@@ -17,13 +17,11 @@ from vcci.v1 import emission_service_pb2_grpc as rpc
 from vcci_cluster import Executor
 from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
-from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
-from vcci_server.boundary import Boundary
+from vcci_server.auth import make_token
 from vcci_server.emissions import EmissionServicer
-from vcci_server.metrics import Metrics
-from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
 
+from tests.server.behind import behind, boundary_of
 from tests.server.stages import Stages, mixed_stages
 from tests.server.stored_emissions import SPEND_FACTOR, Row, StoredEmissions
 
@@ -94,20 +92,10 @@ class Reader:
 @asynccontextmanager
 async def serve_emissions(pool: Pool, executor: Executor | None = None) -> AsyncIterator[Reader]:
     """Serve behind the boundary, on a port; works run on `executor`, else in this process."""
-
-    async def tenant_id(name: str) -> int | None:
-        return await tenants.tenant_id(pool, name)
-
     async with mixed_stages(pool) as stages:
-        server = grpc.aio.server(
-            interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), Metrics(), 4 << 20)]
-        )
-        rpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, executor or stages.executor), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        adding = rpc.add_EmissionServiceServicer_to_server, EmissionServicer(pool, executor or stages.executor)
+        async with behind(boundary_of(pool, SECRET), adding) as address, grpc.aio.insecure_channel(address) as channel:
             yield Reader(stages, rpc.EmissionServiceStub(channel))
-        await server.stop(None)
 
 
 def rows_of(columns: emission_pb2.EmissionColumns) -> list[Row]:

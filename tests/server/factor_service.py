@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
-import grpc.aio
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc as rpc
 from vcci_client import AsyncClient
-from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
-from vcci_server.boundary import Boundary
+from vcci_server.auth import make_token
 from vcci_server.cache import FactorCache
 from vcci_server.factors import FactorServicer
 from vcci_server.metrics import Metrics
 from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
+
+from tests.server.behind import behind, boundary_of
 
 SECRET = "a secret of the tests, long enough"
 DIESEL = pb.Factor(
@@ -56,19 +56,10 @@ class FactorService:
 async def served(pool: Pool, database: str) -> AsyncIterator[FactorService]:
     """Serve until the end of the body."""
     metrics = Metrics()
-
-    async def tenant_id(name: str) -> int | None:
-        return await tenants.tenant_id(pool, name)
-
-    server = grpc.aio.server(
-        interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), metrics, 4 << 20)]
-    )
     async with FactorCache(pool, database, tier=metrics.process_tier) as cache, AsyncExitStack() as stack:
-        rpc.add_FactorServiceServicer_to_server(FactorServicer(pool, pool, cache), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        stack.push_async_callback(server.stop, None)
-        yield FactorService(pool, cache, f"127.0.0.1:{port}", stack)
+        adding = rpc.add_FactorServiceServicer_to_server, FactorServicer(pool, pool, cache)
+        address = await stack.enter_async_context(behind(boundary_of(pool, SECRET, metrics), adding))
+        yield FactorService(pool, cache, address, stack)
 
 
 def factor(**changes: object) -> pb.Factor:

@@ -8,13 +8,11 @@ from typing import Any
 import grpc.aio
 from vcci.v1 import hotspot_service_pb2 as pb
 from vcci.v1 import hotspot_service_pb2_grpc as rpc
-from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
-from vcci_server.boundary import Boundary
+from vcci_server.auth import make_token
 from vcci_server.hotspots import HotspotServicer
-from vcci_server.metrics import Metrics
-from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
 
+from tests.server.behind import behind, boundary_of
 from tests.server.stages import Stages, mixed_stages
 from tests.server.stored_emissions import StoredEmissions
 
@@ -51,17 +49,7 @@ class Caller:
 @asynccontextmanager
 async def serve_hotspots(pool: Pool) -> AsyncIterator[Caller]:
     """Serve behind the boundary, on a port."""
-
-    async def tenant_id(name: str) -> int | None:
-        return await tenants.tenant_id(pool, name)
-
     async with mixed_stages(pool) as stages:
-        server = grpc.aio.server(
-            interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), Metrics(), 4 << 20)]
-        )
-        rpc.add_HotspotServiceServicer_to_server(HotspotServicer(pool, stages.executor), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        adding = rpc.add_HotspotServiceServicer_to_server, HotspotServicer(pool, stages.executor)
+        async with behind(boundary_of(pool, SECRET), adding) as address, grpc.aio.insecure_channel(address) as channel:
             yield Caller(stages, rpc.HotspotServiceStub(channel))
-        await server.stop(None)

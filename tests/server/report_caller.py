@@ -12,14 +12,12 @@ from vcci.v1 import emission_service_pb2, emission_service_pb2_grpc
 from vcci.v1 import report_service_pb2 as pb
 from vcci.v1 import report_service_pb2_grpc as rpc
 from vcci_cluster import Executor
-from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
-from vcci_server.boundary import Boundary
+from vcci_server.auth import make_token
 from vcci_server.emissions import EmissionServicer
-from vcci_server.metrics import Metrics
 from vcci_server.reports import ReportServicer
-from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
 
+from tests.server.behind import behind, boundary_of
 from tests.server.stages import Stages, mixed_stages
 
 SECRET = "a secret of the tests, long enough"
@@ -98,19 +96,14 @@ class Caller:
 @asynccontextmanager
 async def serve_reports(pool: Pool, executor: Executor | None = None) -> AsyncIterator[Caller]:
     """Serve behind the boundary, on a port; works of reports run on `executor`, else in this process."""
-
-    async def tenant_id(name: str) -> int | None:
-        return await tenants.tenant_id(pool, name)
-
     async with mixed_stages(pool) as stages:
-        server = grpc.aio.server(
-            interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), Metrics(), 4 << 20)]
+        adding = (
+            (rpc.add_ReportServiceServicer_to_server, ReportServicer(pool, executor or stages.executor)),
+            (
+                emission_service_pb2_grpc.add_EmissionServiceServicer_to_server,
+                EmissionServicer(pool, stages.executor),
+            ),
         )
-        rpc.add_ReportServiceServicer_to_server(ReportServicer(pool, executor or stages.executor), server)
-        emission_service_pb2_grpc.add_EmissionServiceServicer_to_server(EmissionServicer(pool, stages.executor), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with behind(boundary_of(pool, SECRET), *adding) as address, grpc.aio.insecure_channel(address) as channel:
             emissions = emission_service_pb2_grpc.EmissionServiceStub(channel)
             yield Caller(stages, rpc.ReportServiceStub(channel), emissions)
-        await server.stop(None)

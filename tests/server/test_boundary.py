@@ -1,4 +1,4 @@
-"""The interceptor on a real server and a real port, with a servicer whose calls end in every way."""
+"""The boundary on a real server and a real port, with a servicer whose calls end in every way."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,10 +21,9 @@ from vcci_engine.errors import FieldProblem, InvalidFields, NotFound, Overloaded
 from vcci_server.auth import Authenticator, DevelopmentTokens, caller, make_token
 from vcci_server.boundary import Boundary
 from vcci_server.metrics import Metrics
-from vcci_server.serving import grpc_options
-from vcci_server.settings import Settings
 from vcci_server.status import MAX_DETAILS_BYTES
 
+from tests.server.behind import behind
 from tests.waiting import until
 
 SECRET = "a secret of the tests, long enough"
@@ -130,13 +129,9 @@ async def _tenant_id(name: str) -> int | None:
 async def serving(clock: Callable[[], float] = time.time) -> AsyncIterator[Bench]:
     metrics = Metrics()
     boundary = Boundary(Authenticator(DevelopmentTokens(SECRET), _tenant_id, clock=clock), metrics, MAX_BYTES)
-    server = grpc.aio.server(interceptors=[boundary], options=grpc_options(Settings()))
-    rpc.add_CalculationServiceServicer_to_server(Servicer(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    adding = rpc.add_CalculationServiceServicer_to_server, Servicer()
+    async with behind(boundary, adding) as address, grpc.aio.insecure_channel(address) as channel:
         yield Bench(channel, metrics)
-    await server.stop(None)
 
 
 @pytest.fixture

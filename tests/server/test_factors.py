@@ -12,8 +12,7 @@ import pytest
 from vcci.v1 import factor_service_pb2 as pb
 from vcci.v1 import factor_service_pb2_grpc as rpc
 from vcci_server import factor_import, streams
-from vcci_server.auth import Authenticator, DevelopmentTokens, make_token
-from vcci_server.boundary import Boundary
+from vcci_server.auth import make_token
 from vcci_server.cache import FactorCache
 from vcci_server.factor_import import MAX_BYTES
 from vcci_server.factors import FactorServicer, ensure_starter
@@ -24,6 +23,7 @@ from vcci_server.storage.pool import Pool
 
 from tests.data_files import shared_data
 from tests.failures import failure
+from tests.server.behind import behind, boundary_of
 
 SECRET = "a secret of the tests, long enough"
 CHUNK_BYTES = 1 << 20
@@ -90,20 +90,13 @@ class Caller:
 async def served(pool: Pool, database: str) -> AsyncIterator[tuple[grpc.aio.Channel, FactorCache]]:
     """The service behind its boundary, on a port."""
     metrics = Metrics()
-
-    async def tenant_id(name: str) -> int | None:
-        return await tenants.tenant_id(pool, name)
-
-    server = grpc.aio.server(
-        interceptors=[Boundary(Authenticator(DevelopmentTokens(SECRET), tenant_id), metrics, 4 << 20)]
-    )
     async with FactorCache(pool, database, tier=metrics.process_tier) as cache:
-        rpc.add_FactorServiceServicer_to_server(FactorServicer(pool, pool, cache), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        adding = rpc.add_FactorServiceServicer_to_server, FactorServicer(pool, pool, cache)
+        async with (
+            behind(boundary_of(pool, SECRET, metrics), adding) as address,
+            grpc.aio.insecure_channel(address) as channel,
+        ):
             yield channel, cache
-        await server.stop(None)
 
 
 async def _caller(pool: Pool, served: tuple[grpc.aio.Channel, FactorCache]) -> Caller:

@@ -5,11 +5,12 @@ transaction does it last: others of the tenant wait for one statement and the co
 """
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 
@@ -33,24 +34,27 @@ class Actor:
     action: str = ""  # the call, `UploadService.CreateUpload`; of the service by itself what it does
 
 
-THE_SERVICE = Actor(action="Service")
-_actor: ContextVar[Actor] = ContextVar("actor", default=THE_SERVICE)
+_actor: ContextVar[Callable[[], Actor]] = ContextVar("actor")  # a function, since few calls change anything
+
+
+def _the_service() -> Actor:
+    return Actor(action="Service")
 
 
 def actor() -> Actor:
     """Return who does what is done now."""
-    return _actor.get()
+    return _actor.get(_the_service)()
 
 
-def set_actor(who: Actor) -> None:
-    """Say who does what the current call does; every call has a context of its own."""
+def set_actor(who: Callable[[], Actor]) -> None:
+    """Say who does what the current call does, by a function; every call has a context of its own."""
     _actor.set(who)
 
 
 @contextmanager
 def by_itself(action: str) -> Iterator[None]:
     """What is done in the body, the service does by itself."""
-    before = _actor.set(Actor(action=action))
+    before = _actor.set(partial(Actor, action=action))
     try:
         yield
     finally:
