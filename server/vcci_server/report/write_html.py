@@ -1,14 +1,17 @@
 """A report as one HTML file that needs no other: its style and its charts are within it."""
 
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 from importlib.resources import files
 
 from vcci_server.report.cells import NUMERIC, shown, total_shown, typeset
 from vcci_server.report.charts import svg
-from vcci_server.report.model import Block, Cell, CellKind, Chart, Column, Highlights, Report, Section, Table
+from vcci_server.report.model import Block, Cell, CellKind, Chart, Highlights, Report, Section, Table
 
 WHOLE_ROWS = 20  # of a table that is kept on one page of paper
+SHORT = 12  # characters: a column of such texts is not broken into lines
+_JOINT = re.compile(r"(?<=[_:*/])(?=\w)")  # in keys and units, where a long one may go on in the next line
 STYLE = (files("vcci_server.report") / "style.css").read_text("utf-8")
 # Nothing is fetched and nothing runs, whatever the texts of suppliers say.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -75,21 +78,29 @@ def _table(table: Table) -> Iterator[str]:
         return
     whole = " whole" if len(table.rows) <= WHOLE_ROWS else ""
     yield f'<div class="scroll{whole}"><table id="{table.name}">\n<caption>{_text(table.title)}</caption>\n<thead><tr>'
-    yield "".join(f'<th scope="col"{_class(column)}>{_text(column.title)}</th>' for column in table.columns)
+    classes = [_class(table, number) for number in range(len(table.columns))]
+    heads = zip(classes, table.columns, strict=True)
+    yield "".join(f'<th scope="col"{of}>{_text(column.title)}</th>' for of, column in heads)
     yield "</tr></thead>\n<tbody>"
-    yield from (_row(table, row, shown) for row in table.rows)
+    yield from (_row(table, classes, row, shown) for row in table.rows)
     yield "</tbody>"
     if table.total:
-        yield f"<tfoot>{_row(table, table.total, total_shown)}</tfoot>"
+        yield f"<tfoot>{_row(table, classes, table.total, total_shown)}</tfoot>"
     yield "</table></div>"
     if table.note:
         yield f'<p class="note">{_text(table.note)}</p>'
 
 
-def _row(table: Table, row: tuple[Cell, ...], text: Callable[[Cell, CellKind], str]) -> str:
-    cells = zip(row, table.columns, strict=True)
-    return "<tr>" + "".join(f"<td{_class(of)}>{_text(text(cell, of.kind))}</td>" for cell, of in cells) + "</tr>"
+def _row(table: Table, classes: list[str], row: tuple[Cell, ...], text: Callable[[Cell, CellKind], str]) -> str:
+    cells = zip(classes, row, table.columns, strict=True)
+    texts = ((css, _JOINT.sub("<wbr>", _text(text(cell, column.kind)))) for css, cell, column in cells)
+    return "<tr>" + "".join(f"<td{css}>{cell}</td>" for css, cell in texts) + "</tr>"
 
 
-def _class(column: Column) -> str:
-    return ' class="n"' if column.kind in NUMERIC else ""
+def _class(table: Table, number: int) -> str:
+    """Return the class of a column: numbers, short texts; neither may be broken."""
+    column = table.columns[number]
+    if column.kind in NUMERIC:
+        return ' class="n"'
+    longest = max(len(shown(row[number], column.kind)) for row in table.rows)
+    return ' class="s"' if longest <= SHORT else ""

@@ -180,3 +180,10 @@ def test_memory_does_not_grow_with_the_rows_of_a_report() -> None:
     assert write_pdf.write(long).startswith(b"%PDF-1.")
     assert write_xlsx.write(long)
     assert psutil.Process().memory_info().rss - before < 30 << 20  # in this process typst would keep 110 MB
+
+
+def test_short_texts_of_a_html_table_are_whole_and_keys_may_be_broken_at_their_joints() -> None:
+    columns = (Column("factor", "Factor"), Column("year", "Year"), Column("t", "t", "tonnes"))
+    table = Table("factors", "Factors", columns, (("freight:air_long_haul", "2025", 1.0), ("a/b", "2024", 2.0)))
+    page = write_html.write(Report("kind", "Title", "", (), (Section("One", (table,)),), ())).decode()
+    assert '<td>freight:<wbr>air_<wbr>long_<wbr>haul</td><td class="s">2025</td><td class="n">1.000</td>' in page
