@@ -32,7 +32,6 @@ DASHBOARD_GROWTH = 1.5
 STREAM_RATIO = 3.0
 AGGREGATE_S, PARETO_S, REPORT_S, LARGE_REPORT_S = 1.0, 0.3, 2.0, 10.0
 PAGE = 100
-COLUMNS = ("supplier", "category", "method", "period", "quantity", "unit", "factor", "quality", "kg_co2e", "gsd2")
 ASKED = [
     getattr(pb, f"EMISSION_COLUMN_{name.upper()}")
     for name in ("supplier", "category", "method", "period", "quantity", "factor", "quality", "kg_co2e", "gsd2")
@@ -149,8 +148,8 @@ def test_one_supplier(harness: Harness, stores: Stores, sizes: Sizes) -> None:
     numbers = count()
 
     async def stream(client: AsyncClient) -> None:
-        async for columns in client.stream_emissions(_of(next(numbers), sizes), ASKED):
-            _decode(columns)
+        async for _ in client.stream_emissions(_of(next(numbers), sizes), ASKED):
+            pass
 
     async def years(client: AsyncClient) -> None:
         await client.aggregate_emissions([pb.DIMENSION_YEAR], emission_filter=_of(next(numbers), sizes))
@@ -176,9 +175,8 @@ def test_stream(harness: Harness, stores: Stores, sizes: Sizes) -> None:
 
     async def stream(client: AsyncClient) -> list[float]:
         rows = 0
-        async for columns in client.stream_emissions(columns=ASKED):
-            _decode(columns)
-            rows += columns.rows
+        async for arrays in client.stream_emissions(columns=ASKED):
+            rows += arrays.rows
         return [float(rows)]
 
     def ours() -> Figures:
@@ -245,11 +243,6 @@ def _of(number: int, sizes: Sizes) -> EmissionFilter:
 def _drawn(number: int, sizes: Sizes) -> int:
     """Return the number of a supplier, another one each time."""
     return number * 7_919 % sizes.suppliers
-
-
-def _decode(columns: object) -> None:
-    for name in COLUMNS:
-        np.asarray(getattr(columns, name))
 
 
 def _run(service: Service, work: Callable[[AsyncClient], Awaitable[list[float]]]) -> list[float]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from vcci.v1.emission_pb2 import EmissionColumns
 from vcci.v1.error_pb2 import RowError
+from vcci_client.activities import Input
+from vcci_client.emission_arrays import EmissionArrays
 from vcci_engine.activities import Activities, InputColumn
 from vcci_engine.calculate import calculate
 from vcci_engine.factors import FactorTable
@@ -21,7 +22,7 @@ COLUMNS = (
 )
 
 
-def streamed(pages: Sequence[EmissionColumns]) -> Table:
+def streamed(pages: Sequence[EmissionArrays]) -> Table:
     """Return what StreamEmissions has sent, sorted by row number."""
     table: Table = {name: [] for name in COLUMNS}
     for page in pages:
@@ -46,24 +47,24 @@ def ug_co2e(table: Table) -> int:
     return sum(round(kg * 1e9) for kg in table["kg_co2e"])
 
 
-def _of_page(page: EmissionColumns) -> Table:
+def _of_page(page: EmissionArrays) -> Table:
     n = page.rows
     return {
-        "row": [*page.row],
-        "supplier": [page.supplier_codes[index] for index in page.supplier],
-        "category": [*page.category],
-        "method": [*page.method],
-        "period": [*page.period],
-        "quantity": [*page.quantity],
-        "unit": [page.units[index] for index in page.unit],
-        "factor": [page.factors[index] for index in page.factor],
-        "quality": [*page.quality],
-        "group": [page.groups[index] for index in page.group] or [""] * n,
+        "row": page.row.tolist(),
+        "supplier": page.supplier.texts(),
+        "category": page.category.tolist(),
+        "method": page.method.tolist(),
+        "period": page.period.tolist(),
+        "quantity": page.quantity.tolist(),
+        "unit": page.unit.texts(),
+        "factor": page.factor.texts(),
+        "quality": page.quality.tolist(),
+        "group": page.group.texts() or [""] * n,
         "reference": [*page.references] or [""] * n,
-        "inputs": _inputs(n, {column.name: (column.row, column.value) for column in page.inputs}),
-        "kg_co2e": [*page.kg_co2e],
-        "gsd2": [*page.gsd2],
-        "notices": [*page.notices],
+        "inputs": _inputs(n, {name: _sparse(column, n) for name, column in page.inputs.items()}),
+        "kg_co2e": page.kg_co2e.tolist(),
+        "gsd2": page.gsd2.tolist(),
+        "notices": page.notices.tolist(),
     }
 
 
@@ -90,7 +91,7 @@ def _of_calculation(activities: Activities, calculation: Calculation, factors: F
     }
 
 
-def _sparse(column: InputColumn, n: int) -> tuple[Sequence[int], Sequence[float]]:
+def _sparse(column: InputColumn | Input, n: int) -> tuple[Sequence[int], Sequence[float]]:
     return range(n) if column.rows is None else column.rows.tolist(), column.values.tolist()
 
 

@@ -14,9 +14,10 @@ from google.type.date_pb2 import Date
 from vcci.v1 import emission_service_pb2, emission_service_pb2_grpc, upload_service_pb2_grpc
 from vcci.v1 import upload_service_pb2 as pb
 from vcci.v1.activity_pb2 import Activity, ActivityColumns, ActivityRows
-from vcci.v1.emission_pb2 import EmissionColumns, EmissionFilter
+from vcci.v1.emission_pb2 import EmissionFilter
 from vcci.v1.error_pb2 import RowError
 from vcci.v1.upload_pb2 import Upload
+from vcci_client.emission_arrays import EmissionArrays, EmissionDecoder
 from vcci_client.errors import ServerError, from_rpc
 
 METHOD = "/vcci.v1.UploadService/AppendActivities"
@@ -219,18 +220,19 @@ class Uploads:
 
     async def pages(
         self, name: str, columns: Iterable[emission_service_pb2.EmissionColumn.ValueType] = ()
-    ) -> list[EmissionColumns]:
+    ) -> list[EmissionArrays]:
         """Return the emissions of an upload, some or all columns."""
         request = emission_service_pb2.StreamEmissionsRequest(filter=EmissionFilter(upload=name), columns=columns)
         call = self.emissions.StreamEmissions(request, metadata=self.metadata, timeout=ANSWER_S)
-        return [response.emissions async for response in call]
+        decoder = EmissionDecoder()
+        return [decoder.decode(response) async for response in call]
 
     async def stored(self, name: str) -> Stored:
         """Return row numbers and calculated values of an upload, by row number."""
         wanted = (emission_service_pb2.EMISSION_COLUMN_ROW, emission_service_pb2.EMISSION_COLUMN_KG_CO2E)
         pages = await self.pages(name, wanted)
-        row = np.concatenate([np.asarray(page.row, np.uint32) for page in pages] or [np.empty(0, np.uint32)])
-        kg_co2e = np.concatenate([np.asarray(page.kg_co2e) for page in pages] or [np.empty(0)])
+        row = np.concatenate([page.row for page in pages] or [np.empty(0, np.uint32)])
+        kg_co2e = np.concatenate([page.kg_co2e for page in pages] or [np.empty(0)])
         order = np.argsort(row, kind="stable")
         return Stored(row[order], kg_co2e[order])
 

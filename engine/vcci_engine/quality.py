@@ -34,9 +34,7 @@ def pack(wire: IndexArray) -> npt.NDArray[np.uint16]:
 
 def unpack(packed: npt.NDArray[np.uint16]) -> IndexArray:
     """Return the wire scores of packed ones."""
-    wire = np.zeros(len(packed), np.uint32)
-    for place in range(len(SCORES)):
-        wire |= ((packed >> (3 * place)) & 7).astype(np.uint32) << np.uint32(4 * place)
+    wire: IndexArray = _UNPACKED.take(packed)
     return wire
 
 
@@ -54,6 +52,15 @@ def _packed_table() -> npt.NDArray[np.uint16]:
             (digit > WORST) | (packed[:, None] == INVALID), np.uint16(INVALID), packed[:, None] << 3 | digit
         ).ravel()
     return np.append(packed, np.uint16(INVALID))
+
+
+def _unpacked_table() -> IndexArray:
+    """Wire forms by packed form, of all that 16 bits can hold."""
+    packed = np.arange(INVALID + 1, dtype=np.uint32)
+    wire = np.zeros(len(packed), np.uint32)
+    for place in range(len(SCORES)):
+        wire |= (packed >> np.uint32(3 * place) & np.uint32(7)) << np.uint32(4 * place)
+    return wire
 
 
 def _variance_table() -> FloatArray:
@@ -76,6 +83,7 @@ def _sum_table() -> npt.NDArray[np.uint8]:
 
 
 _PACKED = _packed_table()
+_UNPACKED = _unpacked_table()
 VARIANCE: FloatArray = _variance_table()  # of ln(amount), by packed scores
 MEAN_SCORE: FloatArray = _sum_table() / len(SCORES)  # by packed scores, 1 (best) to 5
 GRADE: npt.NDArray[np.uint8] = np.floor(MEAN_SCORE + 0.5).astype(np.uint8)  # the mean as a whole number, halves up

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from vcci.columns import EmissionColumns, InputColumn, pack
+from vcci.columns import StreamEmissionsResponse, pack
 from vcci.v1 import emission_service_pb2 as pb
-from vcci_engine.activities import Positions
 from vcci_engine.dates import EPOCH
-from vcci_engine.distinct import distinct as marked
+from vcci_engine.gases import expressed_under
 from vcci_engine.quality import unpack
 
+from vcci_server.emission_dictionaries import Dictionaries, Numbers
 from vcci_server.emission_gases import StoredParts, activity_of
-from vcci_server.gas_messages import fill_gases, fill_gwp_sets
+from vcci_server.gas_messages import fill_gases
 from vcci_server.storage.reading import Filter, StoredSegment, selected
 from vcci_server.stored_amounts import AMOUNT_COLUMNS, amounts_of
 from vcci_server.stored_pieces import Part, Piece, inputs_of, joined
@@ -23,12 +22,21 @@ ROWS_PER_MESSAGE = 20_000  # as many as a merged segment has; about a megabyte w
 
 
 @dataclass(frozen=True, slots=True)
-class Dictionaries:
-    """Suppliers' codes, factors' keys, and what factors consist of, by id."""
+class Labels:
+    """Codes of the suppliers and keys of the factors that are new to a stream, and what factors consist of, by id."""
 
     suppliers: Mapping[int, str]
     factors: Mapping[int, str]
     gases: StoredParts
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A part of a stream, its suppliers and factors numbered; None where they are not wanted."""
+
+    pieces: Part
+    supplier: Numbers | None
+    factor: Numbers | None
 
 
 def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
@@ -48,119 +56,131 @@ def parts(segments: Sequence[StoredSegment], chosen: Filter) -> list[Part]:
     return found
 
 
-def distinct(found: Sequence[Part], name: str) -> list[int]:
-    """Return the distinct values of a column in all parts."""
-    values = [distinct_values(joined(part, name))[0] for part in found]
-    ids: list[int] = distinct_values(np.concatenate(values))[0].tolist() if values else []
+def factors_of(found: Sequence[Numbered]) -> list[int]:
+    """Return the distinct factors of all parts."""
+    values = [np.unique(joined(part.pieces, "factor")) for part in found]
+    ids: list[int] = np.unique(np.concatenate(values)).tolist() if values else []
     return ids
 
 
-def distinct_values(column: npt.NDArray[np.integer[Any]]) -> tuple[Positions, Positions]:
-    """Return the distinct values of a column, ascending, and each row's position among them; there is one row."""
-    low = int(column.min())
-    codes, place = marked(column.astype(np.intp) - low, int(column.max()) - low + 1)
-    return codes + low, place
+def numbered(
+    segments: Sequence[StoredSegment], chosen: Filter, wanted: frozenset[int], dictionaries: Dictionaries
+) -> list[Numbered]:
+    """Return the rows of a filter as parts of a stream, in its order."""
+    of_suppliers, of_factors = (column in wanted for column in (pb.EMISSION_COLUMN_SUPPLIER, pb.EMISSION_COLUMN_FACTOR))
+    return [
+        Numbered(
+            part,
+            dictionaries.suppliers.number(joined(part, "supplier")) if of_suppliers else None,
+            dictionaries.factor_ids.number(joined(part, "factor")) if of_factors else None,
+        )
+        for part in parts(segments, chosen)
+    ]
 
 
-def emission_columns(pieces: Part, wanted: frozenset[int], dictionaries: Dictionaries) -> Any:
-    """Return the twin of EmissionColumns (vcci.columns) with the columns wanted, numbers of EmissionColumn."""
-    message = EmissionColumns(rows=sum(len(piece.rows) for piece in pieces))
+def write_response(
+    part: Numbered, wanted: frozenset[int], dictionaries: Dictionaries, labels: Labels, resume_token: str
+) -> bytes:
+    """Return a StreamEmissionsResponse with the columns wanted, numbers of EmissionColumn, for the wire."""
+    message = StreamEmissionsResponse(resume_token=resume_token, new_dictionaries=dictionaries.are_new)
+    dictionaries.are_new = False
+    columns = (
+        message.emissions
+    )  # filled in place: a finished message would be copied, field by field, in 15 times as long
+    columns.rows = sum(len(piece.rows) for piece in part.pieces)
     for column in sorted(wanted):
-        WRITERS[column].write(message, pieces, dictionaries)
-    return message
+        WRITERS[column].write(columns, part, dictionaries, labels)
+    return bytes(message.SerializeToString())
 
 
-def _supplier(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    ids, place = distinct_values(joined(pieces, "supplier"))
-    message.supplier_codes.extend([*map(dictionaries.suppliers.__getitem__, ids.tolist())])
-    message.supplier = pack(place, "<u4")
+def _supplier(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    assert part.supplier is not None
+    message.supplier_codes.extend([*map(labels.suppliers.__getitem__, part.supplier.new)])
+    message.supplier = pack(part.supplier.numbers, "<u4")
 
 
-def _factor(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    ids, place = distinct_values(joined(pieces, "factor"))
-    keys = [dictionaries.factors[number] for number in ids.tolist()]  # one key may be several factors
-    number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
-    message.factors.extend(number)
-    message.factor = pack(np.array([number[key] for key in keys])[place], "<u4")
+def _factor(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    assert part.factor is not None
+    keys = dictionaries.keys_of_factors([*map(labels.factors.__getitem__, part.factor.new)])
+    message.factors.extend(keys.new)
+    message.factor = pack(keys.numbers.take(part.factor.numbers), "<u4")
 
 
-def _quantity(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.quantity = pack(joined(pieces, "quantity"), "<f8")
-    number = {unit: n for n, unit in enumerate(dict.fromkeys(unit for piece in pieces for unit in piece.segment.units))}
-    message.units.extend(number)
-    places = [np.array([number[unit] for unit in piece.segment.units])[piece.column("unit")] for piece in pieces]
-    message.unit = pack(np.concatenate(places), "<u4")
+def _quantity(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    message.quantity = pack(joined(part.pieces, "quantity"), "<f8")
+    units = [dictionaries.units.number(piece.segment.units) for piece in part.pieces]
+    message.units.extend(unit for numbers in units for unit in numbers.new)
+    places = zip(units, part.pieces, strict=True)
+    message.unit = pack(np.concatenate([of.numbers.take(piece.column("unit")) for of, piece in places]), "<u4")
 
 
-def _period(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    days = [piece.column("period") + np.int32((piece.segment.position.quarter - EPOCH).days) for piece in pieces]
+def _period(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    days = [piece.column("period") + np.int32((piece.segment.position.quarter - EPOCH).days) for piece in part.pieces]
     message.period = pack(np.concatenate(days), "<i4")
 
 
-def _quality(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.quality = pack(unpack(joined(pieces, "quality")), "<u4")
+def _quality(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    message.quality = pack(unpack(joined(part.pieces, "quality")), "<u4")
 
 
-def _group(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    groups = [group for piece in pieces for group in piece.strings("group")]
+def _group(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    groups = [group for piece in part.pieces for group in piece.strings("group")]
     if any(groups):
-        number = {group: n for n, group in enumerate(dict.fromkeys(groups))}
-        message.groups.extend(number)
-        message.group = pack([number[group] for group in groups], "<u4")
+        found = dictionaries.groups.number(groups)
+        message.groups.extend(found.new)
+        message.group = pack(found.numbers, "<u4")
 
 
-def _references(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    references = [reference for piece in pieces for reference in piece.strings("reference")]
+def _references(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    references = [reference for piece in part.pieces for reference in piece.strings("reference")]
     if any(references):
         message.references.extend(references)
 
 
-def _inputs(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    for name, (rows, values) in sorted(inputs_of(pieces).items()):
-        column = InputColumn(name=name, value=pack(values, "<f8"))
+def _inputs(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    for name, (rows, values) in sorted(inputs_of(part.pieces).items()):
+        column = message.inputs.add(name=name, value=pack(values, "<f8"))
         if len(rows) < message.rows:
             column.row = pack(rows, "<u4")
-        message.inputs.append(column)
 
 
-def _row(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.row = pack(joined(pieces, "row"), "<u4")
-    uploads = [piece.segment.position.upload_id for piece in pieces]
-    number = {upload: n for n, upload in enumerate(dict.fromkeys(uploads))}
-    message.uploads.extend(f"uploads/{upload}" for upload in number)
-    message.upload = pack(
-        np.repeat([number[upload] for upload in uploads], [len(piece.rows) for piece in pieces]), "<u4"
-    )
+def _row(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    message.row = pack(joined(part.pieces, "row"), "<u4")
+    uploads = dictionaries.uploads.number(f"uploads/{piece.segment.position.upload_id}" for piece in part.pieces)
+    message.uploads.extend(uploads.new)
+    message.upload = pack(np.repeat(uploads.numbers, [len(piece.rows) for piece in part.pieces]), "<u4")
 
 
-def _kg_co2e(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    kg_co2e, gases = joined(pieces, "kg_co2e"), dictionaries.gases
-    if gases.gwp_set and (ratio := gases.ratio_of(joined(pieces, "factor"))) is not None:
+def _kg_co2e(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    kg_co2e, gases = joined(part.pieces, "kg_co2e"), labels.gases
+    if gases.gwp_set and (ratio := gases.ratio_of(joined(part.pieces, "factor"))) is not None:
         kg_co2e = kg_co2e * ratio
     message.kg_co2e = pack(kg_co2e, "<f8")
 
 
-def _gwp_set(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    gases = dictionaries.gases
-    fill_gwp_sets(message, gases.parts, gases.positions(joined(pieces, "factor")), gases.gwp_set)
+def _gwp_set(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    names, used = expressed_under(labels.gases.parts, labels.gases.gwp_set)
+    sets = dictionaries.gwp_sets.number(names)
+    message.gwp_sets.extend(sets.new)
+    message.gwp_set = pack(sets.numbers.take(used).take(labels.gases.positions(joined(part.pieces, "factor"))), "<u4")
 
 
-def _gases(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    gases = dictionaries.gases
-    place = gases.positions(joined(pieces, "factor"))
-    activity = activity_of(gases, place, joined(pieces, "kg_co2e"))
+def _gases(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    gases = labels.gases
+    place = gases.positions(joined(part.pieces, "factor"))
+    activity = activity_of(gases, place, joined(part.pieces, "kg_co2e"))
     if factors := gases.unknown():
-        activity += np.nan_to_num(amounts_of(pieces, factors))  # 0 of all other rows, and where it was unknown
+        activity += np.nan_to_num(amounts_of(part.pieces, factors))  # 0 of all other rows, and where it was unknown
     fill_gases(message, gases.parts, place, activity)
 
 
-def _gsd2(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-    message.gsd2 = pack(np.exp(2 * joined(pieces, "sigma").astype(np.float64)), "<f4")
+def _gsd2(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+    message.gsd2 = pack(np.exp(2 * joined(part.pieces, "sigma").astype(np.float64)), "<f4")
 
 
 def _as_stored(name: str, dtype: str) -> "Writer":
-    def write(message: Any, pieces: Part, dictionaries: Dictionaries) -> None:
-        setattr(message, name, pack(joined(pieces, name), dtype))
+    def write(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
+        setattr(message, name, pack(joined(part.pieces, name), dtype))
 
     return Writer((name,), write)
 
@@ -170,7 +190,7 @@ class Writer:
     """A column of the contract: the stored columns that it is made of, and how."""
 
     stored: tuple[str, ...]
-    write: Callable[[Any, Part, Dictionaries], None]
+    write: Callable[[Any, Numbered, Dictionaries, Labels], None]
 
 
 WRITERS: Mapping[int, Writer] = {

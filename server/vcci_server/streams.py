@@ -1,7 +1,7 @@
-"""Reading what a client streams."""
+"""What the streams of clients and servers share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeVar
 
 from vcci_engine.errors import Overloaded
@@ -26,3 +26,16 @@ async def ignore_rest(requests: AsyncIterator[R]) -> None:
     for _ in range(MOST_IGNORED):
         if await next_request(requests) is None:
             return
+
+
+async def ahead(source: AsyncGenerator[R]) -> AsyncGenerator[R]:
+    """Yield what `source` does, each while the next is being made; close it at the end."""
+    following = asyncio.ensure_future(anext(source, None))
+    try:
+        while (item := await following) is not None:
+            following = asyncio.ensure_future(anext(source, None))
+            yield item
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await source.aclose()

@@ -185,7 +185,9 @@ async def _check_record(
 async def _strangers(uploads: Uploads, tenant: str, own: Sequence[Record], strangers: Sequence[Record]) -> list[str]:
     """Return what a tenant sees of others: by its own reads of everything, and by their names."""
     found = []
-    suppliers = {code for page in await uploads.pages("", (EMISSION_COLUMN_SUPPLIER,)) for code in page.supplier_codes}
+    suppliers = {
+        code for page in await uploads.pages("", (EMISSION_COLUMN_SUPPLIER,)) for code in page.supplier.texts()
+    }
     if foreign := [code for code in suppliers if not code.startswith(f"{tenant}-")]:
         found.append(f"{tenant} sees {len(foreign)} suppliers of others, {foreign[0]} among them")
     rows, accepted = (await uploads.total()).rows, sum([(await uploads.get(r.name)).accepted_rows for r in own])

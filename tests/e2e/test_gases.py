@@ -153,9 +153,8 @@ async def test_biogenic_co2_outside_of_scopes_is_beside_the_total(client: AsyncC
     streamed = {
         page.row[place]: amount
         for page in pages
-        for of in page.gases
-        if of.gas == "CO2_biogenic"
-        for place, amount in zip(of.row or range(page.rows), of.kg, strict=True)
+        if (of := page.gases.get("CO2_biogenic"))
+        for place, amount in zip(range(page.rows) if of.rows is None else of.rows, of.values, strict=True)
     }
     assert [streamed[row] + streamed[row + 1] for row in range(0, 112, 2)] == pytest.approx(kg)
     assert 112 not in streamed

@@ -10,6 +10,7 @@ import pytest
 from vcci.v1.factor_service_pb2 import FACTOR_FORMAT_EPA_V1_3, MARGINS_WITH, FactorSetSpec
 from vcci.v1.supplier_service_pb2 import Supplier
 from vcci_client import AsyncClient, Client
+from vcci_client.emissions import to_arrow
 from vcci_client.errors import EtagMismatch, InvalidRequest
 from vcci_client.mapping import load_mapping
 
@@ -126,7 +127,7 @@ async def test_answers_are_compressed_when_the_call_asks_for_it(server: ServerPr
         async with proxy_to(server.listening, iter(())) as proxy:
             async with AsyncClient(proxy.address, server.token(), gzip=gzip) as client:
                 pages = [page async for page in client.list_supplier_pages()]
-                columns = [columns async for columns in client.stream_emissions()]
+                columns = [to_arrow(arrays) async for arrays in client.stream_emissions()]
             answers.append((pages, columns))
             sizes.append(proxy.passed)
     assert answers[0] == answers[1]

@@ -79,7 +79,7 @@ async def test_suppliers_that_two_servers_meet_at_once_are_made_once(both: tuple
                 request.columns.CopyFrom(message)
                 assert (await writer.ask(request)).accepted_rows == 50
         (page,) = await uploads.pages(name)
-        return [page.supplier_codes[index] for index in page.supplier]
+        return page.supplier.texts()
 
     for stored in await asyncio.gather(*(upload(uploads) for uploads in both)):
         assert sorted(stored) == sorted(codes * 5)

@@ -1,6 +1,6 @@
 """EmissionService on a port, over uploads at every stage; and what it should say."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +11,9 @@ import grpc.aio
 import numpy as np
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci.v1 import emission_service_pb2_grpc as rpc
+from vcci_client.emission_arrays import EmissionArrays, EmissionDecoder
 from vcci_cluster import Executor
 from vcci_engine.dates import EPOCH
 from vcci_engine.quality import unpack
@@ -66,7 +66,7 @@ class Reader:
         return aiter(self.stub.StreamEmissions(pb.StreamEmissionsRequest(**request), metadata=self.metadata(tenant)))
 
     async def rows(self, **request: Any) -> list[Row]:
-        return [row async for response in self.stream(**request) for row in rows_of(response.emissions)]
+        return rows_of([response async for response in self.stream(**request)])
 
     async def totals(self, tenant: str = "", **request: Any) -> pb.AggregateEmissionsResponse:
         message = pb.AggregateEmissionsRequest(**request)
@@ -98,34 +98,49 @@ async def serve_emissions(pool: Pool, executor: Executor | None = None) -> Async
             yield Reader(stages, rpc.EmissionServiceStub(channel))
 
 
-def rows_of(columns: emission_pb2.EmissionColumns) -> list[Row]:
-    """Return a message of all columns as rows; sigma is left out, since gsd2 is compared apart."""
-    inputs: list[dict[str, float]] = [{} for _ in range(columns.rows)]
-    for column in columns.inputs:
-        for row, value in zip(column.row or range(columns.rows), column.value, strict=True):
-            inputs[row][column.name] = value
+def rows_of(responses: Iterable[pb.StreamEmissionsResponse]) -> list[Row]:
+    """Return responses of all columns, from the first of a call on, as rows."""
+    return [row for emissions in decoded(responses) for row in _rows(emissions)]
+
+
+def decoded(responses: Iterable[pb.StreamEmissionsResponse]) -> list[EmissionArrays]:
+    """Return responses, from the first of a call on, as the client does."""
+    return [*map(EmissionDecoder().decode, responses)]
+
+
+def _rows(emissions: EmissionArrays) -> list[Row]:
+    """Sigma is left out, since gsd2 is compared apart."""
+    n = emissions.rows
+    inputs: list[dict[str, float]] = [{} for _ in range(n)]
+    for name, column in emissions.inputs.items():
+        for row, value in zip(range(n) if column.rows is None else column.rows, column.values, strict=True):
+            inputs[row][name] = float(value)
+    uploads, suppliers, units, factors, groups = (
+        texts.texts() or [""] * n
+        for texts in (emissions.upload, emissions.supplier, emissions.unit, emissions.factor, emissions.group)
+    )
     return [
         Row(
-            upload_id=int(columns.uploads[columns.upload[n]].removeprefix("uploads/")),
-            row=columns.row[n],
-            supplier=columns.supplier_codes[columns.supplier[n]],
+            upload_id=int(uploads[n].removeprefix("uploads/")),
+            row=int(emissions.row[n]),
+            supplier=suppliers[n],
             country="",
-            category=columns.category[n],
-            method=columns.method[n],
-            period=date.fromordinal(EPOCH.toordinal() + columns.period[n]),
-            quantity=columns.quantity[n],
-            unit=columns.units[columns.unit[n]],
+            category=int(emissions.category[n]),
+            method=int(emissions.method[n]),
+            period=date.fromordinal(EPOCH.toordinal() + int(emissions.period[n])),
+            quantity=float(emissions.quantity[n]),
+            unit=units[n],
             factor_id=0,
-            factor=columns.factors[columns.factor[n]],
-            quality=columns.quality[n],
-            kg_co2e=columns.kg_co2e[n],
-            sigma=columns.gsd2[n],
-            notices=columns.notices[n],
-            group=columns.groups[columns.group[n]] if columns.group else "",
-            reference=columns.references[n] if columns.references else "",
+            factor=factors[n],
+            quality=int(emissions.quality[n]),
+            kg_co2e=float(emissions.kg_co2e[n]),
+            sigma=float(emissions.gsd2[n]),
+            notices=int(emissions.notices[n]),
+            group=groups[n],
+            reference=emissions.references[n] if emissions.references else "",
             inputs=inputs[n],
         )
-        for n in range(columns.rows)
+        for n in range(n)
     ]
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from vcci.v1 import emission_service_pb2 as pb
-from vcci.v1.emission_pb2 import Composition, EmissionColumns
+from vcci.v1.emission_pb2 import Composition
+from vcci_client.emission_arrays import EmissionArrays
 from vcci_server.storage.pool import Pool
 
-from tests.server.emission_reader import DIMENSIONS, Reader, as_sent, by_key, problem, rows_of, serve_emissions
+from tests.server.emission_reader import DIMENSIONS, Reader, as_sent, by_key, decoded, problem, rows_of, serve_emissions
 from tests.server.stored_emissions import GASES, Row
 
 # kg CO2e under each set, of 1 kg CO2e by factor, when AR6 is wanted: CH4 27.9, not fossil 27.0, instead of 28.
@@ -130,17 +131,15 @@ async def test_the_own_set_changes_no_bit(reader: Reader) -> None:
 
 async def test_rows_are_expressed_and_those_that_cannot_be_are_marked(reader: Reader) -> None:
     responses = [response async for response in reader.stream(gwp_set="AR6")]
-    found = by_key([row for response in responses for row in rows_of(response.emissions)])
+    found = by_key(rows_of(responses))
     stored = as_sent(reader.store.visible)
     expected = [replace(row, kg_co2e=under_ar6(row)) for row in stored]
     assert [row.kg_co2e for row in found] == pytest.approx([row.kg_co2e for row in expected], rel=1e-12)
     assert [replace(row, kg_co2e=0.0) for row in found] == [replace(row, kg_co2e=0.0) for row in expected]
     sets = {"": "", "test:steel": "AR5", "test:power": "AR6", "test:freight": "AR6"}
-    for response in responses:
-        columns = response.emissions
-        under = [columns.gwp_sets[number] for number in columns.gwp_set]
-        assert under == [sets[columns.factors[number]] for number in columns.factor]
-        assert not columns.gases
+    for emissions in decoded(responses):
+        assert emissions.gwp_set.texts() == [sets[factor] for factor in emissions.factor.texts()]
+        assert not emissions.gases
     total = (await reader.totals(gwp_set="AR6")).total.estimate.kg_co2e
     assert total == close(fsum(row.kg_co2e for row in found))
 
@@ -149,23 +148,22 @@ async def test_rows_have_their_gases_on_request(reader: Reader) -> None:
     wanted = [pb.EMISSION_COLUMN_GASES, pb.EMISSION_COLUMN_KG_CO2E, pb.EMISSION_COLUMN_FACTOR]
     responses = [response async for response in reader.stream(columns=wanted)]
     assert responses
-    for response in responses:
-        columns = response.emissions
-        for number, factor in enumerate(columns.factor):
-            code = columns.factors[factor].removeprefix("test:")
+    for emissions in decoded(responses):
+        for number, factor in enumerate(emissions.factor.texts()):
+            code = factor.removeprefix("test:")
             rest = {"freight": {"CO2e_AR5": 0.072}, "steel": {"CO2e_AR5": 1.0}, "": {"CO2e": 1.0}}.get(code, {})
-            expected = {gas: kg * columns.kg_co2e[number] for gas, kg in {**GASES.get(code, {}), **rest}.items()}
-            assert _gases_at(columns, number) == pytest.approx(expected, rel=1e-12)
+            expected = {gas: kg * emissions.kg_co2e[number] for gas, kg in {**GASES.get(code, {}), **rest}.items()}
+            assert _gases_at(emissions, number) == pytest.approx(expected, rel=1e-12)
 
 
 async def test_a_set_that_does_not_exist_is_refused(reader: Reader) -> None:
     assert await problem(reader.rows(gwp_set="AR7")) == ("gwp_set", "UNKNOWN_GWP_SET")
 
 
-def _gases_at(columns: EmissionColumns, row: int) -> Mapping[str, float]:
+def _gases_at(emissions: EmissionArrays, row: int) -> Mapping[str, float]:
     found = {}
-    for column in columns.gases:
-        rows = [*column.row] or range(columns.rows)
+    for gas, column in emissions.gases.items():
+        rows = [*range(emissions.rows)] if column.rows is None else column.rows.tolist()
         if row in rows:
-            found[column.gas] = column.kg[[*rows].index(row)]
+            found[gas] = float(column.values[rows.index(row)])
     return found

@@ -1,17 +1,21 @@
-"""Messages of emissions, written through the twin, are the public messages that a client reads."""
+"""Responses with emissions, written through the twin, are the public messages that a client reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
+from vcci_client.emission_arrays import DICTIONARIES
 from vcci_engine.dates import EPOCH
 from vcci_engine.segments import COLUMNS, Segment, cut
+from vcci_server.emission_dictionaries import Dictionaries
 from vcci_server.emission_gases import stored_parts
-from vcci_server.emission_messages import Dictionaries, emission_columns, parts
+from vcci_server.emission_messages import Labels, numbered, write_response
 from vcci_server.storage.labels import OWN_GASES, FactorGases
 from vcci_server.storage.reading import Filter, Position, StoredSegment
 
@@ -19,7 +23,7 @@ from tests.server.emission_reader import as_sent, by_key, rows_of
 from tests.server.stored_emissions import CODES, UNITS, random_emissions, row_of
 
 FACTORS = {0: ("", 0.0), 5: ("naics:331110", 0.1), 6: ("naics:331110", 0.2), 7: ("fuel:diesel", 0.0)}
-DICTIONARIES = Dictionaries(
+LABELS = Labels(
     dict(enumerate(CODES)),
     {number: key for number, (key, _) in FACTORS.items()},
     stored_parts(
@@ -47,18 +51,41 @@ def _stored(segments: Sequence[Segment]) -> list[StoredSegment]:
     ]
 
 
-def _message(segments: Sequence[Segment], wanted: frozenset[int]) -> emission_pb2.EmissionColumns:
-    (part,) = parts(_stored(segments), Filter())
-    return emission_pb2.EmissionColumns.FromString(emission_columns(part, wanted, DICTIONARIES).SerializeToString())
+def _responses(segments: Sequence[Segment], wanted: frozenset[int], parts: int = 1) -> list[pb.StreamEmissionsResponse]:
+    """Return the responses of a stream that sends segments in so many parts."""
+    dictionaries = Dictionaries()
+    stored = _stored(segments)
+    bounds = [len(stored) * part // parts for part in range(parts + 1)]
+    some = [stored[start:stop] for start, stop in pairwise(bounds) if stop > start]
+    found = [part for segments in some for part in numbered(segments, Filter(), wanted, dictionaries)]
+    written = [write_response(part, wanted, dictionaries, LABELS, "token") for part in found]
+    return [pb.StreamEmissionsResponse.FromString(data) for data in written]
 
 
 @settings(deadline=None, max_examples=40)
-@given(n=st.integers(1, 60), seed=st.integers(0, 2**32 - 1), rows_per_segment=st.integers(1, 20))
-def test_a_message_has_the_rows_of_its_segments(n: int, seed: int, rows_per_segment: int) -> None:
+@given(
+    n=st.integers(1, 60),
+    seed=st.integers(0, 2**32 - 1),
+    rows_per_segment=st.integers(1, 20),
+    parts=st.integers(1, 5),
+)
+def test_responses_have_the_rows_of_their_segments(n: int, seed: int, rows_per_segment: int, parts: int) -> None:
     emissions = random_emissions(n, seed, FACTORS)
     segments = cut(emissions, np.arange(len(CODES), dtype=np.int32), UNITS, 0, rows_per_segment)
     rows = [row_of(emissions, place, UPLOAD_ID, 0, FACTORS) for place in range(n)]
-    assert by_key(rows_of(_message(segments, ALL))) == as_sent(rows)
+    responses = _responses(segments, ALL, parts)
+    assert [found.new_dictionaries for found in responses] == [True, *[False] * (len(responses) - 1)]
+    assert by_key(rows_of(responses)) == as_sent(rows)
+
+
+@pytest.mark.parametrize("name", DICTIONARIES)
+def test_an_entry_of_a_dictionary_is_sent_once(name: str) -> None:
+    segments = cut(random_emissions(200, 3, FACTORS), np.arange(len(CODES), dtype=np.int32), UNITS, 0, 5)
+    responses = _responses(segments, ALL, 8)
+    entries = [entry for found in responses for entry in getattr(found.emissions, name)]
+    assert len(responses) == 8
+    assert entries
+    assert len(entries) == len({*entries})
 
 
 @settings(deadline=None, max_examples=40)
@@ -66,19 +93,20 @@ def test_a_message_has_the_rows_of_its_segments(n: int, seed: int, rows_per_segm
 def test_columns_are_the_same_alone_and_together(wanted: frozenset[int]) -> None:
     emissions = random_emissions(30, 1, FACTORS)
     segments = cut(emissions, np.arange(len(CODES), dtype=np.int32), UNITS, 0)
-    some, everything = _message(segments, wanted), _message(segments, ALL)
-    for field, value in some.ListFields():
-        assert value == getattr(everything, field.name)
-    written = [_message(segments, frozenset({column})) for column in wanted]
-    assert {field.name for field, _ in some.ListFields()} == {"rows"}.union(
+    (some,), (everything,) = _responses(segments, wanted), _responses(segments, ALL)
+    for field, value in some.emissions.ListFields():
+        assert value == getattr(everything.emissions, field.name)
+    written = [_responses(segments, frozenset({column}))[0].emissions for column in wanted]
+    assert {field.name for field, _ in some.emissions.ListFields()} == {"rows"}.union(
         *({field.name for field, _ in message.ListFields()} for message in written)
     )
 
 
 def test_columns_that_no_row_has_are_left_out() -> None:
     emissions = random_emissions(30, 1, FACTORS)
-    segment = _stored(cut(emissions, np.arange(len(CODES), dtype=np.int32), UNITS, 0))[0]
-    bare = {name: None if name in ("group", "reference", "inputs") else data for name, data in segment.columns.items()}
-    (part,) = parts([StoredSegment(segment.position, segment.n, segment.units, bare)], Filter())
-    message = emission_columns(part, ALL, DICTIONARIES)
-    assert (message.group, [*message.groups], [*message.references], [*message.inputs]) == (b"", [], [], [])
+    segment = replace(
+        cut(emissions, np.arange(len(CODES), dtype=np.int32), UNITS, 0)[0], group=None, reference=None, inputs=None
+    )
+    (found,) = _responses([segment], ALL)
+    columns = found.emissions
+    assert ([*columns.group], [*columns.groups], [*columns.references], [*columns.inputs]) == ([], [], [], [])

@@ -1,14 +1,14 @@
 """A stream of emissions: every row once, wherever it breaks and whatever is merged meanwhile; only what is asked."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.errors import InvalidField
-from vcci_server import emission_messages, emission_stream
-from vcci_server.emission_messages import emission_columns
+from vcci_server import emission_dictionaries, emission_messages, emission_stream
+from vcci_server.emission_messages import write_response
 from vcci_server.emission_stream import EmissionReader, Page, Place
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Pool, active_connections
@@ -31,7 +31,8 @@ async def reader(pool: Pool) -> AsyncIterator[Reader]:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and messages of a segment or two, so that a stream has many."""
-    monkeypatch.setattr(emission_stream, "PAGE_ROWS", 10)
+    monkeypatch.setattr(emission_stream, "PAGE_BYTES", 500)
+    monkeypatch.setattr(emission_stream, "FIRST_ROWS", 10)
     monkeypatch.setattr(emission_messages, "ROWS_PER_MESSAGE", 10)
 
 
@@ -43,8 +44,23 @@ async def test_a_stream_has_every_visible_row_once_with_all_columns(reader: Read
 async def test_many_small_pages_are_the_same_rows(reader: Reader) -> None:
     responses = [response async for response in reader.stream()]
     assert len(responses) > 10
-    rows = [row for response in responses for row in rows_of(response.emissions)]
-    assert by_key(rows) == as_sent(reader.store.visible)
+    assert by_key(rows_of(responses)) == as_sent(reader.store.visible)
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_dictionaries_are_sent_once_per_call(reader: Reader) -> None:
+    responses = [response async for response in reader.stream()]
+    codes = [code for response in responses for code in response.emissions.supplier_codes]
+    assert sorted(codes) == sorted({row.supplier for row in reader.store.visible})
+    assert [response.new_dictionaries for response in responses] == [True, *[False] * (len(responses) - 1)]
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_large_dictionaries_begin_anew_within_a_stream(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emission_dictionaries, "MOST_ENTRIES", 20)
+    responses = [response async for response in reader.stream()]
+    assert 1 < sum(response.new_dictionaries for response in responses) < len(responses)
+    assert by_key(rows_of(responses)) == as_sent(reader.store.visible)
 
 
 async def test_small_segments_share_a_message(reader: Reader) -> None:
@@ -66,10 +82,12 @@ async def test_only_the_columns_asked_for_are_sent(reader: Reader, column: pb.Em
 async def test_a_stream_goes_on_behind_any_token_without_a_row_lost_or_repeated(reader: Reader) -> None:
     asked: dict[str, Any] = {"filter": {"categories": range(1, 12)}}
     responses = [response async for response in reader.stream(**asked)]
-    rows = [rows_of(response.emissions) for response in responses]
-    for number in range(0, len(responses), 4):
-        rest = await reader.rows(**asked, resume_token=responses[number].resume_token)
-        assert rest == [row for part in rows[number + 1 :] for row in part]
+    rows = rows_of(responses)
+    sent = 0
+    for number, response in enumerate(responses):
+        sent += response.emissions.rows
+        if number % 4 == 0:
+            assert await reader.rows(**asked, resume_token=response.resume_token) == rows[sent:]
 
 
 async def _everything_is_merged(reader: Reader) -> None:
@@ -82,11 +100,10 @@ async def _everything_is_merged(reader: Reader) -> None:
 async def test_a_stream_goes_on_at_its_version_while_segments_are_merged(reader: Reader) -> None:
     expected = as_sent(reader.store.visible)
     pages = _pages(reader)
-    rows = _page_rows(await anext(pages))
+    read = [await anext(pages)]
     await _everything_is_merged(reader)
-    async for page in pages:
-        rows += _page_rows(page)
-    assert by_key(rows) == expected
+    read += [page async for page in pages]
+    assert by_key(_page_rows(read)) == expected
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -95,7 +112,7 @@ async def test_a_token_goes_on_at_its_version_after_segments_are_merged(reader: 
     first = await anext(reader.stream())
     await _everything_is_merged(reader)
     rest = await reader.rows(resume_token=first.resume_token)
-    assert by_key(rows_of(first.emissions) + rest) == expected
+    assert by_key(rows_of([first]) + rest) == expected
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -125,11 +142,10 @@ async def test_rows_that_are_committed_meanwhile_are_seen_once_or_not_a_pending_
     _, pending, going_on = reader.stages.uploads
     before = {(row.upload_id, row.row) for row in reader.store.visible}
     pages = _pages(reader)
-    rows = _page_rows(await anext(pages))
+    read = [await anext(pages)]
     await reader.store.append(going_on, 50, seed=9)
     await reader.store.finalize(pending)
-    async for page in pages:
-        rows += _page_rows(page)
+    rows = _page_rows([*read, *[page async for page in pages]])
     keys = [(row.upload_id, row.row) for row in rows]
     assert len(keys) == len({*keys})
     assert {*keys} >= before
@@ -164,6 +180,6 @@ def _pages(reader: Reader) -> AsyncGenerator[Page]:
     return pages.pages(emission_pb2.EmissionFilter(), Place())
 
 
-def _page_rows(page: Page) -> list[Row]:
-    messages = [emission_columns(part, ALL, page.dictionaries).SerializeToString() for part in page.parts]
-    return [row for message in messages for row in rows_of(emission_pb2.EmissionColumns.FromString(message))]
+def _page_rows(pages: Sequence[Page]) -> list[Row]:
+    written = [write_response(part, ALL, page.dictionaries, page.labels, "") for page in pages for part in page.parts]
+    return rows_of(map(pb.StreamEmissionsResponse.FromString, written))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 from vcci.columns import checksum
 from vcci.v1 import upload_service_pb2 as pb
@@ -33,8 +32,7 @@ async def suppliers_of(uploads: Uploads, name: str) -> list[str]:
     """Return the supplier of each stored row, in the order of the rows."""
     found: dict[int, str] = {}
     for page in await uploads.pages(name, (EMISSION_COLUMN_ROW, EMISSION_COLUMN_SUPPLIER)):
-        codes = [page.supplier_codes[index] for index in page.supplier]
-        found |= dict(zip(np.asarray(page.row).tolist(), codes, strict=True))
+        found |= dict(zip(page.row.tolist(), page.supplier.texts(), strict=True))
     return [found[row] for row in sorted(found)]
 
 

@@ -48,6 +48,10 @@ class Dictionary:
     entries: Sequence[str]
     index: IndexArray
 
+    def texts(self) -> list[str]:
+        """Return each row's text."""
+        return [self.entries[entry] for entry in self.index.tolist()]
+
     def slice(self, start: int, stop: int) -> "Dictionary":
         """Return the column of the rows [start, stop), without the entries that they do not use."""
         used, index = _compact(self.index[start:stop], len(self.entries))

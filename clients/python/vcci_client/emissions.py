@@ -1,13 +1,15 @@
 """Emissions as they come from the server, as Arrow record batches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from vcci.v1.activity_pb2 import Method
-from vcci.v1.emission_pb2 import EmissionColumns, Notice
+from vcci.v1.emission_pb2 import Notice
 
+from vcci_client.activities import Dictionary, Input
+from vcci_client.emission_arrays import EmissionArrays
 from vcci_client.fields import SCORES
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -38,30 +40,30 @@ SCHEMA = pa.schema(
 _METHODS = [Method.Name(number).removeprefix("METHOD_").lower() for number in sorted(Method.values())]
 
 
-def to_arrow(columns: EmissionColumns) -> pa.RecordBatch:
+def to_arrow(emissions: EmissionArrays) -> pa.RecordBatch:
     """Return emissions as a record batch of SCHEMA; what the server did not send is null."""
-    rows = columns.rows
-    kg_co2e, gsd2 = np.asarray(columns.kg_co2e), np.asarray(columns.gsd2, np.float64)
+    rows = emissions.rows
+    kg_co2e, gsd2 = emissions.kg_co2e, emissions.gsd2.astype(np.float64)
     found: dict[str, Any] = {
-        "upload": _texts(columns.uploads, columns.upload),
-        "row": np.asarray(columns.row, np.uint32),
-        "supplier_code": _texts(columns.supplier_codes, columns.supplier),
-        "category": np.asarray(columns.category, np.uint8),
-        "method": _texts(_METHODS, columns.method),
-        "reporting_period": pa.array(np.asarray(columns.period, np.int32)).cast(pa.date32()),
-        "quantity": np.asarray(columns.quantity),
-        "unit": _texts(columns.units, columns.unit),
-        "factor": _texts(columns.factors, columns.factor),
-        **_scores(np.asarray(columns.quality, np.uint32)),
-        "group": _texts(columns.groups, columns.group),
-        "reference": pa.array(columns.references, pa.string()),
-        "inputs": _inputs(columns) if columns.inputs else [],
+        "upload": _texts(emissions.upload),
+        "row": emissions.row,
+        "supplier_code": _texts(emissions.supplier),
+        "category": emissions.category.astype(np.uint8),
+        "method": _texts(Dictionary(_METHODS, emissions.method)),
+        "reporting_period": pa.array(emissions.period).cast(pa.date32()),
+        "quantity": emissions.quantity,
+        "unit": _texts(emissions.unit),
+        "factor": _texts(emissions.factor),
+        **_scores(emissions.quality),
+        "group": _texts(emissions.group),
+        "reference": pa.array(emissions.references, pa.string()),
+        "inputs": _maps(emissions.inputs, rows) if emissions.inputs else [],
         "kg_co2e": kg_co2e,
         "kg_co2e_low": kg_co2e / gsd2 if len(gsd2) == len(kg_co2e) else [],
         "kg_co2e_high": kg_co2e * gsd2 if len(gsd2) == len(kg_co2e) else [],
-        "notices": _notices(np.asarray(columns.notices, np.uint32)),
-        "gwp_set": _texts(columns.gwp_sets, columns.gwp_set),
-        "gases": _gases(columns) if columns.gases else [],
+        "notices": _notices(emissions.notices),
+        "gwp_set": _texts(emissions.gwp_set),
+        "gases": _maps(emissions.gases, rows) if emissions.gases else [],
     }
     arrays = [_column(found[field.name], field.type, rows) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
@@ -73,9 +75,11 @@ def _column(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
-def _texts(entries: Sequence[str], index: Sequence[int]) -> pa.Array:
-    numbers = pa.array(np.asarray(index, np.int32))
-    return pa.DictionaryArray.from_arrays(numbers, pa.array(list(entries), pa.string()))
+def _texts(texts: Dictionary) -> pa.Array:
+    """Return texts with the entries that these rows use: those of a stream are many."""
+    used, index = np.unique(texts.index, return_inverse=True)
+    entries = pa.array([texts.entries[entry] for entry in used.tolist()], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), entries)
 
 
 def _scores(quality: np.ndarray[Any, np.dtype[np.uint32]]) -> dict[str, Any]:
@@ -85,23 +89,16 @@ def _scores(quality: np.ndarray[Any, np.dtype[np.uint32]]) -> dict[str, Any]:
     }
 
 
-def _inputs(columns: EmissionColumns) -> list[list[tuple[str, float]]]:
-    found: list[list[tuple[str, float]]] = [[] for _ in range(columns.rows)]
-    for column in columns.inputs:
-        for row, value in zip(column.row or range(columns.rows), column.value, strict=True):
-            found[row].append((column.name, value))
-    return found
-
-
-def _gases(columns: EmissionColumns) -> pa.Array:
-    """Return kg by gas of each row; there are too many of them to go row by row."""
-    rows = [np.asarray(of.row, np.int64) if of.row else np.arange(columns.rows) for of in columns.gases]
+def _maps(columns: Mapping[str, Input], n: int) -> pa.Array:
+    """Return what each row has, by name; there are too many of them to go row by row."""
+    rows = [np.arange(n) if column.rows is None else column.rows.astype(np.int64) for column in columns.values()]
     order = np.argsort(np.concatenate(rows), kind="stable")
-    starts = np.searchsorted(np.concatenate(rows)[order], np.arange(columns.rows + 1))
-    gas = np.repeat(np.arange(len(rows)), [len(each) for each in rows])[order]
-    kg = np.concatenate([np.asarray(of.kg) for of in columns.gases])[order]
-    names = pa.array([of.gas for of in columns.gases], pa.string())
-    return pa.MapArray.from_arrays(pa.array(starts, pa.int32()), names.take(pa.array(gas)), pa.array(kg))
+    starts = np.searchsorted(np.concatenate(rows)[order], np.arange(n + 1))
+    name = np.repeat(np.arange(len(rows)), [len(each) for each in rows])[order]
+    values = np.concatenate([column.values for column in columns.values()])[order]
+    return pa.MapArray.from_arrays(
+        pa.array(starts, pa.int32()), pa.array([*columns], pa.string()).take(pa.array(name)), pa.array(values)
+    )
 
 
 def _notices(bits: np.ndarray[Any, np.dtype[np.uint32]]) -> pa.Array:

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-from vcci.v1.emission_pb2 import EmissionColumns, EmissionFilter
+from vcci.v1.emission_pb2 import EmissionFilter
 from vcci.v1.emission_service_pb2 import EmissionColumn
 
+from vcci_client.emission_arrays import EmissionArrays
 from vcci_client.emissions import SCHEMA, to_arrow
 from vcci_client.errors import FileProblem
 from vcci_client.services.emissions import Emissions
@@ -40,12 +41,12 @@ async def export_emissions(
     return rows
 
 
-async def _write(emissions: AsyncIterator[EmissionColumns], path: Path, *, parquet: bool) -> int:
+async def _write(emissions: AsyncIterator[EmissionArrays], path: Path, *, parquet: bool) -> int:
     rows = 0
     waiting: list[pa.RecordBatch] = []
     with pa.parquet.ParquetWriter(path, SCHEMA) if parquet else pa.csv.CSVWriter(path, FLAT_SCHEMA) as writer:
-        async for columns in emissions:
-            batch = to_arrow(columns)
+        async for arrays in emissions:
+            batch = to_arrow(arrays)
             waiting.append(batch if parquet else flat(batch))
             rows += batch.num_rows
             if sum(each.num_rows for each in waiting) >= ROWS_PER_GROUP:

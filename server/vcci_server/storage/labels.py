@@ -64,8 +64,11 @@ class Labels:
         self._factors: dict[int, dict[int, FactorLabel]] = {}
         self._gases: dict[int, dict[int, FactorGases]] = {}
 
-    async def suppliers(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> dict[int, str]:
-        """Return the code of each supplier."""
+    async def suppliers(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> Mapping[int, str]:
+        """Return the code of each supplier, and perhaps of others: a copy of 100,000 would cost more than all else."""
+        known = self._suppliers.get(tenant_id, {})
+        if all(map(known.__contains__, ids)):
+            return known
 
         async def load(unknown: list[int]) -> dict[int, str]:
             rows = await db.fetch(QUERIES["supplier_codes_of"], tenant_id, unknown)

@@ -97,9 +97,13 @@ class StoredSegment:
 @asynccontextmanager
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
     """Open one snapshot: rollups, how far they count, and the segments beyond are those of one moment."""
-    async with connection(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
-        await db.execute(QUERIES["plan_once"])
-        yield db
+    async with connection(pool) as db:
+        await db.execute(QUERIES["begin_snapshot"])
+        try:
+            yield db
+        finally:
+            if not db.is_closed():
+                await db.execute("COMMIT")
 
 
 async def pin_version(db: Connection) -> int:
@@ -121,20 +125,36 @@ async def scan(
     Needs a transaction; about FETCH_ROWS emissions are in memory at a time. Of few suppliers, only the part of a large
     segment that may hold their rows is read.
     """
+    async for segments in fetches(db, tenant_id, chosen, columns, version=version, after=after):
+        for segment in segments:
+            yield segment
+
+
+async def fetches(
+    db: Connection,
+    tenant_id: int,
+    chosen: Filter,
+    columns: Sequence[str],
+    *,
+    version: int,
+    after: Position = START,
+    first: int = FIRST_FETCH,
+    rows: int = FETCH_ROWS,
+) -> AsyncGenerator[list[StoredSegment]]:
+    """Yield what `scan` does as it is fetched: `first` segments, then those that have about as many rows."""
     few = chosen.suppliers is not None and 0 < len(chosen.suppliers) <= FEW_SUPPLIERS and not chosen.as_of
     if few and FIXED.issuperset(columns):
-        async for part in _parts(db, tenant_id, chosen, columns, version, after):
-            yield part
+        async for parts in _parts(db, tenant_id, chosen, columns, version, after):
+            yield parts
         return
     query = QUERIES["scan_segments_as_of"] if chosen.as_of else QUERIES["scan_segments"]
     where = _where(chosen, after)
     cursor = await db.cursor(query, tenant_id, version, [*columns], *where, *([chosen.as_of] if chosen.as_of else []))
-    size = FIRST_FETCH
+    size = first
     while records := await cursor.fetch(size):
-        for record in records:
-            yield _stored(record, columns)
-        rows = sum(record["n"] for record in records)
-        size = min(max(1, FETCH_ROWS * len(records) // rows), MOST_FETCHED)
+        yield [_stored(record, columns) for record in records]
+        found = sum(record["n"] for record in records)
+        size = min(max(1, rows * len(records) // found), MOST_FETCHED)
 
 
 def _where(chosen: Filter, after: Position) -> tuple[object, ...]:
@@ -144,7 +164,7 @@ def _where(chosen: Filter, after: Position) -> tuple[object, ...]:
 
 async def _parts(
     db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str], version: int, after: Position
-) -> AsyncGenerator[StoredSegment]:
+) -> AsyncGenerator[list[StoredSegment]]:
     assert chosen.suppliers is not None
     cursor = await db.cursor(QUERIES["scan_headers"], tenant_id, version, *_where(chosen, after))
     while headers := await cursor.fetch(HEADERS):
@@ -156,9 +176,10 @@ async def _parts(
             records = await db.fetch(
                 QUERIES["parts_of_segments"], tenant_id, [*columns], *map(list, zip(*places, strict=True)), *bounds
             )
-            for position, (_, start, stop), record in zip(places, some, records, strict=True):
-                read = {name: record[name] for name in columns}
-                yield StoredSegment(position, stop - start, tuple(record["units"]), read)
+            yield [
+                StoredSegment(position, stop - start, tuple(record["units"]), {name: record[name] for name in columns})
+                for position, (_, start, stop), record in zip(places, some, records, strict=True)
+            ]
 
 
 async def _mark(db: Connection, tenant_id: int, headers: Sequence[asyncpg.Record]) -> None:

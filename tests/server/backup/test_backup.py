@@ -23,6 +23,7 @@ from vcci.v1.factor_service_pb2 import Factor, FactorSetSpec
 from vcci.v1.report_service_pb2 import REPORT_FORMAT_CSV
 from vcci.v1.supplier_service_pb2 import Supplier
 from vcci_client import AsyncClient
+from vcci_client.emissions import to_arrow
 from vcci_engine.errors import NotFound, WrongState
 from vcci_server.__main__ import commands
 from vcci_server.backup.archive import MANIFEST, Manifest
@@ -147,7 +148,7 @@ async def _answers(server: ServerProcess, tenant: str) -> Sequence[bytes | Messa
     async with calling(server, tenant) as client:
         uploads = Uploads(client.connection.channel, client.connection.metadata)
         total = await uploads.total()
-        emissions = [columns async for columns in client.stream_emissions()]
+        emissions = [to_arrow(arrays) async for arrays in client.stream_emissions()]
         dashboard = await client.get_dashboard()
         stored = await client.generate_report(REPORT_FORMAT_CSV, request_id="the report")
         suppliers = [supplier async for supplier in client.list_suppliers()]

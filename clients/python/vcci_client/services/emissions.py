@@ -10,10 +10,11 @@ from google.type.date_pb2 import Date
 from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 
-from vcci_client.connection import Pauses, Service
+from vcci_client.connection import Service
+from vcci_client.emission_arrays import EmissionArrays, EmissionDecoder
 from vcci_client.errors import Unavailable
+from vcci_client.resuming import resumed
 
-PATIENCE_S = 60.0
 OnSimulation = Callable[[pb.SimulationProgress], None]
 
 
@@ -30,30 +31,18 @@ class Emissions(Service):
         columns: Iterable[pb.EmissionColumn.ValueType] = (),
         *,
         gwp_set: str = "",
-    ) -> AsyncIterator[emission_pb2.EmissionColumns]:
-        """Yield emissions as columns, in an order of the server's; a broken stream goes on where it stopped.
+    ) -> AsyncIterator[EmissionArrays]:
+        """Yield emissions as arrays, in an order of the server's; a broken stream goes on where it stopped.
 
         `gwp_set` expresses them under that set of global warming potentials (`AR6`) where their factors can give it.
         `vcci_client.emissions.to_arrow` makes record batches of them.
         """
         request = pb.StreamEmissionsRequest(filter=emission_filter, columns=columns, gwp_set=gwp_set)
-        pauses = Pauses(PATIENCE_S)
-        ended = False
-        while not ended:
-            call = self.connection.emissions.StreamEmissions(request, metadata=self.connection.metadata)
-            try:
-                async for response in call:
-                    request.resume_token = response.resume_token
-                    pauses.progress()
-                    yield response.emissions
-                ended = True
-            except grpc.aio.AioRpcError as rpc_error:
-                error = self.connection.error(rpc_error)
-                if not self.connection.is_passing(error):
-                    raise error from None
-                await pauses.wait(error)
-            finally:
-                call.cancel()
+        responses = resumed(self.connection, self.connection.emissions.StreamEmissions, request, _go_on)
+        decoder = EmissionDecoder()
+        async with aclosing(responses):
+            async for response in responses:
+                yield decoder.decode(response)
 
     async def get_dashboard(
         self, period: tuple[date, date] | None = None, *, top_suppliers: int = 0, as_of: str = ""
@@ -108,3 +97,7 @@ class Emissions(Service):
                     return response.result
                 on_progress(response.progress)
         raise Unavailable("the server ended the simulation without a result", code=grpc.StatusCode.UNAVAILABLE)
+
+
+def _go_on(request: pb.StreamEmissionsRequest, response: pb.StreamEmissionsResponse) -> None:
+    request.resume_token = response.resume_token

@@ -1,8 +1,9 @@
 -- What readers ask of the segments. A reader pins the newest merge version; the segments alive at it are its own,
 -- whatever is merged meanwhile.
 
--- name: plan_once
+-- name: begin_snapshot
 -- Planning a scan anew for each value costs 15 ms with a dozen partitions; the general plan is as good, and kept.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL plan_cache_mode = force_generic_plan;
 
 -- name: pin_version
