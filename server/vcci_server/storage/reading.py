@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import numpy as np
 import numpy.typing as npt
-from vcci_engine.segments import COLUMNS, decode
+from vcci_engine.segment_codec import COLUMNS, DTYPE, decode
 
 from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
@@ -166,7 +166,8 @@ async def _parts(
     db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str], version: int, after: Position
 ) -> AsyncGenerator[list[StoredSegment]]:
     assert chosen.suppliers is not None
-    cursor = await db.cursor(QUERIES["scan_headers"], tenant_id, version, *_where(chosen, after))
+    sought = [supplier.tobytes() for supplier in chosen.suppliers.astype(DTYPE["supplier"])]
+    cursor = await db.cursor(QUERIES["scan_headers"], tenant_id, version, *_where(chosen, after), sought, WORTH_ROWS)
     while headers := await cursor.fetch(HEADERS):
         await _mark(db, tenant_id, headers)
         parts = [(header, *_rows(header, chosen.suppliers)) for header in headers]

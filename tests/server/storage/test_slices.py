@@ -88,3 +88,15 @@ async def test_parts_have_the_rows_that_whole_segments_have(
             assert await _scan(stages, chosen, *FIXED, after=parts[0].position) == parts[1:]
         read += sum(part.n for part in parts) < sum(segment.n for segment in whole)
     assert read > len(CODES) / 2
+
+
+async def test_small_segments_without_the_suppliers_are_not_read(stages: Stages) -> None:
+    left = 0
+    for supplier_id in stages.store.supplier_ids:
+        chosen = Filter(suppliers=np.array([supplier_id], np.int32))
+        parts = await _scan(stages, chosen, *FIXED)
+        whole = await _scan(stages, chosen, *FIXED, "group")
+        assert _rows(parts, chosen) == _rows(whole, chosen)
+        assert len(_rows(parts, chosen)) == len(parts)
+        left += len(whole) - len(parts)
+    assert left > 0

@@ -87,7 +87,8 @@ WHERE s.tenant_id = $1 AND s.run_id = 0
 ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
 
 -- name: scan_headers
--- As scan_segments, without the columns.
+-- As scan_segments, without the columns. Of segments with fewer than $13 rows only those that have the bytes of one of
+-- the suppliers, $12, in their column: of many small uploads, these are few.
 SELECT s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter, s.n, s.input_hash
 FROM emission_segments AS s
 JOIN uploads AS u USING (tenant_id, upload_id)
@@ -99,6 +100,7 @@ WHERE s.tenant_id = $1 AND s.run_id = 0
     AND EXISTS (SELECT FROM unnest($6::integer[]) AS id WHERE id BETWEEN s.supplier_min AND s.supplier_max)
     AND (s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter)
         > ($7::bigint, $8::bigint, $9::bigint, $10::integer, $11::date)
+    AND (s.n >= $13::integer OR EXISTS (SELECT FROM unnest($12::bytea[]) AS id WHERE position(id IN s.supplier) > 0))
 ORDER BY s.upload_id, s.merge_version, s.batch_offset, s.segment, s.quarter;
 
 -- name: parts_of_segments
