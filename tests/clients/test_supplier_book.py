@@ -82,11 +82,14 @@ def test_a_supplier_is_sent_once_and_again_only_with_news() -> None:
 
 
 def test_many_suppliers_go_out_in_pages() -> None:
-    count = 2 * supplier_book.PAGE_SUPPLIERS + 1
-    suppliers = [(f"S{number}", "", "") for number in range(count)]
+    name = "A" * supplier_book.PAGE_CHARACTERS
+    suppliers = [("S1", "Acme", ""), ("S2", name, "DE"), ("S3", "", "FR"), ("S4", name, "")]
     book = SupplierBook()
-    assert read(book, book.rows(batch(suppliers))) == suppliers
-    assert len(book.pages) == 3
+    places = book.rows(batch(suppliers))
+    pages = [AppendActivitiesRequest.FromString(page).suppliers for page in book.pages]
+    assert [page.first for page in pages] == [0, 1, 3]
+    assert [list(page.codes) for page in pages] == [["S1"], ["S2", "S3"], ["S4"]]
+    assert places.tolist() == [0, 1, 2, 3]
 
 
 def test_of_a_dictionary_of_tuples_that_batches_share_what_rows_use_is_sent_once() -> None:

@@ -4,7 +4,8 @@ Of an upload in no order every batch names thousands of suppliers, the same ones
 their texts would cost client and server as much as all the numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from vcci import columns as twins
 
 from vcci_client.activities import Activities, IndexArray
 
-PAGE_SUPPLIERS = 4_096  # of one message: 2 MiB when all texts are as long as they may be
+PAGE_CHARACTERS = 1 << 20  # of one message, which the server reads before the batches behind it
 SLOTS = 1 << 20
 NONE = -1
 
@@ -89,9 +90,8 @@ class SupplierBook:
     def _add(self, codes: Sequence[str], names: Sequence[str], countries: Sequence[str]) -> None:
         first = len(self)
         self._places.update(zip(codes, range(first, first + len(codes)), strict=True))
-        for start in range(0, len(codes), PAGE_SUPPLIERS):
-            page = slice(start, start + PAGE_SUPPLIERS)
-            message = twins.AddSuppliers(first=first + start, codes=codes[page], names=names[page])
+        for page in _pages(codes, names):
+            message = twins.AddSuppliers(first=first + page.start, codes=codes[page], names=names[page])
             if countries:
                 index: dict[str, int] = {}
                 country = [index.setdefault(country, len(index)) for country in countries[page]]
@@ -116,6 +116,16 @@ class Bookkeeper:
         if not self._book.has_all(activities) and len(self._book) + entries > self._most:  # all may be new
             self._book = SupplierBook()
         return self._book
+
+
+def _pages(codes: Sequence[str], names: Sequence[str]) -> Iterator[slice]:
+    """Yield the entries of each message."""
+    length = np.fromiter(map(len, codes), np.int64, len(codes))
+    if names:
+        length += np.fromiter(map(len, names), np.int64, len(names))
+    page = np.cumsum(length) // PAGE_CHARACTERS
+    bounds = [0, *(np.flatnonzero(np.diff(page)) + 1).tolist(), len(codes)]
+    return starmap(slice, pairwise(bounds))
 
 
 def _texts(activities: Activities) -> Texts:
