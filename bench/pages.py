@@ -31,11 +31,11 @@ LINES = (
     ),
     (
         "against bare COPY into a table with a random key and three btrees",
-        "{guide | rows/s: service / COPY into the guide's table} times",
+        "{ingest[by supplier] | rows/s: service / COPY into the guide's table} times",
     ),
-    ("against Arrow Flight DoPut + COPY", "{peers | rows/s: service / Arrow Flight DoPut + COPY} times"),
-    ("against psycopg COPY by a script", "{peers | rows/s: service / psycopg COPY by a script} times"),
-    ("against FastAPI + SQLAlchemy", "{peers | rows/s: service / FastAPI + SQLAlchemy} times"),
+    ("against Arrow Flight DoPut + COPY", "{ingest[by supplier] | rows/s: service / Arrow Flight DoPut + COPY} times"),
+    ("against psycopg COPY by a script", "{ingest[by supplier] | rows/s: service / psycopg COPY by a script} times"),
+    ("against FastAPI + SQLAlchemy", "{ingest[by supplier] | rows/s: service / FastAPI + SQLAlchemy} times"),
     (
         "`vcci upload` against columns in memory: CSV, Parquet; a CSV of 10,000 rows",
         "{files | rows/s: CSV / columns}, {files | rows/s: Parquet / columns} times; "

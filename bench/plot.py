@@ -16,16 +16,16 @@ PANEL_HEIGHT, PANEL_GAP, PANEL_COLUMNS = 190, 70, 2
 NINES = (0.0, 90.0, 99.0, 99.9, 99.99)
 MOST_NINES = 4.0
 
-# Who is drawn: contender, benchmark, words, kind.
-BARS = (
-    ("service", "ingest[by supplier]", "VCCI: durable ingest", "ours"),
-    ("COPY of segments", "ingest[by supplier]", "bare COPY of its segments", "limit"),
-    ("COPY of rows", "ingest[by supplier]", "bare COPY of rows, no index", "limit"),
-    ("COPY into the guide's table", "guide", "bare COPY of rows, indexed", "limit"),
-    ("Arrow Flight DoPut + COPY", "peers", "Arrow Flight + COPY", "peer"),
-    ("psycopg COPY by a script", "peers", "psycopg COPY by a script", "peer"),
-    ("FastAPI + SQLAlchemy", "peers", "FastAPI + SQLAlchemy", "peer"),
-)
+INGEST = "ingest[by supplier]"  # the benchmark with all contenders
+BARS = {  # words, kind
+    "service": ("VCCI: durable ingest", "ours"),
+    "COPY of segments": ("bare COPY of its segments", "limit"),
+    "COPY of rows": ("bare COPY of rows, no index", "limit"),
+    "COPY into the guide's table": ("bare COPY of rows, indexed", "limit"),
+    "Arrow Flight DoPut + COPY": ("Arrow Flight + COPY", "peer"),
+    "psycopg COPY by a script": ("psycopg COPY by a script", "peer"),
+    "FastAPI + SQLAlchemy": ("FastAPI + SQLAlchemy", "peer"),
+}
 KINDS = {"service": "ours", "echo": "limit"}  # of lines; others are of peers
 
 
@@ -59,19 +59,16 @@ def draw(report: Report) -> str:
 
 
 def _bars(report: Report) -> list[Bar]:
-    found = []
-    for contender, benchmark, words, kind in BARS:
-        of = _benchmark(report, benchmark)
-        if of is not None and contender in of["contenders"]:
-            rows = of["contenders"][contender]["rows/s"]
-            ratios = {result["name"]: result["median"] for result in of["results"]}
-            ratio = ratios.get(f"rows/s: service / {contender}")
-            found.append(Bar(words, kind, rows["median"], rows["min"], rows["max"], ratio))
-    return found
-
-
-def _benchmark(report: Report, name: str) -> Report | None:
-    return next((each for each in report["benchmarks"] if each["name"] == name), None)
+    of = next((each for each in report["benchmarks"] if each["name"] == INGEST), None)
+    if of is None:
+        return []
+    ratios = {result["name"]: result["median"] for result in of["results"]}
+    return [
+        Bar(words, kind, rows["median"], rows["min"], rows["max"], ratios.get(f"rows/s: service / {contender}"))
+        for contender, (words, kind) in BARS.items()
+        if contender in of["contenders"]
+        for rows in [of["contenders"][contender]["rows/s"]]
+    ]
 
 
 def _panels(report: Report) -> dict[str, Mapping[str, Curve]]:

@@ -12,11 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
+from vcci_server.storage.pool import Connection
 
 from bench.database import Database
+from bench.guide_table import FURTHER_COLUMNS, INDEXES
 from bench.guide_table import TABLE as GUIDE_TABLE
 from bench.harness import Figures
 from bench.processes import CpuMeter
+from bench.row_copy import create_table
 from bench.row_format import TABLE
 from bench.stack_inputs import Files
 from bench.stacks.turns import Job
@@ -80,6 +83,14 @@ class Running:
         self.client.stdin.flush()
         told: dict[str, float] = json.loads(_line(self.client))
         return told
+
+
+async def create_tables(connection: Connection, quarters: int) -> None:
+    """Make the tables of all peers; that of the tuning guide with its indexes."""
+    await create_table(connection, quarters)
+    await create_table(connection, quarters, GUIDE_TABLE, FURTHER_COLUMNS)
+    for index in INDEXES:
+        await connection.execute(index)
 
 
 @contextmanager

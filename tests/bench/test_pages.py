@@ -43,7 +43,7 @@ def benchmark(
 
 def test_readme_tells_medians_and_marks_what_falls_short() -> None:
     against = {"rows/s: service / Arrow Flight DoPut + COPY": 4.0}
-    kept, missed = (pages.block(measured(benchmark("peers", {}, against, met))) for met in (True, False))
+    kept, missed = (pages.block(measured(benchmark("ingest[by supplier]", {}, against, met))) for met in (True, False))
     assert "| against Arrow Flight DoPut + COPY | 4 times |" in kept
     assert "| against Arrow Flight DoPut + COPY | **4** (at least 5) times |" in missed
 

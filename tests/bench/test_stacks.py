@@ -12,17 +12,13 @@ import numpy as np
 import pytest
 from pyarrow import flight
 from vcci_client.activities import Activities
-from vcci_server.storage.pool import Connection
 
 from bench import dataset, stack_inputs
 from bench.database import Database, embedded_postgres, state_folder
-from bench.guide_table import FURTHER_COLUMNS
-from bench.guide_table import TABLE as GUIDE_TABLE
 from bench.prepared import prepare, starter_table
-from bench.row_copy import create_table
 from bench.row_format import NAMES, TABLE, encoded
 from bench.sizes import QUICK
-from bench.stack import STACKS, Stack, running
+from bench.stack import STACKS, Stack, create_tables, running
 from bench.stacks.calculation import calculate
 from bench.stacks.flight_client import record_batch, upload
 from bench.stacks.flight_service import Columns, Server, Store
@@ -35,13 +31,8 @@ BATCHES = [dataset.batch(number, SIZES, order=dataset.Order.BY_SUPPLIER) for num
 def database() -> Iterator[Database]:
     with state_folder() as folder, embedded_postgres(folder) as server:
         own = server.create("stacks")
-        own.run(_create_tables)
+        own.run(lambda connection: create_tables(connection, SIZES.quarters))
         yield own
-
-
-async def _create_tables(connection: Connection) -> None:
-    await create_table(connection, SIZES.quarters)
-    await create_table(connection, SIZES.quarters, GUIDE_TABLE, FURTHER_COLUMNS)
 
 
 @pytest.mark.parametrize("order", list(dataset.Order))
