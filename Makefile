@@ -5,7 +5,7 @@ PEERS := $(patsubst bench/stacks/requirements/%.txt,.venv-peers/%/installed,$(wi
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help env demo serve test chaos fuzz golden lint bench bench-full bench-peers docs protos constraints clean
+.PHONY: help env demo serve test chaos fuzz golden lint bench bench-full bench-peers profiles docs protos constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -53,6 +53,9 @@ bench-full: env ## Measure with ten million rows to read; some twenty minutes
 	$(BIN)/python -m bench --full $(ARGS)
 
 bench-peers: env $(PEERS) ## Make the environments of the peers to measure; without network they are left out
+
+profiles: env ## Draw where the time of each hot path goes; pictures go to bench/results/profiles
+	$(BIN)/python -m bench.profiles $(ARGS)
 
 docs: env ## Write the tables of docs/methods.md and docs/settings.md and the picture of docs/uncertainty.md again
 	$(BIN)/python docs/write_tables.py

@@ -8,7 +8,6 @@ from bench.service import Service
 from bench.sizes import Sizes
 
 REQUIRED_ROWS = 150_000  # per CPU second of server and database
-BATCHES = 10  # each turn
 
 
 def test_message_rows(harness: Harness, service: Service, sizes: Sizes) -> None:
@@ -18,7 +17,9 @@ def test_message_rows(harness: Harness, service: Service, sizes: Sizes) -> None:
 
     def ingest() -> Figures:
         service.database.checkpoint()
-        uploaded = service.upload(sizes, min(BATCHES, sizes.batches_per_stream), order=Order.NONE, form=Form.ROWS)
+        uploaded = service.upload(
+            sizes, max(1, sizes.message_rows // sizes.batch_rows), order=Order.NONE, form=Form.ROWS
+        )
         service.settle()
         rows, cpu_s = uploaded.rows, uploaded.cpu_s
         return {

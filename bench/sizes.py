@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The default takes about ten minutes on two cores."""
+    """The default takes about five minutes on two cores."""
 
     warmup_rounds: int = 1
     rounds: int = 3
@@ -21,20 +21,22 @@ class Sizes:
     guide_batches: int = 2  # stored there each turn
     peer_rows: int = 1_000_000  # each turn of a peer with COPY
     slow_peer_rows: int = 40_000  # each turn of the tuning guide's stack
+    message_rows: int = 300_000  # each turn, a message per row
     file_rows: int = 1_000_000
     memory_rows: int = 5_000_000
     memory_warmup_rows: int = 1_000_000
     draws: int = 1_000
     drawn_rows: int = 50_000  # each turn
-    workers: int = 8  # of Ray at most; those beyond the cores are simulated
+    workers: int = 2  # of Ray at most; those beyond the cores are simulated
     callers: int = 50
     connections: int = 1
     rate: float = 400.0  # calls per second of the open loop
-    call_s: float = 2.0  # each turn
+    call_s: float = 1.0  # each turn
     read_rows: int = 1_000_000  # in the store that is read from
     read_upload_rows: int = 5_000_000  # of each upload that brought them
-    read_calls: int = 200  # each turn
-    read_folds: int = 3  # each turn
+    read_calls: int = 100  # each turn
+    read_folds: int = 1  # each turn
+    report_suppliers: int = 1_000  # that the longest report lists
 
     @property
     def batches_per_stream(self) -> int:
@@ -65,7 +67,20 @@ class Sizes:
         return replace(self, **changes)
 
 
-FULL = Sizes(ingest_rows=10_000_000, guide_rows=5_000_000, read_rows=10_000_000)
+FULL = Sizes(
+    rounds=5,
+    ingest_rows=10_000_000,
+    guide_rows=5_000_000,
+    peer_rows=2_000_000,
+    message_rows=500_000,
+    memory_rows=10_000_000,
+    workers=8,
+    call_s=5.0,
+    read_rows=10_000_000,
+    read_calls=200,
+    read_folds=3,
+    report_suppliers=10_000,
+)
 QUICK = Sizes(
     warmup_rounds=0,
     rounds=1,
@@ -78,6 +93,7 @@ QUICK = Sizes(
     guide_batches=1,
     peer_rows=10_000,
     slow_peer_rows=2_000,
+    message_rows=10_000,
     file_rows=10_000,
     memory_rows=50_000,
     memory_warmup_rows=10_000,

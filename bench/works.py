@@ -29,7 +29,7 @@ from bench.prepared import prepare, starter_table
 from bench.sizes import Sizes
 
 MOST_BATCHES = 4  # in a part of a run
-WORKS = 16  # each turn: two for each of eight workers
+WORKS_PER_WORKER = 2  # each turn
 Works = list[Work[object]]
 
 
@@ -38,7 +38,7 @@ def montecarlo(sizes: Sizes) -> Works:
     rows, n_cells = rows_by_factor(_emissions(sizes))
     step = min(len(rows), round(WORK_S / (CPU_S_PER_ROW + sizes.draws * CPU_S_PER_DRAW)))
     part = Rows(rows.upload[:step], rows.row[:step], rows.kg_co2e[:step], rows.sigma[:step], rows.cell[:step])
-    return [simulation_work(cell_sums, (), (part, n_cells, Draws(0, sizes.draws)), step, sizes.draws)] * WORKS
+    return [simulation_work(cell_sums, (), (part, n_cells, Draws(0, sizes.draws)), step, sizes.draws)] * _works(sizes)
 
 
 def recalculation(sizes: Sizes) -> Works:
@@ -53,7 +53,7 @@ def recalculation(sizes: Sizes) -> Works:
     times = min(max(1, PART_ROWS // sizes.batch_rows), MOST_BATCHES)
     rows = len(prepared.emissions) * times
     shared = (Tables(factors, factors, starter_table()), countries)
-    return [Work("recalculate", restate_part, (held * times, Filter(), ""), 60.0, rows, shared=shared)] * WORKS
+    return [Work("recalculate", restate_part, (held * times, Filter(), ""), 60.0, rows, shared=shared)] * _works(sizes)
 
 
 def message_rows(sizes: Sizes) -> Works:
@@ -62,7 +62,9 @@ def message_rows(sizes: Sizes) -> Works:
     append = AppendActivitiesRequest.FromString(encoded.request).append
     arguments = (append, BatchLimits(), False, None)
     rows = sizes.batch_rows
-    return [Work("calculate_rows", decode_and_calculate, arguments, 60.0, rows, shared=(starter_table(),))] * WORKS
+    return [Work("calculate_rows", decode_and_calculate, arguments, 60.0, rows, shared=(starter_table(),))] * _works(
+        sizes
+    )
 
 
 KINDS: dict[str, Callable[[Sizes], Works]] = {
@@ -70,6 +72,10 @@ KINDS: dict[str, Callable[[Sizes], Works]] = {
     "recalculation": recalculation,
     "message rows": message_rows,
 }
+
+
+def _works(sizes: Sizes) -> int:
+    return WORKS_PER_WORKER * sizes.workers
 
 
 def _emissions(sizes: Sizes) -> Emissions:
