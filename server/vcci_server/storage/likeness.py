@@ -1,4 +1,4 @@
-"""Search of names that forgives typing errors where the database has no pg_trgm: an index of trigrams in the process.
+"""Search of names that forgives typing errors: an index of trigrams in the process.
 
 The likeness of a name to a text is the share of the text's trigrams that the name has, whole words first: what pg_trgm
 calls word_similarity, but for the order of the trigrams. The index is made when a tenant is searched first, and
@@ -87,6 +87,15 @@ class Hits:
     ids: Ids  # [H]
     likeness: Likeness  # [H]
 
+    def behind(self, likeness: float, supplier_id: int) -> "Hits":
+        """Return those behind a place in their order."""
+        later = (self.likeness < likeness) | ((self.likeness == likeness) & (self.ids > supplier_id))
+        return Hits(self.ids[later], self.likeness[later])
+
+    def part(self, start: int, stop: int) -> "Hits":
+        """Return some of them."""
+        return Hits(self.ids[start:stop], self.likeness[start:stop])
+
 
 @dataclass(frozen=True, slots=True)
 class _Indexed:
@@ -101,6 +110,10 @@ class LikenessIndex:
         self._pool = pool
         self._run = run
         self._tenants: dict[int, _Indexed] = {}
+
+    def has(self, tenant_id: int) -> bool:
+        """Tell whether the tenant's names are indexed."""
+        return tenant_id in self._tenants
 
     async def search(self, tenant_id: int, text: str) -> Hits:
         """Return the suppliers with a name like the text, the most similar first; at most MOST_HITS."""

@@ -37,6 +37,9 @@ ORDERED = "unnest({ids}) WITH ORDINALITY AS ordered (supplier_id, place) JOIN su
 ORDERED_WITH_FIGURES = f"{ORDERED} JOIN supplier_figures AS f USING (tenant_id, supplier_id)"
 HITS = "unnest({ids}, {likeness}) AS hit (supplier_id, likeness) JOIN suppliers AS s USING (supplier_id)"
 PROBABLE_LIKENESS = 0.7  # looked for first: where there are many such, those that are less like need no comparison
+# From so many names on PostgreSQL's own index is asked where there is one, though it takes a second for a million
+# names where this process takes 10 ms: here they would take 150 MB, and 4 s to be indexed first.
+MOST_INDEXED = 1_000_000
 FEW_CHOSEN = 5_000  # by a filter: looked up when walking so far along the order has not filled a page
 MOST_WALKED = 20_000  # suppliers of one statement
 ORDERS: Mapping[str, tuple[str, str]] = {  # what a place is of: SQL and its type
@@ -118,10 +121,12 @@ class SupplierReader:
             for part in range(after.part, listing.parts):
                 place = after if part == after.part else Place(part)
                 limit = size + 1 - len(found)
-                if listing.parts == 2 and not part:
+                if hits is not None:
+                    rows = await _of_hits(db, tenant_id, listing, place, limit, hits)
+                elif listing.parts == 2 and not part:
                     rows = await self._in_order(db, tenant_id, listing, place, limit)
                 else:
-                    rows = await _fetch(db, tenant_id, listing, place, limit, hits)
+                    rows = await _fetch(db, tenant_id, listing, place, limit)
                 found += [(part, row) for row in rows]
                 if len(found) > size:
                     break
@@ -143,10 +148,9 @@ class SupplierReader:
         found: list[Row] = []
         start, count, looked_up = 0, 2 * limit, listing.tree is None
         while len(found) < limit and start < len(ids):
-            found += await _rows(db, tenant_id, listing, after, limit - len(found), None, ids[start : start + count])
+            found += await _rows(db, tenant_id, listing, after, limit - len(found), ids[start : start + count])
             start += count
-            enough = (limit - len(found)) * start // max(1, len(found)) + limit  # at the rate till now, and some more
-            count = min(enough, 4 * count, MOST_WALKED)
+            count = _next_count(limit, len(found), start, count)
             if start >= FEW_CHOSEN and not looked_up and len(found) < limit:
                 chosen, looked_up = await _chosen(db, tenant_id, listing), True
                 if chosen is not None:
@@ -154,22 +158,39 @@ class SupplierReader:
         return found
 
     async def _hits(self, tenant_id: int, text: str) -> Hits | None:
-        """Return what the index of this process finds; None where the database has pg_trgm."""
-        async with connection(self._pool) as db:
-            if await db.fetchval(QUERIES["has_likeness_index"]):
-                return None
+        """Return what the index of this process finds; None where PostgreSQL has one, and the names are too many."""
+        if not self._likeness.has(tenant_id):
+            async with connection(self._pool) as db:
+                if await db.fetchval(QUERIES["leave_search_to_database"], tenant_id, MOST_INDEXED):
+                    return None
         return await self._likeness.search(tenant_id, text)
 
 
-async def _fetch(
-    db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int, hits: Hits | None
-) -> list[Row]:
-    if not listing.search or hits is not None:
-        return await _rows(db, tenant_id, listing, after, limit, hits)
+def _next_count(limit: int, found: int, walked: int, last: int) -> int:
+    """Return how many suppliers to look at next, along an order: at the rate till now enough, and some more."""
+    return min((limit - found) * walked // max(1, found) + limit, 4 * last, MOST_WALKED)
+
+
+async def _of_hits(db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int, hits: Hits) -> list[Row]:
+    """Return up to `limit` hits behind a place: the database is asked for these alone, not for all that are alike."""
+    if after != START:
+        hits = hits.behind(float(after.key), after.supplier_id)
+    found: list[Row] = []
+    start, count = 0, 2 * limit
+    while len(found) < limit and start < len(hits.ids):
+        found += await _rows(db, tenant_id, listing, START, limit - len(found), hits=hits.part(start, start + count))
+        start += count
+        count = _next_count(limit, len(found), start, count)
+    return found
+
+
+async def _fetch(db: Connection, tenant_id: int, listing: Listing, after: Place, limit: int) -> list[Row]:
+    if not listing.search:
+        return await _rows(db, tenant_id, listing, after, limit)
     rows: list[Row] = []
     for likeness in (PROBABLE_LIKENESS, LEAST_LIKENESS):
         await db.execute(QUERIES["be_forgiving"], str(likeness))
-        rows = await _rows(db, tenant_id, listing, after, limit, hits)
+        rows = await _rows(db, tenant_id, listing, after, limit)
         if len(rows) == limit:
             break
     return rows
@@ -190,10 +211,10 @@ async def _rows(
     listing: Listing,
     after: Place,
     limit: int,
-    hits: Hits | None,
     ordered: Ids | None = None,
+    hits: Hits | None = None,
 ) -> list[Row]:
-    """Return up to `limit` rows behind a place, or of the suppliers `ordered`, which are."""
+    """Return up to `limit` rows behind a place, or of the suppliers `ordered`, or of hits, which are."""
     as_of = listing.as_of
     chosen = condition(listing.tree, 3, as_of)
     columns = _columns(listing.wanted if as_of is None else listing.wanted - FIGURES)

@@ -10,7 +10,7 @@ import asyncpg
 import numpy as np
 import pytest
 from vcci_server.filters import parse_filter
-from vcci_server.storage import likeness
+from vcci_server.storage import likeness, supplier_lists
 from vcci_server.storage.binaries import system_binaries, wheel_binaries
 from vcci_server.storage.embedded import EmbeddedServer
 from vcci_server.storage.likeness import index_names
@@ -56,8 +56,11 @@ async def _execute(url: str, statement: str = "") -> None:
 
 
 @pytest.fixture
-async def names(kind: tuple[str, str]) -> AsyncIterator[tuple[Pool, int, SupplierReader]]:
-    """A tenant with suppliers, and a reader."""
+async def names(
+    kind: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Pool, int, SupplierReader]]:
+    """A tenant with suppliers, and a reader that leaves search to the database where that has an index."""
+    monkeypatch.setattr(supplier_lists, "MOST_INDEXED", 0)
     async with open_pool(kind[1], size=2) as pool:
         tenant_id = await pool.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id", uuid4().hex)
         fields = [SupplierFields(code, name, country) for code, (name, country) in NAMES.items()]
@@ -78,10 +81,32 @@ async def _search(names: tuple[Pool, int, SupplierReader], text: str, size: int 
         place = page.behind
 
 
-async def test_the_systems_database_has_pg_trgm_and_the_embedded_one_has_not(
+async def test_the_database_searches_where_it_has_pg_trgm_and_many_names(
     kind: tuple[str, str], names: tuple[Pool, int, SupplierReader]
 ) -> None:
-    assert await names[0].fetchval(QUERIES["has_likeness_index"]) is (kind[0] == "external")
+    pool, tenant_id, _ = names
+    asked = [(tenant_id, len(NAMES) - 1), (tenant_id, len(NAMES))]
+    left = [await pool.fetchval(QUERIES["leave_search_to_database"], *arguments) for arguments in asked]
+    assert left == [kind[0] == "external", False]
+
+
+async def test_few_names_are_searched_alike_in_the_process(
+    names: tuple[Pool, int, SupplierReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_database = await _search(names, "siemens finance", size=1)
+    monkeypatch.setattr(supplier_lists, "MOST_INDEXED", len(NAMES))
+    assert await _search(names, "siemens finance", size=1) == by_database == ["sif", "sie"]
+
+
+async def test_a_filter_walks_along_all_that_are_alike(names: tuple[Pool, int, SupplierReader]) -> None:
+    pool, tenant_id, _ = names
+    countries = ["DE", "FR", "US"]
+    fields = [SupplierFields(f"z{n:03}", f"Zeppelin Works {n}", countries[n % 3]) for n in range(300)]
+    await SupplierStore(pool).upsert(tenant_id, fields)
+    assert len(await _search(names, "zeppelin works", size=7)) == 300
+    assert sorted(await _search(names, "zepelin works", size=7, chosen="country = US")) == [
+        f"z{n:03}" for n in range(2, 300, 3)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,10 @@ SELECT (
     WHERE tenant_id = $1 AND state <> 'abandoned' AND NOT merged AND (mode = 'committed' OR state = 'finalized')
 )::bigint + (SELECT coalesce(sum(rows), 0) FROM supplier_figure_changes WHERE tenant_id = $1 AND NOT $2)::bigint;
 
--- name: has_likeness_index
--- Whether the database has pg_trgm.
-SELECT to_regclass('suppliers_by_likeness') IS NOT NULL;
+-- name: leave_search_to_database
+-- Whether a tenant has more than $2 suppliers, and the database pg_trgm. Index only: suppliers_pkey.
+SELECT to_regclass('suppliers_by_likeness') IS NOT NULL
+    AND (SELECT count(*) FROM suppliers WHERE tenant_id = $1) > $2::bigint;
 
 -- name: be_forgiving
 -- From which share of common trigrams a name is a hit.
