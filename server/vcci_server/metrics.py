@@ -46,7 +46,10 @@ class Metrics:
             registry=registry,
         )
         self.connections_active = Gauge(
-            "db_connections_active", "Database connections that are in use.", registry=registry
+            "db_connections_active", "Database connections that are in use.", ("pool",), registry=registry
+        )
+        self.connections_limit = Gauge(
+            "db_connections_limit", "Database connections that may be in use.", ("pool",), registry=registry
         )
         self.tasks = Counter("worker_tasks_total", "Works that ended.", ("task_name", "status"), registry=registry)
         self.task_seconds = Histogram(

@@ -33,8 +33,9 @@ Record: TypeAlias = RunRecord | OperationRecord
 class OperationsServicer(operations_pb2_grpc.OperationsServicer):
     """Operations of the caller's tenant."""
 
-    def __init__(self, pool: Pool, servicer: RunServicer) -> None:
-        self._pool = pool
+    def __init__(self, reader: Pool, writer: Pool, servicer: RunServicer) -> None:
+        self._reader = reader
+        self._writer = writer
         self._runs = servicer
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: object) -> pb.ListOperationsResponse:
@@ -65,18 +66,18 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         """Forget an operation: the run of a recalculation goes on, and stays; a task ends, and its response goes."""
         record = await self._find(request.name)
         if isinstance(record, RunRecord):
-            await runs.forget(self._pool, record.tenant_id, record.run_id)
+            await runs.forget(self._writer, record.tenant_id, record.run_id)
         else:
-            await operations.delete(self._pool, record)
+            await operations.delete(self._writer, record)
         return Empty()
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: object) -> Empty:
         """Cancel an operation, unless it has ended."""
         record = await self._find(request.name)
         if isinstance(record, RunRecord):
-            await runs.cancel(self._pool, record.tenant_id, record.run_id)
+            await runs.cancel(self._writer, record.tenant_id, record.run_id)
         else:
-            await operations.cancel(self._pool, record)
+            await operations.cancel(self._writer, record)
         return Empty()
 
     async def WaitOperation(
@@ -91,24 +92,24 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         return await self._operation(record)
 
     async def _page(self, tenant_id: int, limit: int, before: int) -> list[Record]:
-        of_runs = await runs.list_page(self._pool, tenant_id, limit=limit, before=before, forgotten=False)
-        of_tasks = await operations.list_page(self._pool, tenant_id, limit=limit, before=before)
+        of_runs = await runs.list_page(self._reader, tenant_id, limit=limit, before=before, forgotten=False)
+        of_tasks = await operations.list_page(self._reader, tenant_id, limit=limit, before=before)
         both: list[list[Record]] = [[*of_runs], [*of_tasks]]
         return list(islice(merge(*both, key=_number, reverse=True), limit))
 
     async def _operation(self, record: Record) -> pb.Operation:
         if isinstance(record, RunRecord):
             return await self._runs.operation(record)
-        found = await operations.response(self._pool, record) if record.state == "succeeded" else None
+        found = await operations.response(self._reader, record) if record.state == "succeeded" else None
         return task_operation(record, found)
 
     async def _find(self, name: str) -> Record:
         number, tenant_id = resource_id(name, OPERATIONS), caller().tenant_id
         try:
-            return await operations.get(self._pool, tenant_id, number)
+            return await operations.get(self._reader, tenant_id, number)
         except NotFound as missing:
             try:
-                run = await runs.get(self._pool, tenant_id, number)
+                run = await runs.get(self._reader, tenant_id, number)
             except NotFound:
                 raise missing from None
             if run.forgotten:

@@ -55,16 +55,7 @@ class Parts:
 async def make_parts(settings: Settings, database_url: str, metrics: Metrics, stack: AsyncExitStack) -> Parts:
     """Make them, to be closed with the stack."""
     await ensure_schema(database_url, settings)
-    pool = await stack.enter_async_context(
-        open_pool(database_url, size=-(-settings.database_connections // 2), observe=metrics.observe_query)
-    )
-    reader, writer = [
-        await stack.enter_async_context(
-            open_pool(database_url, size=settings.database_connections, observe=metrics.observe_query, role=role)
-        )
-        for role in (READER, WRITER)
-    ]
-    metrics.connections_active.set_function(lambda: active_connections(pool, reader, writer))
+    pool, reader, writer = await _pools(settings, database_url, metrics, stack)
     denials = Denials(pool)
     await stack.enter_async_context(denials.writing())
     tenant_id = await tenants.ensure_tenant(pool, tenants.DEFAULT)
@@ -81,7 +72,7 @@ async def make_parts(settings: Settings, database_url: str, metrics: Metrics, st
     partitions, suppliers = PartitionKeeper(pool), SupplierStore(writer)
     keeping = Keeping(writer, partitions, suppliers)
     await stack.enter_async_context(keeping.running())
-    hotspots, reports = HotspotServicer(reader, executor), ReportServicer(writer, executor)
+    hotspots, reports = HotspotServicer(reader, executor), ReportServicer(reader, writer, executor)
     beside = (Recalculation(pool, executor).run, OperationWork(pool, Tasks(hotspots, reports)).run)
     background = Background(database_url, pool, partitions, executor, observe=metrics.observe_work, beside=beside)
     await stack.enter_async_context(running(background.run()))
@@ -105,6 +96,21 @@ async def make_parts(settings: Settings, database_url: str, metrics: Metrics, st
         hotspots=hotspots,
         reports=reports,
     )
+
+
+async def _pools(settings: Settings, database_url: str, metrics: Metrics, stack: AsyncExitStack) -> list[Pool]:
+    """Open the pools of the service, of calls that read and of those that write: none waits for another's."""
+    pools = []
+    for name, size, role in (
+        ("service", settings.service_connections, ""),
+        ("read", settings.read_connections, READER),
+        ("write", settings.write_connections, WRITER),
+    ):
+        opening = open_pool(database_url, size=size, observe=metrics.observe_query, role=role)
+        pools.append(await stack.enter_async_context(opening))
+        metrics.connections_active.labels(name).set_function(partial(active_connections, pools[-1]))
+        metrics.connections_limit.labels(name).set(size)
+    return pools
 
 
 @asynccontextmanager

@@ -49,8 +49,9 @@ S_PER_REPORT, S_PER_SUPPLIER = 0.2, 0.5e-3  # CPU of rendering PDF, the slowest
 class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
     """Reports of the caller's tenant."""
 
-    def __init__(self, pool: Pool, executor: Executor) -> None:
-        self._pool = pool
+    def __init__(self, reader: Pool, writer: Pool, executor: Executor) -> None:
+        self._reader = reader
+        self._writer = writer
         self._executor = executor
         self._run = on_executor(executor, LANE)
         self._labels = Labels()
@@ -69,7 +70,7 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
                     stored = event
         assert stored is not None  # the last event
         yield pb.GenerateReportResponse(report=report_message(stored))
-        async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
+        async with aclosing(reports.chunks(self._reader, tenant_id, stored)) as chunks:
             async for chunk in chunks:
                 yield pb.GenerateReportResponse(chunk=chunk)
 
@@ -79,11 +80,11 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         """Yield how far a tenant's report is, and at last the stored report; of one made before only that."""
         asked = check_generate(request)
         contents = request.SerializeToString(deterministic=True)
-        async with connection(self._pool) as db:
+        async with connection(self._reader) as db:
             stored = await reports.find(db, tenant_id, request.request_id, contents)
         if stored is None:
             with self._one_of_few():
-                async with snapshot(self._pool) as db:
+                async with snapshot(self._reader) as db:
                     period = asked or await last_year(db, tenant_id, await not_folded(db, self._run, tenant_id))
                     created = await db.fetchval(QUERIES["now"])
                     facts = facts_of(request, period, created)
@@ -98,13 +99,13 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
     async def GetReport(self, request: pb.GetReportRequest, context: object) -> pb.Report:
         """Return a report."""
         report_id = resource_id(request.name, REPORTS)
-        return report_message(await reports.get(self._pool, caller().tenant_id, report_id))
+        return report_message(await reports.get(self._reader, caller().tenant_id, report_id))
 
     async def ListReports(self, request: pb.ListReportsRequest, context: object) -> pb.ListReportsResponse:
         """List reports, newest first."""
         tenant_id, size = caller().tenant_id, page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, REPORTS, tenant_id, default=LAST)
-        found = await reports.list_page(self._pool, tenant_id, limit=size + 1, before=before)
+        found = await reports.list_page(self._reader, tenant_id, limit=size + 1, before=before)
         token = write_token(REPORTS, tenant_id, found[size - 1].report_id) if len(found) > size else ""
         return pb.ListReportsResponse(reports=map(report_message, found[:size]), next_page_token=token)
 
@@ -113,14 +114,14 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
     ) -> AsyncIterator[pb.DownloadReportResponse]:
         """Stream the file of a report."""
         tenant_id = caller().tenant_id
-        stored = await reports.get(self._pool, tenant_id, resource_id(request.name, REPORTS))
-        async with aclosing(reports.chunks(self._pool, tenant_id, stored)) as chunks:
+        stored = await reports.get(self._reader, tenant_id, resource_id(request.name, REPORTS))
+        async with aclosing(reports.chunks(self._reader, tenant_id, stored)) as chunks:
             async for chunk in chunks:
                 yield pb.DownloadReportResponse(chunk=chunk)
 
     async def DeleteReport(self, request: pb.DeleteReportRequest, context: object) -> Empty:
         """Delete a report with its file."""
-        await reports.delete(self._pool, caller().tenant_id, resource_id(request.name, REPORTS))
+        await reports.delete(self._writer, caller().tenant_id, resource_id(request.name, REPORTS))
         return Empty()
 
     async def _read(
@@ -172,7 +173,7 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
             file=file,
             created_at=facts.created,
         )
-        return await reports.create(self._pool, tenant_id, new)
+        return await reports.create(self._writer, tenant_id, new)
 
     @contextmanager
     def _one_of_few(self) -> Iterator[None]:

@@ -32,22 +32,23 @@ WATCH_S = 0.5  # how often a watched run is looked at
 class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     """Runs of the caller's tenant."""
 
-    def __init__(self, pool: Pool, executor: Executor) -> None:
-        self._pool = pool
+    def __init__(self, reader: Pool, writer: Pool, executor: Executor) -> None:
+        self._reader = reader
+        self._writer = writer
         self._run = on_executor(executor, "reading")
         self._labels = Labels()
         self._draining = asyncio.Event()
 
     async def GetRun(self, request: pb.GetRunRequest, context: object) -> run_pb2.Run:
         """Return a run."""
-        run = await runs.get(self._pool, caller().tenant_id, resource_id(request.name, "runs"))
+        run = await runs.get(self._reader, caller().tenant_id, resource_id(request.name, "runs"))
         return run_message(run, await self.changes(run))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: object) -> pb.ListRunsResponse:
         """List runs, newest first."""
         tenant_id, size = caller().tenant_id, page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, "runs", tenant_id, default=uploads.LAST)
-        found = await runs.list_page(self._pool, tenant_id, limit=size + 1, before=before)
+        found = await runs.list_page(self._reader, tenant_id, limit=size + 1, before=before)
         token = write_token("runs", tenant_id, found[size - 1].run_id) if len(found) > size else ""
         return pb.ListRunsResponse(runs=map(run_message, found[:size]), next_page_token=token)
 
@@ -56,7 +57,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         tenant_id, run_id = caller().tenant_id, resource_id(request.name, "runs")
         shown: RunRecord | None = None
         while shown is None or shown.state == "running":
-            run = await runs.get(self._pool, tenant_id, run_id)
+            run = await runs.get(self._reader, tenant_id, run_id)
             if run != shown:
                 yield pb.WatchRunResponse(run=run_message(run, await self.changes(run)))
             shown = run
@@ -70,7 +71,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         tenant_id, run_id = caller().tenant_id, resource_id(request.run, "runs", "run")
         size, scope = page_size(request.page_size, 1_000, 10_000), f"runs/{run_id}/differences"
         supplier_id, category = map(int, read_token(request.page_token, scope, tenant_id, default=(-1, 0)))
-        async with snapshot(self._pool) as db:
+        async with snapshot(self._reader) as db:
             run = await runs.fetch_readable(db, tenant_id, run_id)
             threshold = request_of(run).significance_threshold
             found: list[tuple[tuple[int, int], Change]] = []
@@ -93,7 +94,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         tenant_id, run_id = caller().tenant_id, resource_id(request.run, "runs", "run")
         size, scope = page_size(request.page_size, 1_000, 10_000), f"runs/{run_id}/errors"
         after = read_token(request.page_token, scope, tenant_id, default=(0, 0, 0, 0, 0))
-        async with connection(self._pool) as db:
+        async with connection(self._reader) as db:
             await runs.fetch_readable(db, tenant_id, run_id)
             rows = await db.fetch(QUERIES["list_run_row_errors"], tenant_id, run_id, *after, size + 1)
         key = tuple(rows[size - 1][name] for name in PLACE) if len(rows) > size else ()
@@ -104,14 +105,14 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 
     async def DeleteRun(self, request: pb.DeleteRunRequest, context: object) -> Empty:
         """Delete a run that has ended, with its results."""
-        await runs.delete(self._pool, caller().tenant_id, resource_id(request.name, "runs"))
+        await runs.delete(self._writer, caller().tenant_id, resource_id(request.name, "runs"))
         return Empty()
 
     async def begin(self, request: calculation_service_pb2.RecalculateRequest) -> longrunning.Operation:
         """Begin a run, or return the operation of the one with the same request id."""
         check_recalculate(request)
         tenant_id = caller().tenant_id
-        async with connection(self._pool) as db:
+        async with connection(self._reader) as db:
             chosen = await read_filter(db, tenant_id, request.filter)
             await _check_upload(db, tenant_id, chosen)
         new = NewRun(
@@ -120,7 +121,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             factor_set_id=await self._factor_set(tenant_id, request.factor_set),
             price_set_id=await self._price_set(tenant_id, request.price_set),
         )
-        return await self.operation(await runs.create(self._pool, tenant_id, new, chosen))
+        return await self.operation(await runs.create(self._writer, tenant_id, new, chosen))
 
     async def operation(self, run: RunRecord) -> longrunning.Operation:
         """Return the operation of a run."""
@@ -130,7 +131,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Return what a run that has succeeded changed, by category."""
         if run.state != "succeeded":
             return None
-        async with connection(self._pool) as db:
+        async with connection(self._reader) as db:
             return await read_changes(db, self._run, run.tenant_id, run.run_id)
 
     async def rest(self, seconds: float) -> None:
@@ -148,14 +149,14 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 
     async def _factor_set(self, tenant_id: int, name: str) -> int:
         if not name:
-            return await factors.active_set_id(self._pool, tenant_id)
-        found = await factors.get_set(self._pool, tenant_id, resource_id(name, "factorSets", "factor_set"))
+            return await factors.active_set_id(self._reader, tenant_id)
+        found = await factors.get_set(self._reader, tenant_id, resource_id(name, "factorSets", "factor_set"))
         return found.factor_set_id
 
     async def _price_set(self, tenant_id: int, name: str) -> int:
         if not name:
-            return (await factors.active_version(self._pool, tenant_id)).price_set_id
-        found = await prices.get_set(self._pool, tenant_id, resource_id(name, "priceSets", "price_set"))
+            return (await factors.active_version(self._reader, tenant_id)).price_set_id
+        found = await prices.get_set(self._reader, tenant_id, resource_id(name, "priceSets", "price_set"))
         return found.price_set_id
 
 

@@ -92,11 +92,12 @@ class Service:
             quotas=parts.quotas,
         )
         limits = settings.batch_limits
-        self._runs = RunServicer(parts.writer, parts.executor)
+        self._runs = RunServicer(parts.reader, parts.writer, parts.executor)
         self._operations = OperationServicer(parts.writer, self._runs)
         self._uploads = UploadServicer(
             UploadServices(
-                pool=parts.writer,
+                reader=parts.reader,
+                writer=parts.writer,
                 keeper=parts.partitions,
                 suppliers=parts.suppliers,
                 factors=parts.factors,
@@ -116,7 +117,7 @@ class Service:
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
         run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
-        operations = OperationsServicer(parts.writer, self._runs)
+        operations = OperationsServicer(parts.reader, parts.writer, self._runs)
         operations_pb2_grpc.add_OperationsServicer_to_server(operations, server)  # type: ignore[no-untyped-call]
         operation_service_pb2_grpc.add_OperationServiceServicer_to_server(self._operations, server)
         reader = SupplierReader(parts.reader, on_executor(parts.executor, "reading"))

@@ -57,9 +57,13 @@ class Settings:
         state_dir, "path", "token secret and embedded database; as root /var/lib/vcci, else in XDG_STATE_HOME"
     )
     database_url: str = _setting("", "URL", "PostgreSQL 14 or newer; empty: the embedded one", secret=True)
-    database_connections: int = _setting(
-        10, "connections", "at most, to write (one per stream that commits), as many to read, half as many for the rest"
+    write_connections: int = _setting(
+        10, "connections", "to PostgreSQL at most, of calls that write: one for each stream that commits"
     )
+    read_connections: int = _setting(
+        10, "connections", "likewise, of calls that read: the others wait for one, and writing does not"
+    )
+    service_connections: int = _setting(5, "connections", "likewise, of the service itself: folding, merging, tenants")
     database_wait_s: float = _setting(60.0, "s", "at the start, until VCCI_DATABASE_URL answers")
     migrate: bool = _setting(False, "yes or no", "migrate the database of VCCI_DATABASE_URL at the start, too")
     redis_url: str = _setting(

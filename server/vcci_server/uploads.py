@@ -87,7 +87,8 @@ class UploadWriter:
 class UploadServices:
     """What the servicer works with."""
 
-    pool: Pool
+    reader: Pool
+    writer: Pool
     keeper: PartitionKeeper
     suppliers: SupplierStore
     factors: FactorCache
@@ -103,7 +104,8 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
 
     def __init__(self, services: UploadServices) -> None:
         self._services = services
-        self._pool = services.pool
+        self._reader = services.reader
+        self._writer = services.writer
         self._open: set[Intake] = set()
         self._draining = False
 
@@ -116,7 +118,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
             problems.add("mode", request.mode, "MODE_COMMITTED or MODE_PENDING", "OUT_OF_RANGE")
         problems.check()
         record = await uploads.create(
-            self._pool,
+            self._writer,
             caller().tenant_id,
             request_id=request.request_id,
             display_name=request.display_name,
@@ -133,8 +135,8 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         services = self._services
         async with services.admission.stream(caller()) as stream:
             self._refuse_when_draining()
-            record = await uploads.open_upload(self._pool, caller().tenant_id, upload_id)
-            writer = UploadWriter(self._pool, services.keeper, record, services.metrics, stream.usage)
+            record = await uploads.open_upload(self._writer, caller().tenant_id, upload_id)
+            writer = UploadWriter(self._writer, services.keeper, record, services.metrics, stream.usage)
             intake = Intake(self._preparation(record), writer, stream, context.write, credits=stream.credits)
             self._open.add(intake)
             try:
@@ -144,19 +146,19 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
             finally:
                 self._open.remove(intake)
             if self._draining:
-                await uploads.note_drain(self._pool, record, writer.committed_through)
+                await uploads.note_drain(self._writer, record, writer.committed_through)
             self._refuse_when_draining()
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: object) -> Upload:
         """Return an upload."""
         upload_id = resource_id(request.name, "uploads")
-        return upload_message(await uploads.get(self._pool, caller().tenant_id, upload_id))
+        return upload_message(await uploads.get(self._reader, caller().tenant_id, upload_id))
 
     async def ListUploads(self, request: pb.ListUploadsRequest, context: object) -> pb.ListUploadsResponse:
         """List uploads, newest first."""
         size = page_size(request.page_size, 50, 1_000)
         before = read_token(request.page_token, "uploads", caller().tenant_id, default=uploads.LAST)
-        records = await uploads.list_page(self._pool, caller().tenant_id, limit=size + 1, before=before)
+        records = await uploads.list_page(self._reader, caller().tenant_id, limit=size + 1, before=before)
         return pb.ListUploadsResponse(
             uploads=[upload_message(record) for record in records[:size]],
             next_page_token=write_token("uploads", caller().tenant_id, records[size - 1].upload_id)
@@ -170,8 +172,8 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         size = page_size(request.page_size, 1_000, 10_000)
         scope = f"uploads/{upload_id}/errors"
         after = read_token(request.page_token, scope, caller().tenant_id, default=-1)
-        await uploads.get(self._pool, caller().tenant_id, upload_id)
-        errors = await uploads.list_row_errors(self._pool, caller().tenant_id, upload_id, limit=size + 1, after=after)
+        await uploads.get(self._reader, caller().tenant_id, upload_id)
+        errors = await uploads.list_row_errors(self._reader, caller().tenant_id, upload_id, limit=size + 1, after=after)
         return pb.ListRowErrorsResponse(
             row_errors=[row_error_message(error) for error in errors[:size]],
             next_page_token=write_token(scope, caller().tenant_id, errors[size - 1].row) if len(errors) > size else "",
@@ -184,7 +186,9 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         if row_count is not None and row_count < 0:
             raise InvalidField("row_count", row_count, "0 or more", reason="OUT_OF_RANGE")
         tasks = follow_ups(request)
-        done = await uploads.finalize(self._pool, caller().tenant_id, upload_id, row_count, check=systems.check_shares)
+        done = await uploads.finalize(
+            self._writer, caller().tenant_id, upload_id, row_count, check=systems.check_shares
+        )
         message = upload_message(done)
         for request_id, task in tasks:
             message.operations.append((await self._services.operations.start(request_id, task)).name)
@@ -193,7 +197,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
     async def AbandonUpload(self, request: pb.AbandonUploadRequest, context: object) -> Upload:
         """Remove an upload's emissions."""
         upload_id = resource_id(request.name, "uploads")
-        return upload_message(await uploads.abandon(self._pool, caller().tenant_id, upload_id, folding.unfold))
+        return upload_message(await uploads.abandon(self._writer, caller().tenant_id, upload_id, folding.unfold))
 
     async def drain(self, deadline_s: float) -> None:
         """Tell every writer, take nothing more, and wait until what was taken is committed and acknowledged."""

@@ -98,7 +98,7 @@ async def serve_reports(pool: Pool, executor: Executor | None = None) -> AsyncIt
     """Serve behind the boundary, on a port; works of reports run on `executor`, else in this process."""
     async with mixed_stages(pool) as stages:
         adding = (
-            (rpc.add_ReportServiceServicer_to_server, ReportServicer(pool, executor or stages.executor)),
+            (rpc.add_ReportServiceServicer_to_server, ReportServicer(pool, pool, executor or stages.executor)),
             (
                 emission_service_pb2_grpc.add_EmissionServiceServicer_to_server,
                 EmissionServicer(pool, stages.executor),

@@ -62,7 +62,8 @@ async def test_calls_are_seen_on_the_second_port(server: ServerProcess, channel:
     assert calls in text
     assert 'worker_queue_depth{queue="intake"} 0.0' in text
     assert "db_query_duration_seconds_count" in text
-    assert "db_connections_active" in text
+    assert 'db_connections_limit{pool="read"} 10.0' in text
+    assert 'db_connections_active{pool="write"}' in text
 
 
 def _scraped(server: ServerProcess) -> str:

@@ -28,7 +28,7 @@ async def begin(pool: Pool, tenant_id: int, request_id: str) -> OperationRecord:
 
 async def test_an_operation_over_its_limit_ends_and_the_next_goes_on(pool: Pool) -> None:
     async with mixed_stages(pool) as stages:
-        tasks = Tasks(HotspotServicer(pool, stages.executor), ReportServicer(pool, stages.executor))
+        tasks = Tasks(HotspotServicer(pool, stages.executor), ReportServicer(pool, pool, stages.executor))
         begun = await begin(pool, stages.store.tenant_id, "slow")
 
         async def ended() -> OperationRecord | Literal[False]:

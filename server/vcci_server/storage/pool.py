@@ -130,9 +130,9 @@ def storage_errors() -> Iterator[None]:
         raise Unavailable from error  # a connection that broke, was told while idle that it will, or does not answer
 
 
-def active_connections(*pools: Pool) -> int:
+def active_connections(pool: Pool) -> int:
     """How many connections are in use: `db_connections_active`."""
-    return sum(pool.get_size() - pool.get_idle_size() for pool in pools)
+    return pool.get_size() - pool.get_idle_size()
 
 
 async def _wait_for_database(pool: Pool) -> None:
