@@ -6,6 +6,7 @@ sigma is the standard deviation of ln(amount), GSD2 = exp(2 sigma) the squared g
 
 from dataclasses import dataclass
 from math import asinh, copysign, exp, expm1, log, log1p, sinh, sqrt
+from typing import Self
 
 GSD2_BASIC = 1.05  # energy, materials, waste services, CO2: the basic uncertainty of the pedigree method
 SIGMA2_BASIC = (log(GSD2_BASIC) / 2) ** 2
@@ -27,11 +28,28 @@ def sigma2_of_gsd2(gsd2: float) -> float:
     return (log(gsd2) / 2) ** 2
 
 
+@dataclass(frozen=True, slots=True)
+class RowSpread:
+    """What the uncertainty of a row makes of its value."""
+
+    gsd2: float
+    mean: float  # per median
+
+    @classmethod
+    def of(cls, sigma: float) -> Self:
+        """Return that of a standard deviation of ln(amount)."""
+        return cls(exp(2 * sigma), exp(sigma * sigma / 2))
+
+    def numbers(self, kg_co2e: float) -> tuple[float, float, float, float, float]:
+        """Return what an Estimate consists of, in its order."""
+        one, other = kg_co2e / self.gsd2, kg_co2e * self.gsd2
+        low, high = (one, other) if one <= other else (other, one)
+        return kg_co2e, low, high, kg_co2e * self.mean, kg_co2e
+
+
 def of_row(kg_co2e: float, sigma: float) -> Estimate:
     """Return the estimate of one row."""
-    gsd2 = exp(2 * sigma)
-    low, high = sorted((kg_co2e / gsd2, kg_co2e * gsd2))
-    return Estimate(kg_co2e, low, high, kg_co2e * exp(sigma * sigma / 2), kg_co2e)
+    return Estimate(*RowSpread.of(sigma).numbers(kg_co2e))
 
 
 def of_moments(kg_co2e: float, mean: float, variance: float, third: float) -> Estimate:

@@ -25,7 +25,7 @@ from vcci_engine.errors import InvalidField, InvalidInput, Unauthenticated, Vcci
 from vcci_server.auth import Authenticator, Principal, set_caller
 from vcci_server.denials import Denials
 from vcci_server.logs import request_id
-from vcci_server.metrics import CallMeter, Metrics
+from vcci_server.metrics import Metrics
 from vcci_server.quotas import Quotas
 from vcci_server.roles import check_role, roles_for
 from vcci_server.status import code_of, details_of, message_of
@@ -104,7 +104,7 @@ class Boundary(grpc.GenericRpcHandler):
 
     def _wrap(self, method: str, handler: Any) -> Handler:
         make, kind, inner = _kind(handler)
-        meter = CallMeter(self._metrics, kind, method)
+        meter = self._metrics.calls.meter(kind, method)
         read = self._reader(handler.request_deserializer)
         readable = _Requests if handler.request_streaming else read
         run = partial(_run_stream, inner) if handler.response_streaming else inner

@@ -75,15 +75,18 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
         self._recall = Recall()
         self._draining = asyncio.Event()
 
-    async def Calculate(self, request: pb.CalculateRequest, context: object) -> pb.CalculateResponse:
+    async def Calculate(  # type: ignore[override]  # it may be serialized already, as the boundary takes it
+        self, request: pb.CalculateRequest, context: object
+    ) -> pb.CalculateResponse | bytes:
         """Calculate a few activities, all or none, on the event loop: they cost less than a thread's turn."""
-        _check(request)
         tenant_id = caller().tenant_id
-        table = self._factors.peek(tenant_id) or await self._factors.table(tenant_id)
+        if (table := self._factors.peek(tenant_id)) is None:
+            table = await self._factors.table(tenant_id)
+        if known := self._recall.response(request, table):
+            return known
+        _check(request)
         single = len(request.activities) == 1 and not (request.keep or request.draws or request.activities[0].group)
         single = single and not request.gwp_set and not request.include_composition
-        if single and (known := self._recall.response(request.activities[0], table, request.allow_negative)):
-            return known
         activities, early = decode(request.activities, EarlyErrors())
         calculation = calculate_batch(
             *(activities, early, table, request.allow_negative), whole_groups=True, gwp_set=request.gwp_set
@@ -100,7 +103,7 @@ class CalculationServicer(calculation_service_pb2_grpc.CalculationServiceService
             _add_compositions(response, calculation.emissions, table, request.gwp_set)
         # Of a factor of several GWP sets an amount of 0 does not show that they are mixed.
         if single and not response.mixed_gwp_sets and (table.parts.one_set or response.total.kg_co2e):
-            self._recall.remember(request.activities[0], table, activities, calculation.emissions)
+            self._recall.remember(request, table, activities, calculation.emissions)
         if request.draws:
             asked = (calculation.emissions, request.draws, request.seed)
             work = simulation_work(simulate, (table,), asked, len(calculation.emissions), request.draws)

@@ -1,6 +1,6 @@
 """Prometheus metrics: one registry of the process, served on a port of its own.
 
-Label values are bound once (`labels(...)` is kept), so that a call pays one increment and one observation.
+Label values are bound once (`labels(...)` is kept). What each call counts is in `call_metrics`.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-CALL_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+from vcci_server.call_metrics import CALL_BUCKETS_S, CallMetrics, Tallies
+
 COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 FORMS = {"calculate_columns": "columns", "calculate_rows": "rows"}  # the works that calculate a batch
@@ -28,16 +29,8 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "api_requests_total", "Calls that ended.", ("method", "endpoint", "status"), registry=registry
-        )
-        self.request_seconds = Histogram(
-            "api_request_duration_seconds",
-            "Duration of calls, of a stream until its end.",
-            ("endpoint",),
-            buckets=CALL_BUCKETS_S,
-            registry=registry,
-        )
+        self.calls = CallMetrics()
+        registry.register(self.calls)
         self.query_seconds = Histogram(
             "db_query_duration_seconds",
             "Duration of database statements.",
@@ -64,8 +57,13 @@ class Metrics:
             "worker_queue_limit", "Works that may wait; more are refused.", ("queue",), registry=registry
         )
         self.in_flight = Gauge("worker_in_flight", "Works that run.", ("queue",), registry=registry)
-        self.cache_hits = Counter("cache_hits_total", "Factor tables found.", ("tier",), registry=registry)
-        self.cache_misses = Counter("cache_misses_total", "Factor tables not found.", ("tier",), registry=registry)
+        hits = Tallies("cache_hits", "Factor tables found.", "tier")
+        misses = Tallies("cache_misses", "Factor tables not found.", "tier")
+        for tallies in (hits, misses):
+            registry.register(tallies)
+        self.process_tier, self.redis_tier = (
+            Tier(hits.tally(name).inc, misses.tally(name).inc) for name in ("process", "redis")
+        )
         self.rows = Counter("vcci_ingest_rows_total", "Rows of uploads.", ("result",), registry=registry)
         self.accepted = self.rows.labels("accepted")
         self.rejected = self.rows.labels("rejected")
@@ -94,11 +92,7 @@ class Metrics:
             "Time that batches waited for their tenant's rows_per_s.",
             registry=registry,
         )
-        self.process_tier, self.redis_tier = (self._tier(name) for name in ("process", "redis"))
         self._query = cache(self.query_seconds.labels)
-
-    def _tier(self, name: str) -> Tier:
-        return Tier(self.cache_hits.labels(name).inc, self.cache_misses.labels(name).inc)
 
     def observe_query(self, query_type: str, seconds: float) -> None:
         """Time one database statement."""
@@ -110,19 +104,6 @@ class Metrics:
         self.task_seconds.labels(name).observe(seconds)
         if status == "success" and name in FORMS:
             self.batches.labels(place, FORMS[name]).inc()
-
-
-class CallMeter:
-    """The bound metrics of one RPC."""
-
-    def __init__(self, metrics: Metrics, method: str, endpoint: str) -> None:
-        self._seconds = metrics.request_seconds.labels(endpoint)
-        self._status = cache(lambda status: metrics.requests.labels(method, endpoint, status))
-
-    def ended(self, status: str, seconds: float) -> None:
-        """Count a call that ended with a gRPC status."""
-        self._status(status).inc()
-        self._seconds.observe(seconds)
 
 
 @contextmanager

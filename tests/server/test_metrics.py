@@ -2,7 +2,7 @@
 
 import urllib.request
 
-from vcci_server.metrics import CallMeter, Metrics, serve_metrics
+from vcci_server.metrics import Metrics, serve_metrics
 
 NAMES = (
     "api_requests_total",
@@ -40,13 +40,21 @@ def test_every_metric_has_the_name_that_operators_know() -> None:
 
 def test_what_is_observed_is_scraped_with_its_labels() -> None:
     metrics = Metrics()
-    CallMeter(metrics, "unary", "/a/B").ended("OK", 0.02)
+    meter = metrics.calls.meter("unary", "/a/B")
+    meter.ended("OK", 0.02)
+    meter.ended("NOT_FOUND", 0.025)
+    meter.ended("OK", 1_000.0)
     metrics.observe_work("calculate", "ray", "success", 0.5)
     metrics.observe_query("advance_upload", 0.1)
     metrics.accepted.inc(7)
     text = _scraped(metrics)
-    assert 'api_requests_total{endpoint="/a/B",method="unary",status="OK"} 1.0' in text
-    assert 'api_request_duration_seconds_bucket{endpoint="/a/B",le="0.025"} 1.0' in text
+    assert 'api_requests_total{endpoint="/a/B",method="unary",status="OK"} 2.0' in text
+    assert 'api_requests_total{endpoint="/a/B",method="unary",status="NOT_FOUND"} 1.0' in text
+    assert 'api_request_duration_seconds_bucket{endpoint="/a/B",le="0.01"} 0.0' in text
+    assert 'api_request_duration_seconds_bucket{endpoint="/a/B",le="0.025"} 2.0' in text
+    assert 'api_request_duration_seconds_bucket{endpoint="/a/B",le="+Inf"} 3.0' in text
+    assert 'api_request_duration_seconds_count{endpoint="/a/B"} 3.0' in text
+    assert 'api_request_duration_seconds_sum{endpoint="/a/B"} 1000.045' in text
     assert 'worker_tasks_total{status="success",task_name="calculate"} 1.0' in text
     assert 'db_query_duration_seconds_count{query_type="advance_upload"} 1.0' in text
     assert 'vcci_ingest_rows_total{result="accepted"} 7.0' in text
