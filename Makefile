@@ -44,11 +44,11 @@ lint: env ## Check style, types, imports, protos, pins, and pins against known v
 	$(PIP) check
 	$(BIN)/python checks/known_vulnerabilities.py
 
-bench: env ## Measure; results go to bench/results
+bench: env ## Measure, in five to six minutes; results go to bench/results
 	@-$(MAKE) --no-print-directory --keep-going bench-peers
 	$(BIN)/python -m bench $(ARGS)
 
-bench-full: env ## Measure with ten million rows to read; some twenty minutes
+bench-full: env ## Measure with ten million rows and for longer; half an hour
 	@-$(MAKE) --no-print-directory --keep-going bench-peers
 	$(BIN)/python -m bench --full $(ARGS)
 

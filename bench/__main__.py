@@ -34,7 +34,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a smoke run of seconds, which judges nothing")
-    size.add_argument("--full", action="store_true", help="with ten million rows to read")
+    size.add_argument("--full", action="store_true", help="with ten million rows, and for longer")
     parser.add_argument("--only", default="", metavar="NAME", help="the benchmarks whose names contain this")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER", help="default: bench/results; out/bench of a part or of --quick"

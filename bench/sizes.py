@@ -68,7 +68,6 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=5,
     ingest_rows=10_000_000,
     guide_rows=5_000_000,
     peer_rows=2_000_000,

@@ -12,7 +12,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-PINS = Path(__file__).parents[1] / "constraints.txt"
+ROOT = Path(__file__).parents[1]
+FILES = (ROOT / "constraints.txt", *sorted(ROOT.glob("bench/stacks/requirements/*.txt")))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 SERVICE = "https://api.osv.dev/v1/querybatch"
 LIMIT_S = 10.0
@@ -56,7 +57,7 @@ def _ids(answer: object) -> list[str]:
 
 def main(service: str = SERVICE, limit_s: float = LIMIT_S) -> int:
     """Check the pins; return the exit status."""
-    pinned = pins(PINS.read_text())
+    pinned = sorted({pin for file in FILES for pin in pins(file.read_text())})
     found = known(pinned, service, limit_s)
     if found is None:
         print(f"{len(pinned)} pins were not compared with known vulnerabilities")
