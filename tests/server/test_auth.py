@@ -5,9 +5,11 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc.aio
 import jwt
 import pytest
 from vcci_client import AsyncClient, errors
+from vcci_client.errors import from_rpc
 from vcci_engine.errors import Unauthenticated
 from vcci_server.auth import (
     MOST_REMEMBERED,
@@ -22,6 +24,7 @@ from vcci_server.auth import (
 )
 from vcci_server.settings import SettingsError
 
+from tests.contract import METHODS, Method
 from tests.server_process import ServerProcess
 
 SECRET = "a secret of the tests, long enough"
@@ -162,3 +165,19 @@ async def test_a_tenant_that_cannot_be_looked_up_is_refused_like_any_other(serve
     async with AsyncClient(server.listening, server.token(subject=tenant)) as client:
         with pytest.raises(errors.Unauthenticated):
             await client.get_upload("uploads/1")
+
+
+LONG = [method for method in METHODS if method.descriptor.client_streaming]
+
+
+@pytest.mark.parametrize("method", LONG, ids=lambda method: method.name)
+async def test_a_call_that_waits_for_its_client_ends_when_the_token_expires(
+    server: ServerProcess, method: Method
+) -> None:
+    token = make_token(load_secret(server.state_dir), "default", "test", 1.5)
+    kind = "stream" if method.descriptor.server_streaming else "unary"
+    async with server.channel() as channel:
+        call = getattr(channel, f"stream_{kind}")(method.path)(metadata=[("authorization", f"Bearer {token}")])
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await (call.read() if kind == "stream" else call)
+    assert from_rpc(raised.value).reason == "CREDENTIALS_EXPIRED"

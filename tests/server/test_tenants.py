@@ -6,6 +6,7 @@ nobody has. The answers must be the same, so that nothing tells what exists.
 
 import asyncio
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -302,6 +303,33 @@ async def test_what_belongs_to_another_is_as_if_it_were_not_there(
             status, answer = await ask(client, method, REUSED[method.name], theirs)
             assert status == "OK", answer
             assert SECRET not in answer
+
+
+def _token(parts: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _parts(token: str) -> list[Any]:
+    parts: list[Any] = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    return parts
+
+
+async def test_a_forged_token_leads_only_through_what_is_the_callers_own(tenants: tuple[Tenant, Tenant]) -> None:
+    """Tokens are bound to the tenant, not signed: one with a place of another tenant's list is a place in the own."""
+    first, second = tenants
+    own = second.has | {f"own_{word}": value for word, value in second.has.items()}
+    taken = set()
+    async with second.client() as client:
+        for method in METHODS:
+            for probe in PROBES[method.name]:
+                if f"{{{method.name}}}" not in repr(probe):
+                    continue
+                scope, place = _parts(own[method.name])[:-1], _parts(first.has[method.name])[-1]
+                status, answer = await ask(client, method, probe, own | {method.name: _token([*scope, place])})
+                assert status in ("OK", "INVALID_ARGUMENT"), (method.name, answer)
+                assert SECRET not in answer
+                taken |= {method.name} if status == "OK" else set()
+    assert {"ListUploads", "ListRuns", "ListAuditEvents", "ListReports", "ListOperations", "ListSuppliers"} <= taken
 
 
 async def test_nothing_of_the_first_was_changed(tenants: tuple[Tenant, Tenant]) -> None:
