@@ -15,6 +15,7 @@ from vcci_server.service import Service
 from vcci_server.serving import listen
 from vcci_server.settings import Settings, split_address
 from vcci_server.starting import answers, show_waiting
+from vcci_server.tasks import running
 from vcci_server.tls import server_credentials
 
 COLLECT_EVERY = 20_000  # objects that were made and are left; 700 by default
@@ -68,6 +69,7 @@ async def opened(settings: Settings) -> AsyncIterator[Service]:
         parts = await make_parts(settings, database_url, metrics, stack)
         service = Service(settings, parts)
         await stack.enter_async_context(service.health.watch())
+        await stack.enter_async_context(running(service.deadlines.watch()))
         with taken("VCCI_LISTEN", settings.listen):
             port = listen(service.server, address_of(host, port), server_credentials(settings))
         await service.server.start()

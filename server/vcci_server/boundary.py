@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -20,9 +20,11 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
+from vcci_cluster import TimeLimitExceeded
 from vcci_engine.errors import InvalidField, InvalidInput, Unauthenticated, VcciError
 
 from vcci_server.auth import Authenticator, Principal, set_caller
+from vcci_server.deadlines import Deadlines
 from vcci_server.denials import Denials
 from vcci_server.logs import request_id
 from vcci_server.metrics import Metrics
@@ -33,13 +35,13 @@ from vcci_server.storage import audit
 from vcci_server.storage.audit import Actor
 from vcci_server.storage.pool import bind_tenant
 from vcci_server.usage import Quota
+from vcci_server.validation import CallLimits
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
 # grpc's: a deadlock when the garbage collector runs them in a thread that logs (grpc/grpc#43421). So it must not ask.
 logging.getLogger("grpc._cython.cygrpc").isEnabledFor = lambda level: level >= logging.WARNING  # type: ignore[method-assign]
 
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
-MAX_METADATA_BYTES = 8_192
 REQUEST_ID = "x-request-id"
 COMPRESSION = "x-response-compression"  # in the metadata of a call
 MAX_REQUEST_ID = 128
@@ -71,7 +73,7 @@ class Boundary(grpc.GenericRpcHandler):
         self,
         authenticator: Authenticator,
         metrics: Metrics,
-        max_message_bytes: int,
+        limits: CallLimits,
         denials: Denials | None = None,
         quotas: Quotas | None = None,
     ) -> None:
@@ -79,7 +81,8 @@ class Boundary(grpc.GenericRpcHandler):
         self._quotas = quotas or Quotas(Quota(), metrics)
         self._denials = denials
         self._metrics = metrics
-        self._max_message_bytes = max_message_bytes
+        self._limits = limits
+        self.deadlines = Deadlines(limits.unlimited_s)
         self._services: list[Any] = []
         self._handlers: dict[str, Handler] = {}
         self._request_ids = (f"{prefix}-{number}" for prefix in [secrets.token_hex(6)] for number in itertools.count(1))
@@ -128,6 +131,8 @@ class Boundary(grpc.GenericRpcHandler):
                 if long and who is not None:
                     async with self._while_valid(who):
                         response = await run(readable(request), context)
+                elif not long and context.time_remaining() is None:
+                    response = await self._within_limit(run(readable(request), context), started)
                 else:
                     response = await run(readable(request), context)
                 if response is not None:
@@ -154,6 +159,21 @@ class Boundary(grpc.GenericRpcHandler):
             _serialize if handler.response_streaming else None,
         )
 
+    async def _within_limit(self, response: Awaitable[Any], started: float) -> Any:
+        """Await the response to a call whose client has set no deadline; raise TimeLimitExceeded."""
+        task = self.deadlines.begin(started)
+        try:
+            return await response
+        except asyncio.CancelledError:
+            if self.deadlines.is_over(task):
+                limit = f"{self.deadlines.limit_s:g} s"
+                raise TimeLimitExceeded(
+                    f"the call took longer than {limit}, and its client had set no deadline"
+                ) from None
+            raise
+        finally:
+            self.deadlines.end(task)
+
     def _tell(self, error: Exception, context: Context, method: str) -> str:
         """Set the call's status; a call that is ended by `context.abort` would leave a cycle of references behind."""
         known = _known(error)
@@ -170,7 +190,7 @@ class Boundary(grpc.GenericRpcHandler):
         return code.name
 
     def _reader(self, parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        limit = self._max_message_bytes
+        limit = self._limits.message_bytes
 
         def read(data: bytes) -> Any:
             if len(data) > limit:
@@ -192,8 +212,9 @@ class Boundary(grpc.GenericRpcHandler):
         request_id.set(identifier)
         context.set_trailing_metadata(((REQUEST_ID, identifier),))
         size = sum(map(len, itertools.chain.from_iterable(metadata)))
-        if size > MAX_METADATA_BYTES:
-            raise InvalidField("metadata", size, f"at most {MAX_METADATA_BYTES} bytes", reason="LIMIT_EXCEEDED")
+        if size > self._limits.metadata_bytes:
+            expected = f"at most {self._limits.metadata_bytes} bytes"
+            raise InvalidField("metadata", size, expected, reason="LIMIT_EXCEEDED")
         return given
 
     async def _authenticate(self, given: Mapping[str, str], context: Context) -> Principal:

@@ -14,16 +14,24 @@ from typing import NoReturn
 
 from vcci_engine.errors import InvalidField
 
-MOST_CHARACTERS = 2_000
-MOST_COMPARISONS = 50
-DEEPEST = 10  # parentheses in each other
-
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", ":")
 WORDS = ("AND", "OR", "NOT")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 # A quoted text, an operator, a parenthesis, or anything up to one of these.
 TOKEN = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(<=|>=|!=|[=<>:])|([()])|([^\s"'()=<>!:]+)""", re.DOTALL)
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterLimits:
+    """What one filter may be."""
+
+    characters: int = 2_000
+    comparisons: int = 50
+    depth: int = 10  # parentheses in each other
+
+
+DEFAULT = FilterLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +78,13 @@ class _Token:
     at: int
 
 
-def parse_filter(text: str) -> Node | None:
+def parse_filter(text: str, limits: FilterLimits = DEFAULT) -> Node | None:
     """Return the tree of a filter, None of an empty one; raise InvalidField, which says where and what was expected."""
-    if len(text) > MOST_CHARACTERS:
-        expected = f"at most {MOST_CHARACTERS} characters"
+    if len(text) > limits.characters:
+        expected = f"at most {limits.characters} characters"
         raise InvalidField("filter", f"{len(text)} characters", expected, reason="LIMIT_EXCEEDED")
     tokens = list(_tokens(text))
-    return None if tokens[0].kind == "end" else _Parser(tokens).filter()
+    return None if tokens[0].kind == "end" else _Parser(tokens, limits).filter()
 
 
 def refuse(found: str, at: int, expected: str, *, reason: str = "INVALID_FILTER") -> NoReturn:
@@ -105,8 +113,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """Reads tokens from the left; each method leaves `_next` behind what it has read."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_Token], limits: FilterLimits) -> None:
         self._tokens = tokens
+        self._limits = limits
         self._next = 0
         self._comparisons = 0
 
@@ -157,8 +166,9 @@ class _Parser:
         opening = self._token
         if not self._took("parenthesis", "("):
             return self._comparison()
-        if depth == DEEPEST:
-            refuse("(", opening.at, f"at most {DEEPEST} parentheses in each other", reason="LIMIT_EXCEEDED")
+        if depth == self._limits.depth:
+            expected = f"at most {self._limits.depth} parentheses in each other"
+            refuse("(", opening.at, expected, reason="LIMIT_EXCEEDED")
         node = self._both(depth + 1)
         if not self._took("parenthesis", ")"):
             self._expected(f"AND, OR or ) for the ( at character {opening.at}")
@@ -178,8 +188,8 @@ class _Parser:
             self._expected(f"a value to compare {field.text} with; quote texts with spaces or signs")
         self._next += 1
         self._comparisons += 1
-        if self._comparisons > MOST_COMPARISONS:
-            expected = f"at most {MOST_COMPARISONS} comparisons"
+        if self._comparisons > self._limits.comparisons:
+            expected = f"at most {self._limits.comparisons} comparisons"
             refuse(field.text, field.at, expected, reason="LIMIT_EXCEEDED")
         quoted = value.kind == "quoted"
         text = ESCAPED.sub(r"\1", value.text[1:-1]) if quoted else value.text

@@ -82,7 +82,8 @@ class Service:
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.health = Health(partial(_check, parts), SERVICES)
-        boundary = Boundary(parts.authenticator, parts.metrics, settings.max_message_bytes, parts.denials, parts.quotas)
+        boundary = Boundary(parts.authenticator, parts.metrics, settings.call_limits, parts.denials, parts.quotas)
+        self.deadlines = boundary.deadlines
         self.server = grpc_server(settings, boundary)
         admission = Admission(
             max_bytes=settings.max_in_flight_bytes,
@@ -111,9 +112,9 @@ class Service:
         self._calculations = CalculationServicer(
             parts.factors, parts.executor, admission, parts.keeping, limits, parts.reader, self._runs, parts.quotas
         )
-        self._register(parts, boundary)
+        self._register(parts, boundary, settings)
 
-    def _register(self, parts: Parts, server: Any) -> None:
+    def _register(self, parts: Parts, server: Any, settings: Settings) -> None:
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self._uploads, server)
         calculation_service_pb2_grpc.add_CalculationServiceServicer_to_server(self._calculations, server)
         run_service_pb2_grpc.add_RunServiceServicer_to_server(self._runs, server)
@@ -122,7 +123,7 @@ class Service:
         operation_service_pb2_grpc.add_OperationServiceServicer_to_server(self._operations, server)
         reader = SupplierReader(parts.reader, on_executor(parts.executor, "reading"))
         supplier_service_pb2_grpc.add_SupplierServiceServicer_to_server(
-            SupplierServicer(parts.suppliers, reader), server
+            SupplierServicer(parts.suppliers, reader, settings.filter_limits), server
         )
         factor_service_pb2_grpc.add_FactorServiceServicer_to_server(
             FactorServicer(parts.reader, parts.writer, parts.factors), server

@@ -5,7 +5,6 @@ import grpc.aio
 from vcci_server.boundary import Boundary
 from vcci_server.settings import Settings
 
-METADATA_BYTES = 32 << 10  # the boundary refuses a quarter of it and says why; beyond, gRPC itself refuses
 PING_MS, PING_TIMEOUT_MS = 30_000, 10_000  # a client that has gone silently is found after 40 s
 HANDSHAKE_MS = 5_000  # for a client that has connected to say that it speaks HTTP/2
 # Calls that wait to be taken up. gRPC's own thousand is filled by one client that resets what it calls at once, and
@@ -26,8 +25,9 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(settings.processes > 1)),  # else a second server on the port is an error, not a rival
         # Twice the limit, so that the boundary can tell those that are somewhat over it what the limit is.
         ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
-        ("grpc.max_metadata_size", METADATA_BYTES),
-        ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+        # Four times the limit, for the same.
+        ("grpc.max_metadata_size", 4 * settings.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", 4 * settings.max_metadata_bytes),
         ("grpc.keepalive_time_ms", PING_MS),
         ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
         ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),  # of a ping that gRPC has sent before, to measure the line

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from vcci_cluster import DEFAULT_RAY_THRESHOLD_S, Lane, RayOptions
 
+from vcci_server.filters import FilterLimits
 from vcci_server.keys import is_url, may_be_fetched
 from vcci_server.lane_settings import lanes_of
-from vcci_server.validation import BatchLimits
+from vcci_server.validation import BatchLimits, CallLimits
 
 PREFIX = "VCCI_"
 OF_OTHERS = frozenset(
@@ -22,6 +23,7 @@ OF_OTHERS = frozenset(
 YES = frozenset({"1", "true", "yes", "on"})
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+DEEPEST_FILTER = 100  # they are read by functions that call each other
 NO = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -99,7 +101,16 @@ class Settings:
     jwt_roles_claim: str = _setting("roles", "text", "name of the claim that lists the roles")
     jwt_skew_s: float = _setting(30.0, "s", "by which the issuer's clock may differ", may_be_zero=True)
     max_message_bytes: int = _setting(16 << 20, "bytes", "of one message; 1 MiB is fastest")
+    max_metadata_bytes: int = _setting(8_192, "bytes", "names and values of one call's metadata; a token is in it")
     max_batch_rows: int = _setting(250_000, "rows", "of one batch: one transaction, 10 MB as columns")
+    max_dictionary_entries: int = _setting(
+        65_535, "texts", "of one dictionary of a batch: units, factors, groups, its own suppliers"
+    )
+    max_stream_suppliers: int = _setting(250_000, "suppliers", "that one stream's batches share: some 30 MB")
+    max_filter_characters: int = _setting(2_000, "characters", "of a filter of a list")
+    max_filter_comparisons: int = _setting(50, "comparisons", "in one filter")
+    max_filter_depth: int = _setting(10, "parentheses", "of a filter, in each other")
+    max_call_s: float = _setting(600.0, "s", "for a call with one answer whose client set no deadline; then it ends")
     max_in_flight_bytes: int = _setting(256 << 20, "bytes", "batches in memory over all streams")
     max_streams: int = _setting(100, "streams", "uploads and calculations open at once")
     max_connection_calls: int = _setting(
@@ -131,7 +142,22 @@ class Settings:
     @property
     def batch_limits(self) -> BatchLimits:
         """What one batch may hold."""
-        return BatchLimits(max_message_bytes=self.max_message_bytes, max_rows=self.max_batch_rows)
+        return BatchLimits(
+            max_message_bytes=self.max_message_bytes,
+            max_rows=self.max_batch_rows,
+            max_dictionary_entries=self.max_dictionary_entries,
+            max_stream_suppliers=self.max_stream_suppliers,
+        )
+
+    @property
+    def call_limits(self) -> CallLimits:
+        """What one call may be."""
+        return CallLimits(self.max_message_bytes, self.max_metadata_bytes, self.max_call_s)
+
+    @property
+    def filter_limits(self) -> FilterLimits:
+        """What one filter may be."""
+        return FilterLimits(self.max_filter_characters, self.max_filter_comparisons, self.max_filter_depth)
 
     @property
     def work_lanes(self) -> tuple[Lane, ...]:
@@ -205,6 +231,8 @@ def _check(settings: Settings) -> None:
         if setting.type in (int, float) and not (value > 0 or (zero and value == 0)):
             least = "0 or more" if zero else "more than 0"
             raise SettingsError(f"{variable(setting)}: found {value}, expected {least} {setting.metadata['unit']}")
+    if settings.max_filter_depth > DEEPEST_FILTER:
+        raise SettingsError(f"VCCI_MAX_FILTER_DEPTH: found {settings.max_filter_depth}, at most {DEEPEST_FILTER}")
     if settings.processes > 1 and settings.ray_address == "local":
         raise SettingsError("VCCI_RAY_ADDRESS: `local` is of one process; with several, `ray start --head` and `auto`")
     if settings.token_secret and len(settings.token_secret.encode()) < 32:

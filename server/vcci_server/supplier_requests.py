@@ -12,7 +12,7 @@ from vcci.v1 import supplier_service_pb2 as pb
 from vcci_engine.countries import alpha_2
 from vcci_engine.errors import InvalidField
 
-from vcci_server.filters import parse_filter
+from vcci_server.filters import FilterLimits, parse_filter
 from vcci_server.storage.supplier_fields import FIGURES
 from vcci_server.storage.supplier_lists import COLUMNS, ORDERS, START, Listing, Place
 from vcci_server.storage.suppliers import WRITABLE, SupplierFields, etag_of
@@ -45,7 +45,7 @@ def run_of(name: str) -> int:
     return resource_id(name, "runs", "as_of") if name else 0
 
 
-def listing_of(request: pb.ListSuppliersRequest) -> Listing:
+def listing_of(request: pb.ListSuppliersRequest, limits: FilterLimits) -> Listing:
     """Return what a request lists, or raise what is wrong with it."""
     problems = Problems()
     problems.text("search", request.search, MAX_STRING_BYTES)
@@ -62,7 +62,7 @@ def listing_of(request: pb.ListSuppliersRequest) -> Listing:
         )
     return Listing(
         wanted_fields(request.read_mask),
-        parse_filter(request.filter),
+        parse_filter(request.filter, limits),
         field or "code",
         direction.strip() == "desc",
         request.search,

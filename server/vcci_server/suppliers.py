@@ -7,6 +7,7 @@ from vcci.v1 import supplier_service_pb2_grpc
 from vcci_engine.errors import InvalidField, NotFound
 
 from vcci_server.auth import caller
+from vcci_server.filters import FilterLimits
 from vcci_server.storage.supplier_lists import COLUMNS, SupplierReader
 from vcci_server.storage.suppliers import SupplierStore
 from vcci_server.supplier_requests import (
@@ -27,7 +28,8 @@ from vcci_server.validation import page_size
 class SupplierServicer(supplier_service_pb2_grpc.SupplierServiceServicer):
     """Suppliers of the caller's tenant."""
 
-    def __init__(self, store: SupplierStore, reader: SupplierReader) -> None:
+    def __init__(self, store: SupplierStore, reader: SupplierReader, limits: FilterLimits) -> None:
+        self._limits = limits
         self._store = store
         self._reader = reader
 
@@ -40,7 +42,7 @@ class SupplierServicer(supplier_service_pb2_grpc.SupplierServiceServicer):
         """List the suppliers that a filter and a search choose."""
         tenant_id = caller().tenant_id
         size = page_size(request.page_size, 100, 1_000)
-        listing = listing_of(request)
+        listing = listing_of(request, self._limits)
         page = await self._reader.page(tenant_id, listing, size, read_place(request, tenant_id))
         return pb.ListSuppliersResponse(
             suppliers=[supplier_message(row, listing.wanted) for row in page.suppliers],

@@ -16,6 +16,15 @@ FEW_STRINGS = 16  # up to here a loop costs less than an array
 
 
 @dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may be."""
+
+    message_bytes: int = 16 << 20
+    metadata_bytes: int = 8_192
+    unlimited_s: float = 600.0  # of a call for one answer whose client has set no deadline
+
+
+@dataclass(frozen=True, slots=True)
 class BatchLimits:
     """What one batch may hold; the contract's message of the same name."""
 

@@ -1,4 +1,4 @@
-"""Quotas of tenants on a real server: what is refused, what is slowed, and that the client goes on in either case."""
+"""Limits on a real server: what is refused, what is slowed, and that the client goes on in either case."""
 
 import asyncio
 import tempfile
@@ -17,8 +17,10 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from vcci.v1 import factor_service_pb2, report_service_pb2
 from vcci.v1 import upload_service_pb2 as pb
+from vcci.v1.error_pb2 import ERROR_REASON_LIMIT_EXCEEDED
+from vcci.v1.upload_pb2 import Upload
 from vcci_client import AsyncClient
-from vcci_client.errors import DETAILS_KEY, QuotaExceeded
+from vcci_client.errors import DETAILS_KEY, InvalidRequest, QuotaExceeded, from_rpc
 from vcci_client.upload import UploadOptions
 from vcci_server.storage.embedded import embedded_database
 
@@ -38,9 +40,15 @@ streams = 2
 [full]
 stored_rows = 1_000
 """
+LIMITS = (
+    *("--max-filter-depth", "2", "--max-filter-comparisons", "3", "--max-filter-characters", "100"),
+    *("--max-metadata-bytes", "4096", "--max-dictionary-entries", "10", "--max-stream-suppliers", "50"),
+    *("--max-call-s", "2"),
+)
 STARTER = factor_service_pb2.FactorSetSpec(
     display_name="Starter", format=factor_service_pb2.FACTOR_FORMAT_STARTER, activate=True
 )
+LIMITED = 'vcci_refusals_total{reason="LIMIT_EXCEEDED"}'
 CALLS_REFUSED = 'vcci_quota_refusals_total{quota="calls_per_s"}'
 TENANTS = ("slow", "paced", "narrow", "full", "other")
 
@@ -51,7 +59,7 @@ def server() -> Iterator[ServerProcess]:
     with tempfile.TemporaryDirectory(prefix="vcci-test-") as folder:
         quotas = Path(folder, "quotas.toml")
         quotas.write_text(QUOTAS)
-        with running_server(args=("--quotas", str(quotas))) as process:
+        with running_server(args=("--quotas", str(quotas), *LIMITS)) as process:
             asyncio.run(_make_tenants(process))
             yield process
 
@@ -208,3 +216,57 @@ async def test_rows_beyond_the_quota_are_refused_whole_and_what_was_stored_stays
         await uploads.abandon(names[0])
         assert (await full.upload(rows(600))).committed == 600
         assert (await full.calculate([line(1.0)])).total.kg_co2e > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("(((code = 1)))", "at most 2 parentheses in each other"),
+        ("code=1 OR code=2 OR code=3 OR code=4", "at most 3 comparisons"),
+        (f"code = {'x' * 100}", "at most 100 characters"),
+    ],
+)
+async def test_a_filter_beyond_a_limit_is_told_it(server: ServerProcess, as_tenant: Any, text: str, told: str) -> None:
+    before, client = metric(server, LIMITED), await as_tenant("other")
+    with pytest.raises(InvalidRequest, match=told) as raised:
+        await anext(client.list_suppliers(text))
+    assert raised.value.reason == "LIMIT_EXCEEDED"
+    assert metric(server, LIMITED) == before + 1
+
+
+async def test_metadata_beyond_the_limit_is_told_it(server: ServerProcess) -> None:
+    async with server.channel() as channel:
+        large = Uploads(channel, [*server.metadata("other"), ("x-large", "x" * 4_096)])
+        failure = await large.failure("ListUploads", pb.ListUploadsRequest())
+    assert (failure.reason, failure.metadata["expected"]) == ("LIMIT_EXCEEDED", "at most 4096 bytes")
+
+
+async def test_dictionaries_beyond_the_limit_are_refused_and_the_stream_goes_on(server: ServerProcess) -> None:
+    before = metric(server, LIMITED)
+    async with server.channel() as channel:
+        uploads = Uploads(channel, server.metadata("other"))
+        async with uploads.writing(await uploads.create()) as writer:
+            limits = writer.opened.limits
+            assert (limits.max_dictionary_entries, limits.max_stream_suppliers) == (10, 50)
+            many = columns(1, units=[f"unit {number}" for number in range(11)])
+            refusal = await writer.ask(pb.AppendBatch(offset=0, columns=many))
+            assert (refusal.reason, refusal.expected) == (ERROR_REASON_LIMIT_EXCEEDED, "at most 10 entries")
+            assert (await writer.ask(batch(0))).committed_through == 2
+    assert metric(server, LIMITED) == before + 1
+
+
+async def test_a_call_that_never_ends_ends_after_the_limit_unless_its_client_has_one(server: ServerProcess) -> None:
+    async with server.channel() as channel, embedded_database(server.state_dir) as url:
+        uploads = Uploads(channel, server.metadata("other"))
+        request = pb.FinalizeUploadRequest(name=await uploads.create())
+        db = await asyncpg.connect(url)
+        async with db.transaction():
+            await db.execute("SELECT FROM uploads FOR UPDATE")
+            longer = asyncio.create_task(uploads.call("FinalizeUpload", request))
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await uploads.stub.FinalizeUpload(request, metadata=uploads.metadata)
+            assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert from_rpc(raised.value).reason == "TIME_LIMIT_EXCEEDED"
+            assert not longer.done()
+        await db.close()
+        assert (await longer).state == Upload.STATE_FINALIZED

@@ -12,6 +12,7 @@ from vcci_server.serving import grpc_server
 from vcci_server.settings import Settings
 from vcci_server.storage import tenants
 from vcci_server.storage.pool import Pool
+from vcci_server.validation import CallLimits
 
 MAX_MESSAGE_BYTES = 4 << 20
 
@@ -21,7 +22,7 @@ Add = Callable[[Any, Any], None]  # `add_…Servicer_to_server` of a service
 def boundary_of(pool: Pool, secret: str, metrics: Metrics | None = None) -> Boundary:
     """Return one that takes tokens signed with `secret` of tenants that the database has."""
     authenticator = Authenticator(DevelopmentTokens(secret), partial(tenants.tenant_id, pool))
-    return Boundary(authenticator, metrics or Metrics(), MAX_MESSAGE_BYTES)
+    return Boundary(authenticator, metrics or Metrics(), CallLimits(MAX_MESSAGE_BYTES))
 
 
 @asynccontextmanager

@@ -23,7 +23,6 @@ from vcci.v1 import calculation_service_pb2 as pb
 from vcci.v1 import calculation_service_pb2_grpc as rpc
 from vcci.v1 import supplier_service_pb2, supplier_service_pb2_grpc
 from vcci_server.service import SERVICES
-from vcci_server.serving import METADATA_BYTES
 
 from tests.failures import failure
 from tests.postgres_process import running_postgres
@@ -82,7 +81,7 @@ async def test_what_is_beyond_grpcs_own_limits_does_no_harm(server: ServerProces
     stub = rpc.CalculationServiceStub(channel)
     for request, metadata in (
         (pb.CalculateRequest(request_id="x" * (33 << 20)), []),
-        (pb.CalculateRequest(), [("x-long", "x" * METADATA_BYTES)]),
+        (pb.CalculateRequest(), [("x-long", "x" * 32_768)]),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await stub.Calculate(request, metadata=[*server.metadata(), *metadata])

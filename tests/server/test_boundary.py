@@ -1,5 +1,6 @@
 """The boundary on a real server and a real port, with a servicer whose calls end in every way."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from vcci_server.auth import Authenticator, DevelopmentTokens, caller, make_toke
 from vcci_server.boundary import Boundary
 from vcci_server.metrics import Metrics
 from vcci_server.status import MAX_DETAILS_BYTES
+from vcci_server.tasks import running
+from vcci_server.validation import CallLimits
 
 from tests.server.behind import behind
 from tests.waiting import until
@@ -53,8 +56,17 @@ def _raise(what: str) -> None:
 class Servicer(rpc.CalculationServiceServicer):
     """Answers with the caller's name, or ends as the request says."""
 
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.left = asyncio.Event()
+
     async def Calculate(self, request: pb.CalculateRequest, context: object) -> pb.CalculateResponse:
         _raise(request.request_id)
+        if request.request_id == "slow":
+            try:
+                await self.go_on.wait()
+            finally:
+                self.left.set()
         return pb.CalculateResponse(upload=f"{caller().tenant_id} {caller().tenant} {caller().subject}")
 
     async def CalculateStream(
@@ -86,7 +98,8 @@ class Servicer(rpc.CalculationServiceServicer):
 class Bench:
     """A served boundary, a stub to call it with, and its metrics."""
 
-    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics) -> None:
+    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics, servicer: Servicer) -> None:
+        self.servicer = servicer
         self.channel = channel
         self.stub = rpc.CalculationServiceStub(channel)
         self.metrics = metrics
@@ -126,12 +139,19 @@ async def _tenant_id(name: str) -> int | None:
 
 
 @asynccontextmanager
-async def serving(clock: Callable[[], float] = time.time) -> AsyncIterator[Bench]:
+async def serving(
+    clock: Callable[[], float] = time.time,
+    limits: CallLimits = CallLimits(MAX_BYTES),  # noqa: B008  frozen
+) -> AsyncIterator[Bench]:
     metrics = Metrics()
-    boundary = Boundary(Authenticator(DevelopmentTokens(SECRET), _tenant_id, clock=clock), metrics, MAX_BYTES)
-    adding = rpc.add_CalculationServiceServicer_to_server, Servicer()
-    async with behind(boundary, adding) as address, grpc.aio.insecure_channel(address) as channel:
-        yield Bench(channel, metrics)
+    boundary = Boundary(Authenticator(DevelopmentTokens(SECRET), _tenant_id, clock=clock), metrics, limits)
+    servicer = Servicer()
+    async with (
+        running(boundary.deadlines.watch()),
+        behind(boundary, (rpc.add_CalculationServiceServicer_to_server, servicer)) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        yield Bench(channel, metrics, servicer)
 
 
 @pytest.fixture
@@ -185,6 +205,22 @@ async def test_a_stream_ends_when_its_token_expires(unit: str) -> None:
             await _read_to_the_end(call)
     assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert detail(status_of(raised.value), error_details_pb2.ErrorInfo).reason == "CREDENTIALS_EXPIRED"
+
+
+async def test_a_call_without_a_deadline_ends_after_a_while_and_one_with_its_own_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vcci_server.deadlines.LOOK_EVERY_S", 0.01)
+    async with serving(limits=CallLimits(MAX_BYTES, unlimited_s=0.05)) as bench:
+        longer = asyncio.create_task(bench.calculate("slow", timeout=60))
+        error, status = await bench.fail("slow")
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert detail(status, error_details_pb2.ErrorInfo).reason == "TIME_LIMIT_EXCEEDED"
+        assert "longer than 0.05 s" in str(error.details())
+        assert bench.servicer.left.is_set(), "the work is ended, too"
+        assert not longer.done()
+        bench.servicer.go_on.set()
+        assert (await longer).upload == (await bench.calculate("slow")).upload == "7 acme tester"
 
 
 async def test_standard_status_libraries_read_the_details(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vcci.v1.supplier_service_pb2 import Supplier
 from vcci_engine.errors import InvalidField
-from vcci_server.filters import DEEPEST, MOST_CHARACTERS, MOST_COMPARISONS, Both, Comparison, Either, Node, Not
+from vcci_server.filters import DEFAULT, Both, Comparison, Either, Node, Not
 from vcci_server.filters import parse_filter as parse
 from vcci_server.storage.supplier_fields import FIELDS, condition
 from vcci_server.storage.supplier_lists import COLUMNS
@@ -68,7 +68,7 @@ def _depth(tree: object) -> int:
 @given(trees)
 def test_what_is_written_is_read(tree: object) -> None:
     text = _written(tree)
-    if _depth(tree) <= DEEPEST and len(text) <= MOST_CHARACTERS:
+    if _depth(tree) <= DEFAULT.depth and len(text) <= DEFAULT.characters:
         node = parse(text)
         assert node is not None
         assert _read(node) == tree
@@ -132,9 +132,9 @@ def test_an_error_names_place_and_what_was_expected(text: str, found: str, posit
 @pytest.mark.parametrize(
     "text",
     [
-        "a=1 OR " * (MOST_COMPARISONS) + "a=1",
-        "(" * (DEEPEST + 1) + "a=1" + ")" * (DEEPEST + 1),
-        "a = " + "x" * MOST_CHARACTERS,
+        "a=1 OR " * DEFAULT.comparisons + "a=1",
+        "(" * (DEFAULT.depth + 1) + "a=1" + ")" * (DEFAULT.depth + 1),
+        "a = " + "x" * DEFAULT.characters,
     ],
 )
 def test_length_depth_and_number_are_bounded(text: str) -> None:

@@ -49,6 +49,12 @@ def test_several_processes_do_not_start_a_ray_each() -> None:
     assert from_environment({"VCCI_PROCESSES": "2", "VCCI_RAY_ADDRESS": "auto"}).processes == 2
 
 
+def test_a_filter_is_not_deeper_than_it_can_be_read() -> None:
+    assert from_environment({"VCCI_MAX_FILTER_DEPTH": "100"}).filter_limits.depth == 100
+    with pytest.raises(SettingsError, match="VCCI_MAX_FILTER_DEPTH: found 101, at most 100"):
+        from_environment({"VCCI_MAX_FILTER_DEPTH": "101"})
+
+
 def test_lanes_are_changed_field_by_field() -> None:
     text = "simulation: in_flight=1, time_limit_s=0.5; reporting: ray_resource=reports, waiting=0;"
     lanes = {lane.name: lane for lane in from_environment({"VCCI_LANES": text}).work_lanes}
