@@ -1,4 +1,4 @@
-"""Write the tables of methods.md, settings.md and security.md anew, from the code: `make docs`.
+"""Write the tables of methods.md, settings.md, limits.md and security.md anew, from the code: `make docs`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; the text around it is written by hand.
 """
@@ -23,10 +23,52 @@ from vcci_server.row_messages import decode
 from vcci_server.settings import Settings, variable
 
 FOLDER = Path(__file__).parent
-PAGES = (FOLDER / "methods.md", FOLDER / "settings.md", FOLDER / "security.md")
+PAGES = (FOLDER / "methods.md", FOLDER / "settings.md", FOLDER / "limits.md", FOLDER / "security.md")
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Row = Sequence[object]
+
+# Of each limit: what, its setting, its metric, and what becomes of what is beyond.
+QUOTAS = (
+    ("calls", "quota_calls_per_s", 'vcci_quota_refusals_total{quota="calls_per_s"}', "refused; again after the delay"),
+    ("rows", "quota_rows_per_s", "vcci_quota_paced_seconds_total", "slowed, never refused"),
+    ("open streams", "quota_streams", 'vcci_quota_refusals_total{quota="streams"}', "refused; again after 5 s"),
+    ("batches in memory", "quota_in_flight_bytes", "vcci_ingest_bytes_in_flight", "wait, and the others go on"),
+    (
+        *("stored rows", "quota_stored_rows", 'vcci_quota_refusals_total{quota="stored_rows"}'),
+        "refused whole, without a delay; what is stored stays",
+    ),
+)
+BEYOND = 'vcci_refusals_total{reason="LIMIT_EXCEEDED"}'
+LIMITS = (
+    ("one message", "max_message_bytes", BEYOND, "refused; beyond twice as much, by gRPC itself"),
+    ("metadata of one call", "max_metadata_bytes", BEYOND, "refused; beyond four times as much, by gRPC itself"),
+    ("rows of one batch", "max_batch_rows", BEYOND, "the batch is refused, and the stream goes on"),
+    ("entries of one dictionary", "max_dictionary_entries", BEYOND, "the batch is refused, and the stream goes on"),
+    ("suppliers of one stream", "max_stream_suppliers", BEYOND, "the stream ends"),
+    ("length of a filter", "max_filter_characters", BEYOND, "refused"),
+    ("comparisons of a filter", "max_filter_comparisons", BEYOND, "refused, with the place in the filter"),
+    ("depth of a filter", "max_filter_depth", BEYOND, "refused, with the place in the filter"),
+    (
+        *("a call without a deadline", "max_call_s", 'vcci_refusals_total{reason="TIME_LIMIT_EXCEEDED"}'),
+        "ends with DEADLINE_EXCEEDED",
+    ),
+    (
+        "batches in memory, of all",
+        "max_in_flight_bytes",
+        "vcci_ingest_bytes_in_flight",
+        "wait, first come, first served",
+    ),
+    (
+        *("open streams, of all", "max_streams", 'vcci_refusals_total{reason="OVERLOADED"}'),
+        "refused with RESOURCE_EXHAUSTED, `OVERLOADED`; again after 5 s",
+    ),
+    ("unacknowledged batches of a stream", "credits", "vcci_ingest_credits", "are not read"),
+    (
+        *("open calls of a connection", "max_connection_calls", "none: gRPC's own"),
+        "wait, or end with UNAVAILABLE where they are reset at once",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -146,6 +188,33 @@ def settings() -> list[Row]:
     ]
 
 
+def quotas() -> list[Row]:
+    """What a tenant may use."""
+    return _limits("Quota", QUOTAS)
+
+
+def limits() -> list[Row]:
+    """What a message, a call and a stream may be."""
+    return _limits("Limit", LIMITS)
+
+
+def _limits(what: str, rows: Iterable[tuple[str, str, str, str]]) -> list[Row]:
+    known = {setting.name: setting for setting in fields(Settings)}
+    return [
+        (what, "Setting", "Default", "Metric", "Beyond it"),
+        *(
+            (
+                name,
+                f"`{variable(known[of])}`",
+                _with_unit(known[of]),
+                f"`{metric}`",
+                beyond,
+            )
+            for name, of, metric, beyond in rows
+        ),
+    ]
+
+
 def roles() -> list[Row]:
     """Which roles may call which method."""
     return [
@@ -159,7 +228,8 @@ def roles() -> list[Row]:
 
 
 TABLES: Mapping[str, Callable[[], list[Row]]] = {
-    table.__name__: table for table in (methods, declared, downgrades, inputs, examples, scores, settings, roles)
+    table.__name__: table
+    for table in (methods, declared, downgrades, inputs, examples, scores, settings, quotas, limits, roles)
 }
 
 
@@ -245,6 +315,10 @@ def _use(of: Input) -> str:
 
 def _flag(setting: "Field[Any]") -> str:
     return "none: a secret" if setting.metadata["secret"] else f"`--{setting.name.replace('_', '-')}`"
+
+
+def _with_unit(setting: "Field[Any]") -> str:
+    return f"{_default(setting)} {setting.metadata['unit']}" if setting.default else "none"
 
 
 def _default(setting: "Field[Any]") -> str:
