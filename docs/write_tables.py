@@ -207,7 +207,7 @@ def _limits(what: str, rows: Iterable[tuple[str, str, str, str]]) -> list[Row]:
                 name,
                 f"`{variable(known[of])}`",
                 _with_unit(known[of]),
-                f"`{metric}`",
+                metric if " " in metric else f"`{metric}`",
                 beyond,
             )
             for name, of, metric, beyond in rows
