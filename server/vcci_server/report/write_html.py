@@ -11,7 +11,7 @@ from vcci_server.report.model import Block, Cell, CellKind, Chart, Highlights, R
 
 WHOLE_ROWS = 20  # of a table that is kept on one page of paper
 SHORT = 12  # characters: a column of such texts is not broken into lines
-_JOINT = re.compile(r"(?<=[_:*/])(?=\w)")  # in keys and units, where a long one may go on in the next line
+_JOINT = re.compile(r"(?<=[_:*])(?=\w)")  # in keys and units, where a long one may go on in the next line
 STYLE = (files("vcci_server.report") / "style.css").read_text("utf-8")
 # Nothing is fetched and nothing runs, whatever the texts of suppliers say.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
