@@ -1,5 +1,6 @@
 """The service as a process of its own, on ports and in a folder of its own: what tests start, stop and kill."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -8,18 +9,23 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import grpc
 import grpc.aio
+from vcci.v1.factor_service_pb2 import FACTOR_FORMAT_STARTER, FactorSetSpec
+from vcci.v1.price_service_pb2 import PRICE_FORMAT_STARTER, PriceSetSpec
+from vcci_client import AsyncClient
 from vcci_server.auth import Role, load_secret, make_token
 from vcci_server.storage.embedded import embedded_database
 
 STOP_S = 60.0
 SERVER = ("-m", "vcci_server")
+STARTER_FACTORS = FactorSetSpec(display_name="Starter set", format=FACTOR_FORMAT_STARTER, activate=True)
+STARTER_PRICES = PriceSetSpec(display_name="Starter set", format=PRICE_FORMAT_STARTER, activate=True)
 
 
 @dataclass(slots=True)
@@ -32,6 +38,7 @@ class ServerProcess:
     listening: str = "127.0.0.1:0"
     metrics: str = ""
     program: Sequence[str] = SERVER  # what Python runs
+    tenant: str = "default"  # that tokens are of
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -40,11 +47,11 @@ class ServerProcess:
         assert self.process is not None
         return self.process.pid
 
-    def token(self, tenant: str = "default", subject: str = "test", *, roles: Sequence[Role] = (Role.ADMIN,)) -> str:
+    def token(self, tenant: str = "", subject: str = "test", *, roles: Sequence[Role] = (Role.ADMIN,)) -> str:
         """A token that the server takes."""
-        return make_token(load_secret(self.state_dir), tenant, subject, 3_600, roles)
+        return make_token(load_secret(self.state_dir), tenant or self.tenant, subject, 3_600, roles)
 
-    def metadata(self, tenant: str = "default") -> list[tuple[str, str]]:
+    def metadata(self, tenant: str = "") -> list[tuple[str, str]]:
         """The metadata of a call."""
         return [("authorization", f"Bearer {self.token(tenant)}")]
 
@@ -70,6 +77,17 @@ class ServerProcess:
         async with self.database() as db:
             await db.execute("INSERT INTO tenants (name) VALUES ($1)", name)
         return name
+
+    def for_own_tenant(self) -> "ServerProcess":
+        """Return the same server for another tenant, made like the default one: with starter factors and prices."""
+        return replace(self, tenant=asyncio.run(self._furnished_tenant()))
+
+    async def _furnished_tenant(self) -> str:
+        tenant = await self.new_tenant()
+        async with AsyncClient(self.listening, self.token(tenant)) as client:
+            await client.import_factor_set(STARTER_FACTORS)
+            await client.import_price_set(STARTER_PRICES)
+        return tenant
 
     def start(self) -> None:
         """Start, and return when it serves."""

@@ -1,19 +1,16 @@
 """A connection that falls silent while the client library uploads: it is found out, and each row is there once."""
 
-from collections.abc import Iterator
-
 import pytest
 from vcci_client import connection
 
 from tests.chaos.proxy import Fate, proxy_to
 from tests.chaos.trial import Trial
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    return shared_server.for_own_tenant()
 
 
 async def test_a_connection_that_falls_silent_is_found_out(

@@ -1,20 +1,17 @@
 """Every beginning of an upload, sent again: what is there is acknowledged as a duplicate, and nothing changes."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 from tests.uploads import Uploads, batch
 
 BATCHES, ROWS = 12, 5
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    return shared_server.for_own_tenant()
 
 
 async def test_every_beginning_of_an_upload_may_be_sent_again(server: ServerProcess) -> None:

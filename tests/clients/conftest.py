@@ -1,18 +1,17 @@
-"""A server for the tests of this folder, started once."""
+"""The shared server, and a client of its default tenant."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from vcci_client import AsyncClient
 
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 
 @pytest.fixture(scope="package")
-def server() -> Iterator[ServerProcess]:
+def server(shared_server: ServerProcess) -> ServerProcess:
     """A running server with the starter factors."""
-    with running_server() as process:
-        yield process
+    return shared_server
 
 
 @pytest.fixture

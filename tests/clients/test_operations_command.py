@@ -1,12 +1,11 @@
 """`vcci operations`, and what begins them, as a person or a program uses them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.commands import Commands
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 ROWS = """supplier_code,category,reporting_period,quantity,unit,factor
 S-1,1,2024-05-17,100,kg,t:steel
@@ -22,9 +21,8 @@ quantity = { change = -0.5 }
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    return shared_server.for_own_tenant()
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """`vcci recalculate`, `vcci runs` and `vcci operations`, as a person or a program uses them."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.clients.commands import Commands
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 from tests.waiting import wait_until
 
 HEADER = "supplier_code,category,reporting_period,quantity,unit,factor\n"
@@ -16,10 +15,9 @@ FACTORS = "source,code,name,region,year,unit,kg_co2e,gwp_set,gsd2,source_note\n"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """A server of this file's own: other sets are activated."""
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    """The server, for a tenant of this file's own: other sets are activated."""
+    return shared_server.for_own_tenant()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from vcci_client.appender import Progress
 from vcci_client.errors import ServerError, WriterFenced, WrongState
 from vcci_client.upload import UploadOptions
 
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 from tests.uploads import DAY, Uploads
 
 BATCH_ROWS, BATCHES = 4_000, 250
@@ -20,9 +20,8 @@ ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    return shared_server.for_own_tenant()
 
 
 def steel() -> Iterator[Activities]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +13,7 @@ from tests.data_files import shared_data
 from tests.engine.test_explanation import evaluated
 from tests.golden.examples import TOTAL_KG, Examples, activities, mapped
 from tests.golden.run import TOLERANCE, import_requests, read
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +22,11 @@ def examples() -> Examples:
 
 
 @pytest.fixture(scope="module")
-def served(examples: Examples) -> Iterator[ServerProcess]:
-    """A server with the factors of the examples."""
-    with running_server() as server:
-        asyncio.run(_import(server, examples))
-        yield server
+def served(shared_server: ServerProcess, examples: Examples) -> ServerProcess:
+    """A tenant with the factors of the examples."""
+    server = shared_server.for_own_tenant()
+    asyncio.run(_import(server, examples))
+    return server
 
 
 async def test_every_published_example_is_explained_to_the_bit(served: ServerProcess, examples: Examples) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from vcci.v1 import factor_service_pb2 as pb
@@ -20,7 +20,7 @@ from vcci_engine.gwp import GWP
 from vcci_server.importers import READERS, FactorRecord
 
 from tests.data_files import shared_data
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 EPA = "SupplyChainGHGEmissionFactors_v1.3.0_NAICS_{}_USD2022.csv"
 DESNZ = "desnz2025_flat.xlsx"
@@ -29,9 +29,8 @@ ROW = {"supplier_code": "S-1", "category": 1, "reporting_period": "2022-06-30"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    return shared_server.for_own_tenant()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from math import fsum
 from pathlib import Path
 
@@ -56,12 +55,11 @@ def mapping(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """A server that calculates with the EPA's factors."""
-    factors = shared_data(FACTORS)
-    with running_server() as process:
-        asyncio.run(activate(process, factors))
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    """A tenant that calculates with the EPA's factors."""
+    factors, server = shared_data(FACTORS), shared_server.for_own_tenant()
+    asyncio.run(activate(server, factors))
+    return server
 
 
 async def activate(server: ServerProcess, factors: Path) -> None:

@@ -19,18 +19,18 @@ from tests.data_files import shared_data
 from tests.e2e.test_hotspots import by_supplier
 from tests.e2e.test_real_spend import FACTORS, MAPPING, SPEND, TOTAL, vcci
 from tests.prices import deactivate_all
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that has the file's emissions, counted."""
+def server(shared_server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
+    """A tenant that has the file's emissions, counted."""
     mapping = tmp_path_factory.mktemp("mapping") / "spend.toml"
     mapping.write_text(MAPPING)
-    with running_server() as process:
-        asyncio.run(_upload(process, shared_data(FACTORS), shared_data(SPEND), mapping))
-        yield process
+    server = shared_server.for_own_tenant()
+    asyncio.run(_upload(server, shared_data(FACTORS), shared_data(SPEND), mapping))
+    return server
 
 
 async def _upload(server: ServerProcess, factors: Path, spend: Path, mapping: Path) -> None:

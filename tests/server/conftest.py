@@ -15,7 +15,7 @@ from vcci_server.storage.embedded import EmbeddedServer
 from vcci_server.storage.migrate import migrate
 from vcci_server.storage.pool import Pool, open_pool
 
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 from tests.uploads import Uploads
 
 
@@ -37,10 +37,9 @@ def state_dir(state_folders: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(state_folders: Path) -> Iterator[ServerProcess]:
+def server(shared_server: ServerProcess) -> ServerProcess:
     """The service as a process of its own, shared by the tests that only call it; each takes a tenant of its own."""
-    with running_server(Path(tempfile.mkdtemp(dir=state_folders))) as process:
-        yield process
+    return shared_server
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
-"""A server of this folder's own: its inventory is all that is stored."""
-
-from collections.abc import Iterator
+"""A tenant of this folder's own: its inventory is all that is stored."""
 
 import pytest
 
 from tests.clients.commands import Commands
 from tests.clients.reports.inventory import store
-from tests.server_process import ServerProcess, running_server
+from tests.server_process import ServerProcess
 
 
 @pytest.fixture(scope="package")
-def server() -> Iterator[ServerProcess]:
-    """The server."""
-    with running_server() as process:
-        yield process
+def server(shared_server: ServerProcess) -> ServerProcess:
+    """The server, for a tenant of the folder's own."""
+    return shared_server.for_own_tenant()
 
 
 @pytest.fixture(scope="package")
