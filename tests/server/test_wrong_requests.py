@@ -15,7 +15,7 @@ from vcci_server.tokens import write_token
 from tests.contract import METHODS, Method
 from tests.failures import failure_of
 from tests.server.wrong_requests import ELSEWHERE, OTHER_TOKEN, TABLE, Wrong
-from tests.server_process import ServerProcess
+from tests.server_process import ServerProcess, running_server
 
 LARGEST = {FieldDescriptor.CPPTYPE_INT32: 2**31 - 1, FieldDescriptor.CPPTYPE_UINT32: 2**32 - 1}
 LEAST = {FieldDescriptor.CPPTYPE_INT32: -(2**31), FieldDescriptor.CPPTYPE_INT64: -(2**63)}
@@ -25,9 +25,10 @@ DEPTH = 3  # of messages in a request
 
 
 @pytest.fixture(scope="module")
-def server(shared_server: ServerProcess) -> ServerProcess:
-    """The server, for a tenant of this file's own: some strange requests are taken."""
-    return shared_server.for_own_tenant()
+def server() -> Iterator[ServerProcess]:
+    """A server of this file's own: some strange requests are taken."""
+    with running_server() as process:
+        yield process
 
 
 def short(method: Method) -> str:
