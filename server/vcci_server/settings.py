@@ -121,7 +121,7 @@ class Settings:
     credits: int = _setting(8, "batches", "of one stream unacknowledged: enough to hide a commit of 20 ms")
     quotas: str = _setting("", "path", "TOML: tenants that may use more or less than the quotas below (limits.md)")
     quota_calls_per_s: int = _setting(
-        10_000, "calls/s", "of one tenant to one process; 0, as in all quotas: any number", may_be_zero=True
+        20_000, "calls/s", "of one tenant to one process; 0, as in all quotas: any number", may_be_zero=True
     )
     quota_rows_per_s: int = _setting(
         0, "rows/s", "of a tenant's streams; what is faster is slowed, not refused", may_be_zero=True
