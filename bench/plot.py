@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from math import ceil, floor, log10
 from typing import Any
 
@@ -26,7 +27,8 @@ BARS = {  # words, kind
     "psycopg COPY by a script": ("psycopg COPY by a script", "peer"),
     "FastAPI + SQLAlchemy": ("FastAPI + SQLAlchemy", "peer"),
 }
-KINDS = {"service": "ours", "echo": "limit"}  # of lines; others are of peers
+KINDS = {"service": ("ours", "VCCI"), "echo": ("limit", "echo")}  # of lines; others take turns
+LETTER = 7.5  # pixels of a bold letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +142,12 @@ def _draw_panel(title: str, curves: Mapping[str, Curve], left: float, top: float
     for percent in NINES:
         yield line([(x(percent), first), (x(percent), bottom)], "grid")
         yield text(x(percent), bottom + 16, f"{percent:g} %", "quiet", "middle", size=11)
-    for number, (name, curve) in enumerate(shown.items()):
-        kind = KINDS.get(name, "peer")
+    end = left + width
+    for (name, curve), other in zip(shown.items(), cycle(("ours", "peer", "limit")), strict=False):
+        kind, words = KINDS.get(name, (other, name))
         yield line([(x(percent), y(ms)) for percent, ms in curve], f"line-{kind}", 2.0)
-        yield text(left + width - 90 * number, top + 14, "VCCI" if name == "service" else name, kind, "end", bold=True)
+        yield text(end, top + 14, words, kind, "end", bold=True)
+        end -= LETTER * len(words) + 14
 
 
 def _nines(percent: float) -> float:

@@ -51,6 +51,12 @@ def test_the_page_has_medians_with_their_spread() -> None:
     assert "| ratio | 2 (1–3) |" in page
 
 
+def test_the_page_says_who_was_left_out_and_why() -> None:
+    without = raw()
+    without["benchmarks"][0]["extra_info"]["left_out"] = {"a peer": "it has no environment"}
+    assert "Left out: a peer: it has no environment." in report.markdown(report.build(without, Sizes(), judged=True))
+
+
 def test_sizes_are_changed_by_name() -> None:
     assert Sizes().changed(["rounds=3", "rate=12.5"]) == Sizes(rounds=3, rate=12.5)
     assert Sizes.from_json(QUICK.to_json()) == QUICK
