@@ -106,7 +106,7 @@ class Usage:
 
     async def take(self, size: int, rows: int) -> None:
         """Wait until a batch may be taken in, by its rows and its bytes; give the bytes back after."""
-        if self.quota.rows_per_s:
+        if rows and self.quota.rows_per_s:
             await self._pace(rows)
         await self._room.take(size)
 
