@@ -1,16 +1,20 @@
 """A connection that falls silent while the client library uploads: it is found out, and each row is there once."""
 
+from collections.abc import Iterator
+
 import pytest
 from vcci_client import connection
 
 from tests.chaos.proxy import Fate, proxy_to
 from tests.chaos.trial import Trial
-from tests.server_process import ServerProcess
+from tests.server_process import ServerProcess, running_server
 
 
 @pytest.fixture(scope="module")
-def server(shared_server: ServerProcess) -> ServerProcess:
-    return shared_server.for_own_tenant()
+def server() -> Iterator[ServerProcess]:
+    """A server of this file's own: all uploads of its database are counted."""
+    with running_server() as process:
+        yield process
 
 
 async def test_a_connection_that_falls_silent_is_found_out(

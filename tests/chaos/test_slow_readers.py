@@ -7,6 +7,7 @@ import grpc.aio
 import pytest
 from vcci.v1 import emission_service_pb2
 from vcci.v1 import upload_service_pb2 as pb
+from vcci_client import AsyncClient
 
 from tests.memory import Memory
 from tests.server_process import ServerProcess, running_server
@@ -16,7 +17,7 @@ from tests.waiting import POLL_S, until
 ROWS, WRONG = 5_000, 200  # of a batch; so many row errors make each answer 20 KB
 BATCHES = 400
 READERS = 4
-GROWTH_OF_WRITER = 100 << 20  # 400 MB are sent
+GROWTH_OF_WRITER = 200 << 20  # 400 MB are sent; what came before a pause of five seconds is folded, which takes 100
 GROWTH_OF_READER = 48 << 20  # of 150 MB each: a page of 100,000 rows, and the message made of it
 QUIET_POLLS = int(1.0 / POLL_S)
 SMALL_WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]  # answers that wait on the line
@@ -47,6 +48,16 @@ async def quiet(watched: Callable[[], int]) -> None:
         return len(seen) > QUIET_POLLS and len(set(seen[-QUIET_POLLS:])) == 1
 
     await until(same, 120)
+
+
+async def counted(server: ServerProcess) -> None:
+    """Wait until what is stored is folded, which takes memory of its own."""
+    async with AsyncClient(server.listening, server.token()) as client:
+
+        async def is_counted() -> bool:
+            return (await anext(client.list_supplier_pages(page_size=1))).rows_not_counted == 0
+
+        await until(is_counted, 120)
 
 
 async def send_all(writer: Writer, sent: list[int]) -> None:
@@ -80,6 +91,7 @@ async def test_readers_that_stop_reading_cost_a_page_each(server: ServerProcess)
         request = emission_service_pb2.StreamEmissionsRequest()
         warm = uploads.emissions.StreamEmissions(request, metadata=uploads.metadata)
         rows = sum([response.emissions.rows async for response in warm])
+        await counted(server)
         memory = Memory(server.pid)
         calls = [uploads.emissions.StreamEmissions(request, metadata=uploads.metadata) for _ in range(READERS)]
         streams = [aiter(call) for call in calls]

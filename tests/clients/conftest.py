@@ -1,4 +1,4 @@
-"""The shared server, and a client of its default tenant."""
+"""The shared server for a tenant of this folder's own, and a client of it."""
 
 from collections.abc import AsyncIterator
 
@@ -10,8 +10,8 @@ from tests.server_process import ServerProcess
 
 @pytest.fixture(scope="package")
 def server(shared_server: ServerProcess) -> ServerProcess:
-    """A running server with the starter factors."""
-    return shared_server
+    """The server, for a tenant of the folder's own with the starter factors."""
+    return shared_server.for_own_tenant()
 
 
 @pytest.fixture

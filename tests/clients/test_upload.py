@@ -57,7 +57,7 @@ async def test_an_upload_outlives_its_tokens(server: ServerProcess) -> None:
 
     def new_token() -> str:
         expiries.append(time.time() + 2.0)
-        return make_token(secret, "default", "test", 2.0)
+        return make_token(secret, server.tenant, "test", 2.0)
 
     async def as_tokens_expire() -> AsyncIterator[dict[str, object]]:
         for row in rows(300):
@@ -74,7 +74,7 @@ async def test_an_upload_outlives_its_tokens(server: ServerProcess) -> None:
 
 
 async def test_a_token_that_cannot_be_renewed_ends_the_upload(server: ServerProcess) -> None:
-    token = make_token(load_secret(server.state_dir), "default", "test", -1.0)
+    token = make_token(load_secret(server.state_dir), server.tenant, "test", -1.0)
     async with AsyncClient(server.listening, token) as client:
         with pytest.raises(Unauthenticated) as raised:
             await client.upload(rows(10), unique())

@@ -28,10 +28,17 @@ from vcci_client.upload import UploadOptions
 from vcci_server.auth import Role
 
 from tests.recalculations import import_sets, upload
-from tests.server_process import ServerProcess
+from tests.server_process import ServerProcess, running_server
 
 ROWS = 500
 PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """A server of this file's own, which ends."""
+    with running_server() as process:
+        yield process
 
 
 @pytest.fixture
