@@ -1,6 +1,6 @@
 """Operations through the client, on a real server: what each comes to, lists, cancelling, restarts, follow-ups."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +28,7 @@ from vcci_client.upload import UploadOptions
 from vcci_server.auth import Role
 
 from tests.recalculations import import_sets, upload
+from tests.refusals import refusal
 from tests.server_process import ServerProcess, running_server
 
 ROWS = 500
@@ -60,12 +61,6 @@ async def ended(client: AsyncClient, begun: Operation) -> Operation:
     found = await client.get_operation(begun.name)
     assert found.done
     return found
-
-
-async def refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(ServerError) as raised:
-        await call
-    return raised.value.code, raised.value.reason
 
 
 async def test_a_scenario_comes_to_what_its_call_answers(client: AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """What recalculations change and what they leave, on a real server: exact differences, slices, causes."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -223,23 +224,49 @@ async def test_a_change_is_significant_beyond_the_threshold(
     assert run.total.significant is significant
 
 
-async def test_an_altered_result_is_told_as_such_and_restated(client: AsyncClient, server: ServerProcess) -> None:
-    _, new = await import_sets(client)
-    number = int((await upload(client, 100)).rpartition("/")[2])
-    honest = await rows_of(client)
+SEGMENTS = """
+FROM emission_segments WHERE upload_id = $1 AND run_id = 0
+    AND quarter = (SELECT min(quarter) FROM emission_segments WHERE upload_id = $1)
+"""
+KEY = "quarter, merge_version, batch_offset, segment"
+ALTER = f"""
+UPDATE emission_segments SET kg_co2e = set_byte(kg_co2e, 7, 65) WHERE upload_id = $1 AND run_id = 0
+    AND ({KEY}) IN (SELECT {KEY} {SEGMENTS})
+"""
+RESTORE = (
+    f"UPDATE emission_segments SET kg_co2e = $6 WHERE upload_id = $1 AND run_id = 0 AND ({KEY}) = ($2, $3, $4, $5)"
+)
+
+
+@asynccontextmanager
+async def altered(server: ServerProcess, upload_name: str) -> AsyncIterator[None]:
+    """The first results of an upload's first quarter are far higher in the store until the end of the body."""
+    number = int(upload_name.rpartition("/")[2])
     async with server.database() as db:
 
         async def is_merged() -> bool:
             return bool(await db.fetchval("SELECT merged FROM uploads WHERE upload_id = $1", number))
 
         await until(is_merged, 30)
-        altered = "UPDATE emission_segments SET kg_co2e = set_byte(kg_co2e, 7, 65) WHERE upload_id = $1 AND quarter = "
-        await db.execute(altered + "(SELECT min(quarter) FROM emission_segments WHERE upload_id = $1)", number)
-    forged = await rows_of(client)
-    (changed,) = [key for key, row in forged.items() if row != honest[key]]
-    run = await recalculated(client, factor_set=new, filter={"supplier_codes": [forged[changed].supplier]})
-    (told,) = [of for of in run.total.causes if of.cause == run_pb2.RUN_CAUSE_RESULT_ALTERED]
-    assert told.rows == 1
-    assert ug(told.difference_kg_co2e) == honest[changed].ug - forged[changed].ug
-    restated = (await rows_of(client, as_of=run.name))[changed]
-    assert 0 < restated.ug <= 2 * honest[changed].ug < forged[changed].ug
+        honest = await db.fetch(f"SELECT {KEY}, kg_co2e {SEGMENTS}", number)
+        await db.execute(ALTER, number)
+        try:
+            yield
+        finally:
+            await db.executemany(RESTORE, [(number, *row) for row in honest])
+
+
+async def test_an_altered_result_is_told_as_such_and_restated(client: AsyncClient, server: ServerProcess) -> None:
+    _, new = await import_sets(client)
+    name = await upload(client, 100)
+    honest = await rows_of(client)
+    async with altered(server, name):
+        forged = await rows_of(client)
+        (changed,) = [key for key, row in forged.items() if row != honest[key]]
+        run = await recalculated(client, factor_set=new, filter={"supplier_codes": [forged[changed].supplier]})
+        (told,) = [of for of in run.total.causes if of.cause == run_pb2.RUN_CAUSE_RESULT_ALTERED]
+        assert told.rows == 1
+        assert ug(told.difference_kg_co2e) == honest[changed].ug - forged[changed].ug
+        restated = (await rows_of(client, as_of=run.name))[changed]
+        assert 0 < restated.ug <= 2 * honest[changed].ug < forged[changed].ug
+    assert await rows_of(client) == honest  # the server is shared
