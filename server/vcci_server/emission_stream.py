@@ -1,9 +1,10 @@
 """Reading emissions page by page: each in a short transaction, all at the merge version of the first."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from hashlib import sha256
 
 from vcci.v1 import emission_pb2
@@ -15,7 +16,6 @@ from vcci_server.emission_dictionaries import Dictionaries
 from vcci_server.emission_filters import check_expression, read_filter
 from vcci_server.emission_gases import stored_parts
 from vcci_server.emission_messages import OF_GASES, WRITERS, Labels, Numbered, factors_of, numbered, write_response
-from vcci_server.storage.labels import FactorGases
 from vcci_server.storage.labels import Labels as KnownLabels
 from vcci_server.storage.pool import Connection, Pool
 from vcci_server.storage.queries import QUERIES
@@ -35,6 +35,7 @@ from vcci_server.tokens import read_token, write_token
 
 PAGE_BYTES = 4 << 20  # of the columns of a page; a stream holds two in memory
 FIRST_ROWS = 10_000  # of the first page, so that there is soon something to send
+NO_GASES = stored_parts({}, "")
 NEWEST = -1  # the merge version of a stream that has not begun
 _DATES = range((date.min - EPOCH).days + 1, (date.max - EPOCH).days)
 
@@ -100,6 +101,14 @@ class Fetch:
         )
 
 
+def write_page(page: Page, wanted: frozenset[int], token: Callable[[Position], str]) -> list[bytes]:
+    """Return the responses with a page's rows, at once: to make a message takes no longer than to hand it over."""
+    return [
+        write_response(part, wanted, page.dictionaries, page.labels, token(part.pieces[-1].segment.position))
+        for part in page.parts
+    ]
+
+
 class EmissionReader:
     """Reads emissions of a tenant with the columns wanted, numbers of EmissionColumn, under the GWP set wanted."""
 
@@ -120,16 +129,16 @@ class EmissionReader:
         """Yield the responses to a request. While one is sent the next is made, and the page behind it is read."""
         place = read_place(request, self._tenant_id)
         pages = ahead(self.pages(request.filter, place))
-        async with aclosing(ahead(self._written(pages, scope_of(request)))) as responses:
-            async for response in responses:
-                yield response
+        async with aclosing(ahead(self._written(pages, scope_of(request)))) as written:
+            async for responses in written:
+                for response in responses:
+                    yield response
 
-    async def _written(self, pages: AsyncGenerator[Page], scope: str) -> AsyncGenerator[bytes]:
+    async def _written(self, pages: AsyncGenerator[Page], scope: str) -> AsyncGenerator[list[bytes]]:
         async with aclosing(pages):
             async for page in pages:
-                for part in page.parts:
-                    token = write_place(scope, self._tenant_id, page.version, part.pieces[-1].segment.position)
-                    yield await self._run(write_response, part, self._wanted, page.dictionaries, page.labels, token)
+                token = partial(write_place, scope, self._tenant_id, page.version)
+                yield await self._run(write_page, page, self._wanted, token)
 
     async def pages(self, given: emission_pb2.EmissionFilter, place: Place) -> AsyncGenerator[Page]:
         """Yield the pages behind a place; while one is in use, no transaction is open."""
@@ -185,10 +194,10 @@ class EmissionReader:
         factors = [number for part in parts if part.factor is not None for number in part.factor.new]
         codes = await self._known.suppliers(db, self._tenant_id, suppliers)
         found = await self._known.factors(db, self._tenant_id, factors)
-        gases: dict[int, FactorGases] = {}
-        if self._wanted & OF_GASES:
-            gases = await self._known.gases(db, self._tenant_id, await self._run(factors_of, parts))
         keys = {number: label.key for number, label in found.items()}
+        if not self._wanted & OF_GASES:
+            return Labels(codes, keys, NO_GASES)
+        gases = await self._known.gases(db, self._tenant_id, await self._run(factors_of, parts))
         return Labels(codes, keys, await self._run(stored_parts, gases, self._gwp_set))
 
 

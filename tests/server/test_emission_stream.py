@@ -8,8 +8,7 @@ from vcci.v1 import emission_pb2
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.errors import InvalidField
 from vcci_server import emission_dictionaries, emission_messages, emission_stream
-from vcci_server.emission_messages import write_response
-from vcci_server.emission_stream import EmissionReader, Page, Place
+from vcci_server.emission_stream import EmissionReader, Page, Place, write_page
 from vcci_server.storage.labels import Labels
 from vcci_server.storage.pool import Pool, active_connections
 from vcci_server.storage.summing import on_executor
@@ -181,5 +180,5 @@ def _pages(reader: Reader) -> AsyncGenerator[Page]:
 
 
 def _page_rows(pages: Sequence[Page]) -> list[Row]:
-    written = [write_response(part, ALL, page.dictionaries, page.labels, "") for page in pages for part in page.parts]
+    written = [response for page in pages for response in write_page(page, ALL, str)]
     return rows_of(map(pb.StreamEmissionsResponse.FromString, written))
