@@ -23,11 +23,11 @@ ROWS_PER_MESSAGE = 20_000  # as many as a merged segment has; about a megabyte w
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Codes of the suppliers and keys of the factors that are new to a stream, and what factors consist of, by id."""
+    """What the ids of a part stand for: of suppliers and factors those that are new to its stream."""
 
-    suppliers: Mapping[int, str]
-    factors: Mapping[int, str]
-    gases: StoredParts
+    suppliers: Sequence[str]  # codes
+    factors: Sequence[str]  # keys
+    gases: StoredParts  # of all factors, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,13 @@ def write_response(
 
 def _supplier(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
     assert part.supplier is not None
-    message.supplier_codes.extend([*map(labels.suppliers.__getitem__, part.supplier.new)])
+    message.supplier_codes.extend(labels.suppliers)
     message.supplier = pack(part.supplier.numbers, "<u4")
 
 
 def _factor(message: Any, part: Numbered, dictionaries: Dictionaries, labels: Labels) -> None:
     assert part.factor is not None
-    keys = dictionaries.keys_of_factors([*map(labels.factors.__getitem__, part.factor.new)])
+    keys = dictionaries.keys_of_factors(labels.factors)
     message.factors.extend(keys.new)
     message.factor = pack(keys.numbers.take(part.factor.numbers), "<u4")
 

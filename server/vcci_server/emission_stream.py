@@ -14,7 +14,7 @@ from vcci_engine.errors import InvalidField
 
 from vcci_server.emission_dictionaries import Dictionaries
 from vcci_server.emission_filters import check_expression, read_filter
-from vcci_server.emission_gases import stored_parts
+from vcci_server.emission_gases import StoredParts, stored_parts
 from vcci_server.emission_messages import OF_GASES, WRITERS, Labels, Numbered, factors_of, numbered, write_response
 from vcci_server.storage.labels import Labels as KnownLabels
 from vcci_server.storage.pool import Connection, Pool
@@ -79,7 +79,7 @@ class Page:
     version: int
     parts: list[Numbered]
     dictionaries: Dictionaries
-    labels: Labels
+    labels: list[Labels]  # of each part
     behind: Place | None
 
 
@@ -104,8 +104,8 @@ class Fetch:
 def write_page(page: Page, wanted: frozenset[int], token: Callable[[Position], str]) -> list[bytes]:
     """Return the responses with a page's rows, at once: to make a message takes no longer than to hand it over."""
     return [
-        write_response(part, wanted, page.dictionaries, page.labels, token(part.pieces[-1].segment.position))
-        for part in page.parts
+        write_response(part, wanted, page.dictionaries, labels, token(part.pieces[-1].segment.position))
+        for part, labels in zip(page.parts, page.labels, strict=True)
     ]
 
 
@@ -188,17 +188,19 @@ class EmissionReader:
                     return segments, True
         return segments, False
 
-    async def _labels(self, db: Connection, parts: Sequence[Numbered]) -> Labels:
-        """Return what is new to the stream; of gases all, since messages are made of them."""
-        suppliers = [number for part in parts if part.supplier is not None for number in part.supplier.new]
-        factors = [number for part in parts if part.factor is not None for number in part.factor.new]
-        codes = await self._known.suppliers(db, self._tenant_id, suppliers)
+    async def _labels(self, db: Connection, parts: Sequence[Numbered]) -> list[Labels]:
+        gases = NO_GASES
+        if self._wanted & OF_GASES:
+            found = await self._known.gases(db, self._tenant_id, await self._run(factors_of, parts))
+            gases = await self._run(stored_parts, found, self._gwp_set)
+        return [await self._labels_of(db, part, gases) for part in parts]
+
+    async def _labels_of(self, db: Connection, part: Numbered, gases: StoredParts) -> Labels:
+        suppliers = part.supplier.new if part.supplier else ()
+        factors = part.factor.new if part.factor else ()
+        codes = await self._known.codes(db, self._tenant_id, suppliers)
         found = await self._known.factors(db, self._tenant_id, factors)
-        keys = {number: label.key for number, label in found.items()}
-        if not self._wanted & OF_GASES:
-            return Labels(codes, keys, NO_GASES)
-        gases = await self._known.gases(db, self._tenant_id, await self._run(factors_of, parts))
-        return Labels(codes, keys, await self._run(stored_parts, gases, self._gwp_set))
+        return Labels(codes, [found[number].key for number in factors], gases)
 
 
 async def _pin(db: Connection, place: Place) -> int:

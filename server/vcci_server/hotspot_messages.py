@@ -1,6 +1,6 @@
 """Hotspots, from requests and to messages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vcci.v1 import emission_service_pb2, hotspot_service_pb2
@@ -152,7 +152,7 @@ def _parts(of: Change) -> dict[str, float]:
     }
 
 
-def outliers_message(of: Outliers, codes: Mapping[int, str], limit: int) -> pb.OutlierAnalysis:
+def outliers_message(of: Outliers, codes: dict[int, str], limit: int) -> pb.OutlierAnalysis:
     """Return the suppliers unlike their peers."""
     return pb.OutlierAnalysis(
         outliers=(_outlier(outlier, codes[outlier.supplier]) for outlier in of.found[:limit]),

@@ -15,7 +15,7 @@ from vcci_engine.dates import EPOCH
 from vcci_engine.segments import COLUMNS, Segment, cut
 from vcci_server.emission_dictionaries import Dictionaries
 from vcci_server.emission_gases import stored_parts
-from vcci_server.emission_messages import Labels, numbered, write_response
+from vcci_server.emission_messages import Labels, Numbered, numbered, write_response
 from vcci_server.storage.labels import OWN_GASES, FactorGases
 from vcci_server.storage.reading import Filter, Position, StoredSegment
 
@@ -23,12 +23,8 @@ from tests.server.emission_reader import as_sent, by_key, rows_of
 from tests.server.stored_emissions import CODES, UNITS, random_emissions, row_of
 
 FACTORS = {0: ("", 0.0), 5: ("naics:331110", 0.1), 6: ("naics:331110", 0.2), 7: ("fuel:diesel", 0.0)}
-LABELS = Labels(
-    dict(enumerate(CODES)),
-    {number: key for number, (key, _) in FACTORS.items()},
-    stored_parts(
-        {0: OWN_GASES, **dict.fromkeys((5, 6, 7), FactorGases(2.0, {"CO2": 2.0}, "AR5", "kg", "made:steel"))}, ""
-    ),
+GASES = stored_parts(
+    {0: OWN_GASES, **dict.fromkeys((5, 6, 7), FactorGases(2.0, {"CO2": 2.0}, "AR5", "kg", "made:steel"))}, ""
 )
 ALL = frozenset(pb.EmissionColumn.values()[1:])
 UPLOAD_ID = 42
@@ -51,6 +47,12 @@ def _stored(segments: Sequence[Segment]) -> list[StoredSegment]:
     ]
 
 
+def _labels(part: Numbered) -> Labels:
+    suppliers = part.supplier.new if part.supplier else ()
+    factors = part.factor.new if part.factor else ()
+    return Labels([CODES[number] for number in suppliers], [FACTORS[number][0] for number in factors], GASES)
+
+
 def _responses(segments: Sequence[Segment], wanted: frozenset[int], parts: int = 1) -> list[pb.StreamEmissionsResponse]:
     """Return the responses of a stream that sends segments in so many parts."""
     dictionaries = Dictionaries()
@@ -58,7 +60,7 @@ def _responses(segments: Sequence[Segment], wanted: frozenset[int], parts: int =
     bounds = [len(stored) * part // parts for part in range(parts + 1)]
     some = [stored[start:stop] for start, stop in pairwise(bounds) if stop > start]
     found = [part for segments in some for part in numbered(segments, Filter(), wanted, dictionaries)]
-    written = [write_response(part, wanted, dictionaries, LABELS, "token") for part in found]
+    written = [write_response(part, wanted, dictionaries, _labels(part), "token") for part in found]
     return [pb.StreamEmissionsResponse.FromString(data) for data in written]
 
 

@@ -64,11 +64,16 @@ class Labels:
         self._factors: dict[int, dict[int, FactorLabel]] = {}
         self._gases: dict[int, dict[int, FactorGases]] = {}
 
-    async def suppliers(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> Mapping[int, str]:
-        """Return the code of each supplier, and perhaps of others: a copy of 100,000 would cost more than all else."""
-        known = self._suppliers.get(tenant_id, {})
-        if all(map(known.__contains__, ids)):
-            return known
+    async def codes(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> list[str]:
+        """Return the code of each supplier, in their order: one pass where all are kept, since they may be 100,000."""
+        found = [*map(self._suppliers.get(tenant_id, {}).get, ids)]
+        if None in found:
+            learned = await self.suppliers(db, tenant_id, ids)
+            return [learned[number] for number in ids]
+        return found  # type: ignore[return-value]  # no None
+
+    async def suppliers(self, db: Connection, tenant_id: int, ids: Sequence[int]) -> dict[int, str]:
+        """Return the code of each supplier."""
 
         async def load(unknown: list[int]) -> dict[int, str]:
             rows = await db.fetch(QUERIES["supplier_codes_of"], tenant_id, unknown)
