@@ -13,7 +13,7 @@ from vcci.v1.calculation_service_pb2 import CalculateRequest
 
 from bench import echo
 from bench.harness import Harness, Timed, Turn
-from bench.load import Load, Method, run, single
+from bench.load import Load, Method, arrivals_s, run, single
 from bench.processes import CpuMeter
 from bench.service import Service
 from bench.sizes import Sizes
@@ -70,13 +70,13 @@ def test_many_callers(harness: Harness, callees: dict[str, Callee], sizes: Sizes
 
 def test_open_loop(harness: Harness, callees: dict[str, Callee], sizes: Sizes) -> None:
     """How long do calls take that arrive at a given rate, whatever the answers do, against such an echo?"""
-    _compare(harness, callees, Load(sizes.call_s, connections=sizes.connections, rate=sizes.rate))
+    _compare(harness, callees, Load(connections=sizes.connections, arrivals_s=arrivals_s(sizes.rate, sizes.call_s)))
 
 
 def _compare(harness: Harness, callees: dict[str, Callee], load: Load) -> None:
     servers = {name: callee.process for name, callee in callees.items()}
     harness.take_turns({name: _turn(load, callee) for name, callee in callees.items()}, servers)
-    harness.ratio("calls/s" if load.rate is None else "p50 ms", "service", "echo")
+    harness.ratio("calls/s" if not load.arrivals_s else "p50 ms", "service", "echo")
 
 
 def _turn(load: Load, callee: Callee) -> Turn:

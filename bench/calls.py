@@ -23,7 +23,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from vcci_server.settings import SettingsError, is_loopback
 
-from bench.load import Load, Method, Outcome, run
+from bench.load import Load, Method, Outcome, arrivals_s, run
 
 WIDEST_BAR = 40
 BARS = 12
@@ -80,7 +80,9 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _load(arguments: argparse.Namespace) -> Load:
-    return Load(arguments.duration, arguments.callers, arguments.connections, arguments.rate, (*arguments.pause,))
+    if arguments.rate:
+        return Load(connections=arguments.connections, arrivals_s=arrivals_s(arguments.rate, arguments.duration))
+    return Load(arguments.duration, arguments.callers, arguments.connections, (*arguments.pause,))
 
 
 def message(target: str, method: str, data: str) -> bytes:

@@ -35,13 +35,13 @@ DRAWN = 9_973  # methods, then the same again
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How to call: `callers` at once, each pausing between its calls, or `rate` calls a second when that is given."""
+    """How to call: `callers` at once, each pausing between its calls, or at the moments of `arrivals_s` if any."""
 
-    duration_s: float
+    duration_s: float = 0.0
     callers: int = 1
     connections: int = 1
-    rate: float | None = None
     pause_s: tuple[float, float] = (0.0, 0.0)  # at least, at most
+    arrivals_s: Sequence[float] = ()  # since the beginning, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,6 @@ class Method:
     payload: bytes
     metadata: Metadata = ()
     timeout_s: float = 30.0
-    weight: int = 1  # how often it is called among several
 
 
 class CallsFailed(AssertionError):
@@ -92,7 +91,7 @@ class Outcome:
 
 
 def run(load: Load, *methods: Method) -> Outcome:
-    """Make the calls, of several methods as often as their weights say."""
+    """Make the calls; several methods are drawn, each as often."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(calling(load, methods))
 
@@ -113,10 +112,9 @@ async def calling(load: Load, methods: Sequence[Method]) -> Outcome:
     async with AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(_Connection(methods[0].target)) for _ in range(load.connections)]
         calls = [[connection.call(method) for method in methods] for connection in connections]
-        drawn = draw(calls, [method.weight for method in methods])
-        if load.rate is not None:
-            return await open_loop(drawn, load.rate, load.duration_s)
-        callers = [draw([of], [method.weight for method in methods], seed) for seed, of in _dealt(calls, load.callers)]
+        if len(load.arrivals_s):
+            return await open_loop(draw(calls), load.arrivals_s)
+        callers = [draw([of], seed) for seed, of in _dealt(calls, load.callers)]
         return await closed_loop(callers, load.duration_s, load.pause_s)
 
 
@@ -125,10 +123,9 @@ def _dealt(calls: Sequence[Sequence[Call]], callers: int) -> Iterator[tuple[int,
     return enumerate(itertools.islice(itertools.cycle(calls), callers))
 
 
-def draw(calls: Sequence[Sequence[Call]], weights: Sequence[int], seed: int = SEED) -> Iterator[Call]:
-    """Yield calls for ever: connections in turn, of each one of its methods by weight; the same with the same seed."""
-    shares = np.array(weights) / sum(weights)
-    drawn = np.random.Generator(np.random.Philox(seed)).choice(len(weights), DRAWN, p=shares).tolist()
+def draw(calls: Sequence[Sequence[Call]], seed: int = SEED) -> Iterator[Call]:
+    """Yield calls for ever: of each connection in turn one of its methods; the same with the same seed."""
+    drawn = np.random.Generator(np.random.Philox(seed)).integers(len(calls[0]), size=DRAWN).tolist()
     return (of[number] for of, number in zip(itertools.cycle(calls), itertools.cycle(drawn), strict=False))
 
 
@@ -174,11 +171,12 @@ async def _keep_calling(calls: Iterator[Call], log: _Log, end: float, pause: Cal
         due = time.perf_counter() + pause()
 
 
-async def open_loop(calls: Iterator[Call], rate: float, duration_s: float) -> Outcome:
-    """Begin `rate` calls a second for `duration_s`, as independent callers would (Poisson)."""
+async def open_loop(calls: Iterator[Call], arrivals_s: Sequence[float]) -> Outcome:
+    """Begin a call at each of these moments."""
     log = _Log()
     async with asyncio.TaskGroup() as group:
-        for due, call in zip((log.begin + arrivals_s(rate, duration_s)).tolist(), calls, strict=False):
+        for arrival_s, call in zip(arrivals_s, calls, strict=False):
+            due = log.begin + arrival_s
             await _until(due)
             group.create_task(log.make(call, due))
     return log.outcome()
@@ -189,10 +187,11 @@ async def _until(due: float) -> None:
         await asyncio.sleep(early_s)
 
 
-def arrivals_s(rate: float, duration_s: float) -> FloatArray:
-    """Return when calls are due: the same moments for everybody who is measured at this rate."""
+def arrivals_s(rate: float, duration_s: float) -> list[float]:
+    """Return when independent callers make `rate` calls a second (Poisson): the same moments for every contender."""
     draws = np.random.Generator(np.random.Philox(SEED)).exponential(1 / rate, max(1, round(rate * duration_s)))
-    return np.cumsum(draws)
+    moments: list[float] = np.cumsum(draws).tolist()
+    return moments
 
 
 class _Connection:
