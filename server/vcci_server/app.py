@@ -73,6 +73,7 @@ async def opened(settings: Settings) -> AsyncIterator[Service]:
         with taken("VCCI_LISTEN", settings.listen):
             port = listen(service.server, address_of(host, port), server_credentials(settings))
         await service.server.start()
+        await stack.enter_async_context(running(service.watch_load()))
         stack.push_async_callback(service.server.stop, None)
         service.listening = Listening(address_of(host, port), address_of(metrics_host, metrics_port))
         logger.info("serving", extra={"listening": service.listening.grpc, "metrics": service.listening.metrics})

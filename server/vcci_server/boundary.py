@@ -30,6 +30,7 @@ from vcci_server.logs import request_id
 from vcci_server.metrics import Metrics
 from vcci_server.quotas import Quotas
 from vcci_server.roles import check_role, roles_for
+from vcci_server.shedding import REFUSAL, Line, Shedding, may_be_refused
 from vcci_server.status import code_of, details_of, message_of
 from vcci_server.storage import audit
 from vcci_server.storage.audit import Actor
@@ -83,8 +84,9 @@ class Boundary(grpc.GenericRpcHandler):
         self._metrics = metrics
         self._limits = limits
         self.deadlines = Deadlines(limits.unlimited_s)
+        self.shedding = Shedding(metrics, limits.wait_s)
         self._services: list[Any] = []
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[str, tuple[Handler, Line | None]] = {}
         self._request_ids = (f"{prefix}-{number}" for prefix in [secrets.token_hex(6)] for number in itertools.count(1))
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
@@ -96,16 +98,22 @@ class Boundary(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         """Return the wrapped handler of a call; None, when there is no such method, is answered by UNIMPLEMENTED."""
+        handler, line = self._handlers.get(handler_call_details.method) or self._first(handler_call_details)
+        if self.shedding.refuses(line):
+            return REFUSAL
         _metadata.set(handler_call_details.invocation_metadata or ())
-        return self._handlers.get(handler_call_details.method) or self._first(handler_call_details)
+        return handler
 
-    def _first(self, details: grpc.HandlerCallDetails) -> "Handler | None":
+    def _first(self, details: grpc.HandlerCallDetails) -> "tuple[Handler | None, Line | None]":
+        method = details.method
         for service in self._services:
             if (handler := service.service(details)) is not None:
-                return self._handlers.setdefault(details.method, self._wrap(details.method, handler))
-        return None
+                long = handler.request_streaming or handler.response_streaming
+                line = self.shedding.line_of(method) if may_be_refused(method) and not long else None
+                return self._handlers.setdefault(method, (self._wrap(method, handler, line), line))
+        return None, None
 
-    def _wrap(self, method: str, handler: Any) -> Handler:
+    def _wrap(self, method: str, handler: Any, line: Line | None) -> Handler:
         make, kind, inner = _kind(handler)
         meter = self._metrics.calls.meter(kind, method)
         read = self._reader(handler.request_deserializer)
@@ -114,11 +122,13 @@ class Boundary(grpc.GenericRpcHandler):
         long = handler.request_streaming or handler.response_streaming
         allowed = None if method.startswith(OPEN_SERVICES) else roles_for(method)
         action = method.rpartition(".")[2].replace("/", ".")
+        shedding = self.shedding
 
         async def call(request: Any, context: Context) -> Any:
             started = perf_counter()
             status = "CANCELLED"
             who: Principal | None = None
+            shedding.begin(line)
             try:
                 given = self._identify(context)
                 if allowed is not None:
@@ -150,6 +160,7 @@ class Boundary(grpc.GenericRpcHandler):
                     self._denials.add(who.tenant_id if who else audit.NO_TENANT, _actor(who, action), _reason(error))
                 return None
             finally:
+                shedding.end(line)
                 meter.ended(status, perf_counter() - started)
             return response
 

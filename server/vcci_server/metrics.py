@@ -84,6 +84,12 @@ class Metrics:
         self.refusals = Counter(
             "vcci_refusals_total", "Calls and batches that were refused.", ("reason",), registry=registry
         )
+        self.shed = Counter(
+            "vcci_calls_shed_total",
+            "Calls refused since those before them would take too long, to be taken up or of their method.",
+            ("line",),
+            registry=registry,
+        )
         self.quota_refusals = Counter(
             "vcci_quota_refusals_total", "Calls refused by a quota of their tenant.", ("quota",), registry=registry
         )

@@ -47,6 +47,7 @@ from vcci_server.prices import PriceServicer
 from vcci_server.runs import RunServicer
 from vcci_server.serving import grpc_server
 from vcci_server.settings import Settings
+from vcci_server.shedding import newest_server
 from vcci_server.storage.pool import connection
 from vcci_server.storage.summing import on_executor
 from vcci_server.storage.supplier_lists import SupplierReader
@@ -84,7 +85,9 @@ class Service:
         self.health = Health(partial(_check, parts), SERVICES)
         boundary = Boundary(parts.authenticator, parts.metrics, settings.call_limits, parts.denials, parts.quotas)
         self.deadlines = boundary.deadlines
+        self._shedding = boundary.shedding
         self.server = grpc_server(settings, boundary)
+        self._channelz_id = newest_server()
         admission = Admission(
             max_bytes=settings.max_in_flight_bytes,
             max_streams=settings.max_streams,
@@ -142,6 +145,10 @@ class Service:
         names = [*SERVICES, health_name, reflection.SERVICE_NAME]
         reflecting = reflection.aio.ReflectionServicer(names)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, server)  # type: ignore[no-untyped-call]
+
+    async def watch_load(self) -> None:
+        """Go on looking whether calls have to be refused."""
+        await self._shedding.watch(self._channelz_id)
 
     async def drain(self, deadline_s: float) -> None:
         """Tell everybody, commit what was accepted, then end the calls that are still open."""

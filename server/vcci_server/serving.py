@@ -36,6 +36,8 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", settings.max_connection_calls),
         ("grpc.server.max_pending_requests", MAX_WAITING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING_CALLS),
+        ("grpc.enable_channelz", 1),  # how many calls wait (shedding.py); nobody else can ask it
+        ("grpc.max_channel_trace_event_memory_per_node", 0),
     ]
 
 

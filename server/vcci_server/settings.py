@@ -120,6 +120,9 @@ class Settings:
     )
     credits: int = _setting(8, "batches", "of one stream unacknowledged: enough to hide a commit of 20 ms")
     quotas: str = _setting("", "path", "TOML: tenants that may use more or less than the quotas below (limits.md)")
+    max_wait_s: float = _setting(
+        0.1, "s", "that unary calls wait for those before them; while it would be more, some are refused (operating.md)"
+    )
     quota_calls_per_s: int = _setting(
         20_000, "calls/s", "of one tenant to one process; 0, as in all quotas: any number", may_be_zero=True
     )
@@ -152,7 +155,7 @@ class Settings:
     @property
     def call_limits(self) -> CallLimits:
         """What one call may be."""
-        return CallLimits(self.max_message_bytes, self.max_metadata_bytes, self.max_call_s)
+        return CallLimits(self.max_message_bytes, self.max_metadata_bytes, self.max_call_s, self.max_wait_s)
 
     @property
     def filter_limits(self) -> FilterLimits:

@@ -22,6 +22,7 @@ class CallLimits:
     message_bytes: int = 16 << 20
     metadata_bytes: int = 8_192
     unlimited_s: float = 600.0  # of a call for one answer whose client has set no deadline
+    wait_s: float = 0.1  # of unary calls for those before them; while it would be more, some are refused
 
 
 @dataclass(frozen=True, slots=True)

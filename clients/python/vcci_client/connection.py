@@ -177,9 +177,9 @@ class Pauses:
         self._give_up_at = time.monotonic() + self._patience_s
 
     async def wait(self, error: ServerError) -> None:
-        """Wait for the next attempt, at least as long as the server asks; raise the error when patience has run out."""
+        """Wait for the next attempt, beyond what the server asks; raise the error when patience has run out."""
         longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**self.attempt)
-        delay = max(random.uniform(0, longest), error.retry_after_s or 0.0)  # noqa: S311  not a secret
+        delay = (error.retry_after_s or 0.0) + random.uniform(0, longest)  # noqa: S311  not a secret
         if time.monotonic() + delay > self._give_up_at:
             raise error
         self.attempt += 1
