@@ -22,9 +22,10 @@ from vcci.v1.report_service_pb2 import REPORT_FORMAT_CSV, REPORT_FORMAT_UNSPECIF
 from vcci.v1.run_pb2 import Run
 from vcci_client import AsyncClient
 from vcci_client.errors import InvalidRequest, NotFound, ServerError, WrongState
-from vcci_client.services.operations import Work, operation_progress, result_of
+from vcci_client.services.operations import operation_progress, result_of
 from vcci_client.services.reports import report_request
 from vcci_client.upload import UploadOptions
+from vcci_client.work import Work
 from vcci_server.auth import Role
 
 from tests.recalculations import import_sets, upload

@@ -48,6 +48,13 @@ class AsyncClient(
     ) -> None:
         super().__init__(Connection(address, token, tls=tls, timeout_s=timeout_s, gzip=gzip))
 
+    @classmethod
+    def over(cls, connection: Connection) -> "AsyncClient":
+        """Return a client over a connection that another closes."""
+        client = cls.__new__(cls)
+        client.connection = connection
+        return client
+
     async def __aenter__(self) -> "AsyncClient":
         return self
 
@@ -58,7 +65,7 @@ class AsyncClient(
 
     async def close(self) -> None:
         """Close the connection; calls under way are cancelled."""
-        await self.connection.close()
+        await self.connection.aclose()
 
 
 class _Loop:

@@ -6,19 +6,18 @@ import os
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import cached_property
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 import grpc.aio
-from google.longrunning import operations_pb2_grpc
 from vcci.v1 import (
     audit_service_pb2_grpc,
     calculation_service_pb2_grpc,
     emission_service_pb2_grpc,
     factor_service_pb2_grpc,
     hotspot_service_pb2_grpc,
-    operation_service_pb2_grpc,
     price_service_pb2_grpc,
     report_service_pb2_grpc,
     run_service_pb2_grpc,
@@ -28,6 +27,10 @@ from vcci.v1 import (
 
 from vcci_client.channel import TlsFiles, open_channel
 from vcci_client.errors import Overloaded, ServerError, Unavailable, from_rpc
+
+if TYPE_CHECKING:
+    from google.longrunning.operations_pb2_grpc import OperationsStub
+    from vcci.v1.operation_service_pb2_grpc import OperationServiceAsyncStub
 
 # Finalizers of calls ask this logger for its level, which takes the lock of `logging` while they hold a lock of
 # grpc's: a deadlock when the garbage collector runs them in a thread that logs (grpc/grpc#43421). So it must not ask.
@@ -82,8 +85,6 @@ class Connection:
         self.uploads = upload_service_pb2_grpc.UploadServiceStub(self.channel)
         self.calculations = calculation_service_pb2_grpc.CalculationServiceStub(self.channel)
         self.runs = run_service_pb2_grpc.RunServiceStub(self.channel)
-        self.operations = operations_pb2_grpc.OperationsStub(self.channel)  # type: ignore[no-untyped-call]
-        self.tasks = operation_service_pb2_grpc.OperationServiceStub(self.channel)
         self.suppliers = supplier_service_pb2_grpc.SupplierServiceStub(self.channel)
         self.factors = factor_service_pb2_grpc.FactorServiceStub(self.channel)
         self.prices = price_service_pb2_grpc.PriceServiceStub(self.channel)
@@ -91,6 +92,20 @@ class Connection:
         self.hotspots = hotspot_service_pb2_grpc.HotspotServiceStub(self.channel)
         self.reports = report_service_pb2_grpc.ReportServiceStub(self.channel)
         self.audit = audit_service_pb2_grpc.AuditServiceStub(self.channel)
+
+    @cached_property
+    def operations(self) -> "OperationsStub":
+        """google.longrunning, which takes long to import."""
+        from google.longrunning.operations_pb2_grpc import OperationsStub
+
+        return OperationsStub(self.channel)  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def tasks(self) -> "OperationServiceAsyncStub":
+        """OperationService, which needs the same."""
+        from vcci.v1.operation_service_pb2_grpc import OperationServiceStub
+
+        return OperationServiceStub(self.channel)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -152,7 +167,7 @@ class Connection:
             return Unavailable(f"no server answers at {self.address} ({error})", code=error.code)
         return error
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the channel; calls under way are cancelled."""
         await self.channel.close()
 

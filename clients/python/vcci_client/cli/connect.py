@@ -4,12 +4,14 @@ import asyncio
 import functools
 import os
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from vcci_client.client import AsyncClient
+    from vcci_client.connection import Connection
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +62,13 @@ def with_client(command: Callable[Concatenate["AsyncClient", P], Coroutine[Any, 
 
 def run_with_client(server: str, token: str, work: Callable[["AsyncClient"], Coroutine[Any, Any, R]]) -> R:
     """Run a coroutine function with a client; its errors become messages."""
+    from vcci_client.client import AsyncClient
+
+    return run_connected(server, token, lambda connection: work(AsyncClient.over(connection)))
+
+
+def run_connected(server: str, token: str, work: Callable[["Connection"], Coroutine[Any, Any, R]]) -> R:
+    """Run a coroutine function with a connection; its errors become messages."""
     from vcci_client.errors import ClientError, Unauthenticated, Unavailable
 
     try:
@@ -74,15 +83,15 @@ def run_with_client(server: str, token: str, work: Callable[["AsyncClient"], Cor
         raise click.ClickException(_paragraph(error)) from None
 
 
-async def _connected(server: str, token: str, work: Callable[["AsyncClient"], Coroutine[Any, Any, R]]) -> R:
+async def _connected(server: str, token: str, work: Callable[["Connection"], Coroutine[Any, Any, R]]) -> R:
     from vcci_client.channel import TlsFiles, is_loopback
-    from vcci_client.client import AsyncClient
+    from vcci_client.connection import Connection
     from vcci_client.server_process import development_token
 
     if not token and is_loopback(server) and not TlsFiles.from_environment().certificate:
         token = await asyncio.to_thread(development_token)
-    async with AsyncClient(server, token) as client:
-        return await work(client)
+    async with aclosing(Connection(server, token)) as connection:
+        return await work(connection)
 
 
 def _paragraph(error: Exception) -> str:

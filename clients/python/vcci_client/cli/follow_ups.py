@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from vcci_client.services.operations import Work
+    from vcci_client.work import Work
 
 KINDS = ("hotspots", "report", "recalculation")
 

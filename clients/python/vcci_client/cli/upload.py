@@ -1,19 +1,21 @@
 """`vcci upload`: a file of activities, stored once."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vcci_client.cli.connect import run_with_client, server_options
+from vcci_client.cli.connect import run_connected, server_options
 from vcci_client.cli.follow_ups import then_option, told, works
 from vcci_client.cli.output import counted, print_json, tonnes
 
 if TYPE_CHECKING:
     from vcci_client.activity_file import ActivityFile
-    from vcci_client.client import AsyncClient
+    from vcci_client.connection import Connection
+    from vcci_client.services.uploads import Uploads
     from vcci_client.upload import UploadOptions, UploadSummary
 
 PRINTED = (
@@ -44,7 +46,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--form", type=click.Choice(["columns", "rows"]), default="columns", show_default=True, help="On the wire."
 )
-@click.option("--batch-rows", type=click.IntRange(1, 65_000), default=25_000, show_default=True)
+@click.option("--batch-rows", type=click.IntRange(1, 65_000), default=50_000, show_default=True)
 @then_option
 @click.option("--strict", is_flag=True, help="Exit with status 1 when a row was rejected.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object, for programs.")
@@ -66,6 +68,7 @@ def upload(
     The same contents are stored once: a second time, the command only says what the first one came to. Rows that are
     wrong are rejected one by one, and `vcci uploads errors` lists them; the others are stored.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else NumPy's import keeps every core busy for 0.1 s
     from vcci_client.errors import FileProblem
 
     try:
@@ -74,8 +77,8 @@ def upload(
             return
         wanted = _options(**options)
         with _opened(file, map_file) as activities:
-            summary = run_with_client(
-                server, token, lambda client: _upload(client, activities, wanted, resume, again, as_json)
+            summary = run_connected(
+                server, token, lambda connection: _upload(connection, activities, wanted, resume, again, as_json)
             )
     except FileProblem as error:
         raise click.ClickException(str(error)) from None
@@ -98,19 +101,26 @@ def _opened(file: Path, map_file: Path | None) -> "ActivityFile":
 
 def _options(name: str, form: str, follow_ups: tuple[str, ...], **others: Any) -> "UploadOptions":
     from vcci_client.encode import Form
-    from vcci_client.services.operations import task_of
     from vcci_client.upload import UploadOptions
+    from vcci_client.work import task_of
 
     tasks = tuple(map(task_of, works(follow_ups)))
     return UploadOptions(display_name=name, form=Form(form), follow_ups=tasks, **others)
 
 
 async def _upload(
-    client: "AsyncClient", file: "ActivityFile", options: "UploadOptions", resume: bool, again: bool, as_json: bool
+    connection: "Connection",
+    file: "ActivityFile",
+    options: "UploadOptions",
+    resume: bool,
+    again: bool,
+    as_json: bool,
 ) -> "UploadSummary":
     from vcci_client.cli.progress import showing_progress
     from vcci_client.errors import AlreadyStarted, BatchRefused, UploadInterrupted
+    from vcci_client.services.uploads import Uploads
 
+    client = Uploads(connection)
     way_on = "--again --resume" if again else "--resume"
     try:
         with showing_progress(file.path.name, lambda _: file.fraction_read() or 0.0, quiet=as_json) as on_progress:
@@ -133,7 +143,7 @@ async def _upload(
     return summary
 
 
-async def _print(client: "AsyncClient", path: Path, summary: "UploadSummary") -> None:
+async def _print(client: "Uploads", path: Path, summary: "UploadSummary") -> None:
     from vcci_client.row_errors import count_by_reason
 
     if summary.already_done:

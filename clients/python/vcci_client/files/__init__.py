@@ -36,22 +36,28 @@ class Reader(Protocol):
 
 
 def open_reader(path: Path, form: FileFormat) -> Reader:
-    """Open a file by the ending of its name; raise FileProblem when it is not what the ending says."""
-    from vcci_client.files.delimited import DelimitedReader
-    from vcci_client.files.json_lines import JsonLinesReader
-    from vcci_client.files.parquet import ParquetReader
-    from vcci_client.files.workbook import WorkbookReader
+    """Open a file by the ending of its name; raise FileProblem when it is not what the ending says.
 
+    Each kind's module is imported when a file is of that kind: openpyxl alone takes as long as a small upload.
+    """
     if not path.is_file():
         raise FileProblem(f"{path} is not a file")
     ending = kind_of(path)
     if ending in DELIMITED:
+        from vcci_client.files.delimited import DelimitedReader
+
         return DelimitedReader(path, form, DELIMITED[ending] or form.delimiter)
     if ending in JSON_LINES:
+        from vcci_client.files.json_lines import JsonLinesReader
+
         return JsonLinesReader(path, form)
     if ending in WORKBOOKS:
+        from vcci_client.files.workbook import WorkbookReader
+
         return WorkbookReader(path, form)
     if ending in PARQUET:
+        from vcci_client.files.parquet import ParquetReader
+
         return ParquetReader(path)
     known = ", ".join((*DELIMITED, *JSON_LINES, *WORKBOOKS, *PARQUET))
     raise FileProblem(f"{path.name} is none of the kinds of file that can be read: {known}")

@@ -5,20 +5,15 @@ from collections.abc import AsyncIterator
 
 from google.longrunning import operations_proto_pb2 as longrunning
 from google.protobuf.duration_pb2 import Duration
-from vcci.v1 import calculation_service_pb2, hotspot_service_pb2, operation_pb2, report_service_pb2, run_pb2
+from vcci.v1 import hotspot_service_pb2, operation_pb2, report_service_pb2, run_pb2
 from vcci.v1.operation_service_pb2 import StartOperationRequest
 
 from vcci_client.connection import Pauses, Service, is_passing
 from vcci_client.errors import ServerError, from_status
+from vcci_client.work import Work, task_of
 
 PATIENCE_S = 60.0
 WAIT_S = 30.0
-Work = (
-    hotspot_service_pb2.RunScenarioRequest
-    | hotspot_service_pb2.AnalyzeHotspotsRequest
-    | report_service_pb2.GenerateReportRequest
-    | calculation_service_pb2.RecalculateRequest
-)
 Result = (
     hotspot_service_pb2.Scenario | hotspot_service_pb2.AnalyzeHotspotsResponse | report_service_pb2.Report | run_pb2.Run
 )
@@ -82,19 +77,6 @@ class Operations(Service):
         """Forget an operation: the run of a recalculation goes on, and stays; a task ends, and its result goes."""
         request = longrunning.DeleteOperationRequest(name=name)
         await self.connection.call(self.connection.operations.DeleteOperation, request)
-
-
-def task_of(work: Work) -> operation_pb2.OperationTask:
-    """Return the task of some work: what `start_operation` begins, and a finalized upload may be followed by."""
-    match work:
-        case hotspot_service_pb2.RunScenarioRequest():
-            return operation_pb2.OperationTask(scenario=work)
-        case hotspot_service_pb2.AnalyzeHotspotsRequest():
-            return operation_pb2.OperationTask(hotspots=work)
-        case report_service_pb2.GenerateReportRequest():
-            return operation_pb2.OperationTask(report=work)
-        case _:
-            return operation_pb2.OperationTask(recalculation=work)
 
 
 def result_of(operation: longrunning.Operation) -> Result:

@@ -14,7 +14,6 @@ from vcci_client.activity_file import ActivityFile
 from vcci_client.appender import Progress
 from vcci_client.connection import Service
 from vcci_client.mapping import Mapping
-from vcci_client.services.operations import Work, task_of
 from vcci_client.source import Rows
 from vcci_client.upload import (
     UploadOptions,
@@ -25,6 +24,7 @@ from vcci_client.upload import (
     named_by_contents,
     run_upload,
 )
+from vcci_client.work import Work, task_of
 
 OnProgress = Callable[[Progress], None]
 ERRORS_PER_PAGE = 10_000
