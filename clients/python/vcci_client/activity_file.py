@@ -7,19 +7,22 @@ from pathlib import Path
 from types import TracebackType
 
 from vcci_client.activities import Activities
-from vcci_client.assemble import Assembler
+from vcci_client.assemble import Assembler, Chunk
 from vcci_client.fields import FIELDS
 from vcci_client.files import open_reader
 from vcci_client.mapping import FileFormat, Mapping, native_mapping
+from vcci_client.read_ahead import ReadAhead
 
 HASH_BYTES = 1 << 20
+CHUNKS_AHEAD = 4
 
 
 class ActivityFile:
-    """An open file of activities; nothing of it is kept in memory but the batch under way."""
+    """An open file of activities; nothing of it is kept in memory but the batches under way."""
 
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
         self.path = path
+        self._chunks: ReadAhead[Chunk] | None = None
         self._reader = open_reader(path, mapping.format if mapping else FileFormat())
         try:
             self.mapping = mapping or native_mapping(self._reader.header, path.name)
@@ -36,6 +39,8 @@ class ActivityFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._chunks:
+            self._chunks.close()
         self._reader.close()
 
     @property
@@ -47,10 +52,18 @@ class ActivityFile:
         """Return how much was read, 0 to 1; None when that is not known."""
         return self._reader.fraction_read()
 
+    def begin(self, rows: int) -> None:
+        """Begin to read, for batches of about `rows` rows, some of them ahead; at most once, and before `batches`."""
+        self._chunks = ReadAhead(self._reader.chunks(self.mapping.columns, rows), CHUNKS_AHEAD)
+
     def batches(self, rows: int) -> Iterator[Activities]:
         """Yield all rows in their order, at most `rows` a batch. Once."""
+        if self._chunks is None:
+            self.begin(rows)
+        assert self._chunks is not None
         assembler = Assembler(self.mapping)
-        return map(assembler.activities, self._reader.chunks(self.mapping.columns, rows))
+        for chunk in self._chunks:
+            yield from map(assembler.activities, chunk.split(rows))
 
     def fingerprint(self, *options: object) -> str:
         """Return the same text for the same contents, mapping and options."""

@@ -77,6 +77,7 @@ def upload(
             return
         wanted = _options(**options)
         with _opened(file, map_file) as activities:
+            activities.begin(wanted.batch_rows)  # while the server is called
             summary = run_connected(
                 server, token, lambda connection: _upload(connection, activities, wanted, resume, again, as_json)
             )
