@@ -38,7 +38,8 @@ PAGE = """# Where the time goes
 Written by `make profiles`: a flame graph of each hot path, and the largest shares that a function of Python has of its
 own, or whose code it called.
 """
-NOT_OF_AN_UPLOAD = re.compile(r"dataset\.py|<frozen importlib|_find_and_load")  # the client makes its rows beforehand
+BESIDE_AN_UPLOAD = re.compile(r"dataset\.py|<frozen importlib|\(psutil")  # its rows are made, its start, the meter
+OF_AN_UPLOAD = re.compile(r"\((vcci|grpc)")
 
 
 class Profiler:
@@ -101,7 +102,7 @@ def _uploaders() -> list[psutil.Process]:
 
 
 def _of_an_upload(stack: Sequence[str]) -> bool:
-    return not any(NOT_OF_AN_UPLOAD.search(frame) for frame in stack)
+    return any(map(OF_AN_UPLOAD.search, stack)) and not any(map(BESIDE_AN_UPLOAD.search, stack))
 
 
 def profile(service: Service, folder: Path, sizes: Sizes) -> None:
