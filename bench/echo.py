@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import uvloop
-from vcci_server.serving import grpc_options
+from vcci_server.serving import bare_server
 from vcci_server.settings import Settings
 
 PATH = "/bench.Echo/Call"
@@ -22,7 +22,7 @@ async def serve(answer: bytes) -> None:
     async def call(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         return answer
 
-    server = grpc.aio.server(options=grpc_options(Settings()))
+    server = bare_server(Settings())
     handlers: dict[str, Any] = {"Call": grpc.unary_unary_rpc_method_handler(call)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)

@@ -18,11 +18,11 @@ import psutil
 from vcci_client import AsyncClient
 
 from bench import flames
-from bench.bench_calls import CALCULATE, REQUEST
+from bench.bench_calls import methods_of
 from bench.bench_reads import ASKED
 from bench.database import embedded_postgres, state_folder
 from bench.dataset import Order
-from bench.load import Load, Method, run
+from bench.load import Load, run
 from bench.service import Service, running_service
 from bench.sizes import Sizes
 from tests.waiting import wait_until
@@ -114,8 +114,7 @@ def profile(service: Service, folder: Path, sizes: Sizes) -> None:
         service.upload(sizes, batches, order=Order.BY_SUPPLIER)
 
     def calculate() -> None:
-        method = Method(service.address, CALCULATE, REQUEST.SerializeToString(), service.metadata)
-        run(Load(sizes.call_s, sizes.callers), method).all_answered()
+        run(Load(sizes.call_s, sizes.callers), *methods_of(service)).all_answered()
 
     async def stream(client: AsyncClient) -> None:
         async for _ in client.stream_emissions(columns=ASKED):

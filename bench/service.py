@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,9 +75,9 @@ class Service:
 
 
 @contextmanager
-def running_service(folder: Path, postgres: Database) -> Iterator[Service]:
+def running_service(folder: Path, postgres: Database, args: Sequence[str] = ()) -> Iterator[Service]:
     """A server until the end of the body, on a new database of `postgres`."""
     database = postgres.create(f"service_{folder.name}")
-    environment = {"VCCI_DATABASE_URL": database.url, "VCCI_MIGRATE": "yes"}
-    with running_server(folder, env=environment) as server:
+    environment = {"VCCI_DATABASE_URL": database.url, "VCCI_MIGRATE": "yes", "VCCI_QUOTA_CALLS_PER_S": "0"}
+    with running_server(folder, env=environment, args=args) as server:
         yield Service(server.listening, server.token(), psutil.Process(server.pid), postgres.postmaster(), database)

@@ -10,15 +10,17 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import asyncpg
 from vcci_engine.factors import FactorTable
 
 from vcci_server.metrics import Tier
-from vcci_server.snapshots import Snapshots
 from vcci_server.storage.factors import CHANNEL, Version, active_version, active_versions, read_table
 from vcci_server.storage.pool import Connection, Pool, bind_tenant
+
+if TYPE_CHECKING:
+    from vcci_server.snapshots import Snapshots
 
 APPLICATION_NAME = "vcci factors"  # of the connection that listens
 MAX_TABLES = 64  # of 8,000 factors: 4 MB each
@@ -46,7 +48,7 @@ class FactorCache:
         database_url: str,
         *,
         tier: Tier,
-        snapshots: Snapshots | None = None,
+        snapshots: "Snapshots | None" = None,
         max_tables: int = MAX_TABLES,
     ) -> None:
         self._pool = pool

@@ -11,7 +11,6 @@ from vcci_engine.errors import NotFound, Unavailable, VcciError, WrongState
 
 from vcci_server.database import database
 from vcci_server.settings import Settings
-from vcci_server.snapshots import redis_version
 from vcci_server.storage import audit, tenants
 from vcci_server.storage.agreement import check_agreement
 from vcci_server.storage.audit_chain import verify
@@ -106,6 +105,8 @@ async def _audit(pool: Pool) -> str:
 async def _redis(settings: Settings) -> str:
     if not settings.redis_url:
         return "not used"
+    from vcci_server.snapshots import redis_version  # loading Redis' client takes time
+
     return f"Redis {await redis_version(settings.redis_url)} answers"
 
 

@@ -22,7 +22,6 @@ from vcci_server.quotas import Quotas, default_quota
 from vcci_server.recalculation import Recalculation
 from vcci_server.reports import ReportServicer
 from vcci_server.settings import Settings
-from vcci_server.snapshots import Snapshots
 from vcci_server.storage import tenants
 from vcci_server.storage.background import Background
 from vcci_server.storage.partitions import PartitionKeeper
@@ -62,6 +61,8 @@ async def make_parts(settings: Settings, database_url: str, metrics: Metrics, st
     await ensure_starter(pool, tenant_id)
     snapshots = None
     if settings.redis_url:
+        from vcci_server.snapshots import Snapshots  # loading Redis' client takes a fifth of a server's start
+
         snapshots = await stack.enter_async_context(
             Snapshots(settings.redis_url, secret_of(settings), metrics.redis_tier)
         )

@@ -13,7 +13,7 @@ from vcci_engine.errors import Unavailable
 
 from vcci_server.listening import address_of, taken
 from vcci_server.service import SERVICES
-from vcci_server.serving import grpc_options, listen
+from vcci_server.serving import bare_server, listen
 from vcci_server.settings import Settings, split_address
 from vcci_server.storage.pool import storage_errors
 from vcci_server.tls import server_credentials
@@ -68,7 +68,7 @@ async def show_waiting(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         host, port = split_address(settings.listen)
         if port:
-            server = grpc.aio.server(options=grpc_options(settings))
+            server = bare_server(settings)
             with taken("VCCI_LISTEN", settings.listen):
                 listen(server, address_of(host, port), server_credentials(settings))
             await stack.enter_async_context(not_serving(server, SERVICES))
