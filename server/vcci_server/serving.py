@@ -34,7 +34,7 @@ def giving_way() -> Iterator[None]:
     """Have the threads that start in the body wait for a processor instead of taking that of a thread at work.
 
     gRPC's threads hand over what comes, four times a call: each time they would stop the event loop, which is who has
-    to do the work. That costs a fifth of a call (docs/decisions/0016).
+    to do the work. That costs a fifth of a call (docs/decisions/0014).
     """
     if not hasattr(os, "SCHED_BATCH"):  # Linux only
         yield
