@@ -57,6 +57,12 @@ LINES = (
         "({one_caller | echo | p50 ms}, {one_caller | echo | p99 ms})",
     ),
     (
+        "1,000 users (lists, dashboards, calculations): p95, p99; calls answered at twice the capacity, of the most",
+        "{users | p95 ms: users}, {users | p99 ms: users} ms; "
+        "{overload | calls/s: at twice the capacity / at capacity} times",
+    ),
+    ("start to serving, on an existing embedded database", "{start | start s: server} s"),
+    (
         "100,000 suppliers: page of suppliers, dashboard, p95",
         "{supplier_lists | p95 ms: by code}, {dashboard | p95 ms: all rows} ms",
     ),

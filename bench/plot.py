@@ -76,9 +76,9 @@ def _bars(report: Report) -> list[Bar]:
 def _panels(report: Report) -> dict[str, Mapping[str, Curve]]:
     """Return the curves of each benchmark that has some, by contender."""
     return {
-        each["name"].replace("_", " "): {name: of["percent_ms"] for name, of in each["latencies"].items()}
+        each["name"].replace("_", " "): curves
         for each in report["benchmarks"]
-        if each.get("latencies")
+        if (curves := {name: of["percent_ms"] for name, of in each.get("latencies", {}).items() if of["percent_ms"]})
     }
 
 
