@@ -94,7 +94,7 @@ ELSEWHERE = {
     "CalculateStreamRequest.gwp_set",
     "AppendActivitiesRequest.append",  # a refusal, and the stream goes on: test_upload_input.py
     "AppendActivitiesRequest.suppliers",  # test_stream_suppliers.py
-    "ImportFactorSetRequest.chunk",  # files: test_factors.py
+    "ImportFactorSetRequest.chunk",  # files: factors/test_factor_import.py
     "ImportFactorSetRequest.factors",
     "ImportPriceSetRequest.chunk",  # test_prices.py
     "ImportPriceSetRequest.prices",
