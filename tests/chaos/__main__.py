@@ -14,6 +14,7 @@ from tests.chaos.faults import absent, kinds
 from tests.chaos.system import System, running_system
 
 OF_RAY = 0.05  # of the faults: a head of Ray takes its time to start
+LEAST_FLOW = 5_000  # rows per second before the first fault, else there was too little to break
 LEG = 50  # faults on one database, which so stays small
 
 
@@ -29,7 +30,9 @@ def main(count: int, seed: int | None, only: str) -> None:
     outcome = asyncio.run(run(random.Random(seed), count, only))
     click.echo(report(outcome))
     click.echo(f"{time.monotonic() - started:.0f} s, seed {seed}")
-    sys.exit(1 if outcome.broken else 0)
+    if outcome.flow < LEAST_FLOW:
+        click.echo(f"This run does not count: fewer than {LEAST_FLOW:,} rows/s flowed.", err=True)
+    sys.exit(1 if outcome.broken or outcome.flow < LEAST_FLOW else 0)
 
 
 async def run(rng: random.Random, count: int, only: str = "") -> Outcome:

@@ -26,7 +26,6 @@ from tests.emission_tables import Error, Table, calculated, streamed, told
 from tests.uploads import Uploads
 from tests.waiting import passing, until
 
-LEAST_FLOW = 5_000  # rows per second before the first fault
 FLOW_S = 2.0
 BETWEEN_S = 0.3  # at most, from a recovery to the next fault
 RECOVERY_S = 90.0
@@ -68,7 +67,6 @@ async def campaign(system: System, rng: random.Random, count: int, names: Sequen
             tasks.create_task(load.run())
         await until(lambda: all(load.progress for load in loads))
         outcome.flow = await flow(loads, FLOW_S)
-        assert outcome.flow >= LEAST_FLOW, f"only {outcome.flow:.0f} rows/s flowed: too few to break"
         scene = Scene(system, loads, rng)
         for kind in schedule(rng, names, count):
             await inject(scene, kind, outcome)
