@@ -246,62 +246,66 @@ async def test_progress_is_told_from_the_first_row_to_the_end(client: AsyncClien
     assert told[-1].stage is Stage.FINALIZING
 
 
-async def test_a_killed_and_restarted_server_costs_no_row_and_repeats_none(tmp_path: Path) -> None:
-    with running_server() as server:
-        async with AsyncClient(server.listening, server.token()) as client:
-            committed = asyncio.Queue[int]()
-            options = unique(batch_rows=50)
-            going = asyncio.create_task(
-                client.upload(
-                    rows(20_000), options, on_progress=lambda progress: committed.put_nowait(progress.rows_committed)
-                )
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[ServerProcess]:
+    """A server that tests end and start again."""
+    with running_server() as process:
+        yield process
+
+
+async def test_a_killed_and_restarted_server_costs_no_row_and_repeats_none(mortal: ServerProcess) -> None:
+    async with AsyncClient(mortal.listening, mortal.token()) as client:
+        committed = asyncio.Queue[int]()
+        options = unique(batch_rows=50)
+        going = asyncio.create_task(
+            client.upload(
+                rows(20_000), options, on_progress=lambda progress: committed.put_nowait(progress.rows_committed)
             )
-            for enough in (1_000, 5_000):
-                while await committed.get() < enough:
-                    assert not going.done()
-                await asyncio.to_thread(server.kill)
-                await asyncio.to_thread(server.start)
-            summary = await going
-            assert (summary.rows, summary.committed) == (20_000, 20_000)
-            alone = await client.upload(rows(20_000))
-            assert summary.kg_co2e == alone.kg_co2e
+        )
+        for enough in (1_000, 5_000):
+            while await committed.get() < enough:
+                assert not going.done()
+            await asyncio.to_thread(mortal.kill)
+            await asyncio.to_thread(mortal.start)
+        summary = await going
+        assert (summary.rows, summary.committed) == (20_000, 20_000)
+        alone = await client.upload(rows(20_000))
+        assert summary.kg_co2e == alone.kg_co2e
 
 
-async def test_a_server_that_drains_hands_over_to_the_next_one(tmp_path: Path) -> None:
-    with running_server() as server:
-        async with AsyncClient(server.listening, server.token()) as client:
-            enough = asyncio.Event()
+async def test_a_server_that_drains_hands_over_to_the_next_one(mortal: ServerProcess) -> None:
+    async with AsyncClient(mortal.listening, mortal.token()) as client:
+        enough = asyncio.Event()
 
-            def on_progress(progress: Progress) -> None:
-                if progress.rows_committed >= 2_000:
-                    enough.set()
+        def on_progress(progress: Progress) -> None:
+            if progress.rows_committed >= 2_000:
+                enough.set()
 
-            going = asyncio.create_task(client.upload(rows(20_000), unique(batch_rows=50), on_progress=on_progress))
-            await enough.wait()
-            assert await asyncio.to_thread(server.terminate) == 0
-            await asyncio.to_thread(server.start)
-            summary = await going
-            assert (summary.rows, summary.committed, summary.duplicates) == (20_000, 20_000, 0)
+        going = asyncio.create_task(client.upload(rows(20_000), unique(batch_rows=50), on_progress=on_progress))
+        await enough.wait()
+        assert await asyncio.to_thread(mortal.terminate) == 0
+        await asyncio.to_thread(mortal.start)
+        summary = await going
+        assert (summary.rows, summary.committed, summary.duplicates) == (20_000, 20_000, 0)
 
 
-async def test_an_upload_whose_server_stays_away_says_how_far_it_came() -> None:
-    with running_server() as server:
-        async with AsyncClient(server.listening, server.token()) as client:
-            enough = asyncio.Event()
+async def test_an_upload_whose_server_stays_away_says_how_far_it_came(mortal: ServerProcess) -> None:
+    async with AsyncClient(mortal.listening, mortal.token()) as client:
+        enough = asyncio.Event()
 
-            def on_progress(progress: Progress) -> None:
-                if progress.rows_committed >= 1_000:
-                    enough.set()
+        def on_progress(progress: Progress) -> None:
+            if progress.rows_committed >= 1_000:
+                enough.set()
 
-            options = unique(batch_rows=50, patience_s=0.5)
-            going = asyncio.create_task(client.upload(rows(20_000), options, on_progress=on_progress))
-            await enough.wait()
-            await asyncio.to_thread(server.kill)
-            with pytest.raises(UploadInterrupted) as interrupted:
-                await going
-            assert 1_000 <= interrupted.value.committed_rows < 20_000
-            await asyncio.to_thread(server.start)
-            assert (await client.upload(rows(20_000), options)).rows == 20_000
+        options = unique(batch_rows=50, patience_s=0.5)
+        going = asyncio.create_task(client.upload(rows(20_000), options, on_progress=on_progress))
+        await enough.wait()
+        await asyncio.to_thread(mortal.kill)
+        with pytest.raises(UploadInterrupted) as interrupted:
+            await going
+        assert 1_000 <= interrupted.value.committed_rows < 20_000
+        await asyncio.to_thread(mortal.start)
+        assert (await client.upload(rows(20_000), options)).rows == 20_000
 
 
 async def test_several_uploads_share_a_connection(client: AsyncClient) -> None:
