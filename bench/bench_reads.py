@@ -54,14 +54,13 @@ class Stores:
 
 
 @pytest.fixture(scope="module")
-def stores(service: Service, folder: Path, postgres: Database, sizes: Sizes) -> Iterator[Stores]:
-    fill(service, sizes, sizes.read_rows)
+def stores(filled: Service, folder: Path, postgres: Database, sizes: Sizes) -> Iterator[Stores]:
     table = RowTable.filled(postgres.create("rows_to_read"), sizes, sizes.read_rows)
     few = folder / "few"
     few.mkdir()
     with running_service(few, postgres) as small:
         fill(small, sizes, min(SMALL_ROWS, sizes.read_rows))
-        yield Stores(service, small, table)
+        yield Stores(filled, small, table)
 
 
 def test_supplier_lists(harness: Harness, stores: Stores, sizes: Sizes) -> None:

@@ -13,6 +13,7 @@ from bench.database import Database, embedded_postgres, state_folder
 from bench.harness import Harness
 from bench.service import Service, running_service
 from bench.sizes import Sizes
+from bench.store import fill
 
 for name in [name for name in os.environ if name.startswith("VCCI_")]:
     del os.environ[name]  # the developer's own settings
@@ -49,6 +50,16 @@ def postgres(folder: Path) -> Iterator[Database]:
     """The one PostgreSQL server that all share."""
     with embedded_postgres(folder) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def filled(folder: Path, postgres: Database, sizes: Sizes) -> Iterator[Service]:
+    """A server of all suppliers and `read_rows` emissions, for all files that read."""
+    own = folder / "filled"
+    own.mkdir()
+    with running_service(own, postgres) as service:
+        fill(service, sizes, sizes.read_rows)
+        yield service
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,10 @@ class Sizes:
     read_upload_rows: int = 5_000_000  # of each upload that brought them
     read_calls: int = 100  # each turn
     read_folds: int = 1  # each turn
+    users: int = 1_000
+    user_connections: int = 200
+    users_s: float = 15.0
+    overload_s: float = 5.0  # and twice as long before it
     report_suppliers: int = 1_000  # that the longest report lists
 
     @property
@@ -79,6 +83,8 @@ FULL = Sizes(
     read_calls=200,
     read_folds=3,
     report_suppliers=10_000,
+    users_s=120.0,
+    overload_s=10.0,
 )
 QUICK = Sizes(
     warmup_rounds=0,
@@ -104,4 +110,7 @@ QUICK = Sizes(
     read_rows=50_000,
     read_calls=5,
     read_folds=1,
+    users=20,
+    users_s=4.0,
+    overload_s=0.5,
 )

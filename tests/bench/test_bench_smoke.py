@@ -33,6 +33,8 @@ BENCHMARKS = [
     "reports",
     "message_rows",
     "start",
+    "users",
+    "overload",
     "workers[Monte Carlo]",
     "workers[recalculation]",
     "workers[message rows]",
