@@ -1,5 +1,6 @@
-"""A tenant's state at a glance. What is made of rollups alone is kept until these change."""
+"""A tenant's state at a glance. What is made of its emissions is kept until these change."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,28 +9,31 @@ from urllib.parse import quote
 import numpy as np
 from google.type.date_pb2 import Date
 from vcci.v1 import emission_service_pb2 as pb
+from vcci.v1.emission_pb2 import Composition
 from vcci_engine.dates import FIRST_YEAR, LAST_YEAR
-from vcci_engine.totals import nearest_floats, ug_ints
+from vcci_engine.totals import UG_BITS, carried, nearest_floats, ug_ints
+from vcci_engine.uncertainty import Estimate
 
 from vcci_server.calculation_messages import estimate_message
 from vcci_server.emission_sums import Summation, Table
 from vcci_server.run_messages import request_of
 from vcci_server.storage import runs, uploads
-from vcci_server.storage.figures import Folded, where
+from vcci_server.storage.figures import where
 from vcci_server.storage.labels import TIERS, Labels
 from vcci_server.storage.passes import Tally, combine_tallies
 from vcci_server.storage.pool import Connection, Pool
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import Filter, snapshot
-from vcci_server.storage.standing import CATEGORY, FACTOR, Standing, not_folded, read_standing
+from vcci_server.storage.standing import CATEGORY, FACTOR, Quarters, Standing
+from vcci_server.storage.standings import MOST_KEPT, Standings
 from vcci_server.storage.summing import Run
-from vcci_server.storage.sums import Keys, Sums, month_number, month_start, quarter_start
+from vcci_server.storage.sums import Keys, concatenate, month_number, quarter_start
+from vcci_server.storage.supplier_counts import SupplierCounts
 from vcci_server.upload_messages import upload_message
 from vcci_server.validation import Problems, resource_id
 
 NAMED, MOST_NAMED = 10, 100
 OPEN_UPLOADS = 20
-MOST_KEPT = 64  # dashboards, of all tenants and periods; with 100,000 suppliers a megabyte each
 FIRST_MONTHS = (1, 4, 7, 10)
 
 
@@ -46,15 +50,17 @@ class Period:
         length = _quarter(self.end) - _quarter(self.start)
         return Period(quarter_start(_quarter(self.start) - length), self.start)
 
-
-_Key = tuple[int, Period, int]  # tenant, period, and the run as of which it is
+    @property
+    def quarters(self) -> Quarters:
+        """The quarters of both."""
+        return Quarters(self.start, self.end, self.before.start)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is made of the rollups, as they were after so many folds."""
+    """What is made of a standing."""
 
-    folds: int
+    standing: Standing
     message: pb.Dashboard
     suppliers: "SuppliersOf"
 
@@ -81,69 +87,96 @@ class Dashboards:
         self._pool = pool
         self._run = run
         self._labels = labels
-        self._kept: dict[_Key, _Kept] = {}
+        self._standings = Standings(run)
+        self._counts = SupplierCounts(pool)
+        self._kept: OrderedDict[tuple[int, Period, int], _Kept] = OrderedDict()  # by tenant, period and run
 
     async def get(self, tenant_id: int, request: pb.GetDashboardRequest) -> pb.Dashboard:
         """Return the dashboard of a period, else of the last calendar year that has emissions."""
         asked, named = asked_for(request)
+        counted = await self._counts.counted(tenant_id)
         async with snapshot(self._pool) as db:
             chosen = await _as_of(db, tenant_id, request.as_of)
-            folds: int = await db.fetchval(QUERIES["count_of_folds"], tenant_id)
-            not_yet = await not_folded(db, self._run, tenant_id)
-            period = asked or await last_year(db, tenant_id, not_yet)
-            key = (tenant_id, period, chosen.as_of)
-            made = self._kept.get(key)
-            if made is None or made.folds != folds or len(not_yet):
-                made = _Kept(folds, *await self._make(db, tenant_id, period, not_yet, chosen))
-                if not len(not_yet):
-                    self._keep(key, made)
+            period = asked or await last_year(db, tenant_id)
+            made = await self._made(db, tenant_id, period, chosen)
             message = pb.Dashboard()
             message.CopyFrom(made.message)
             message.top_suppliers.extend(await _top(db, tenant_id, made.suppliers.largest, named))
-            message.coverage.CopyFrom(await coverage_of(db, tenant_id, made.suppliers))
+            count = await self._counts.total(db, tenant_id, counted)
+            message.coverage.CopyFrom(await coverage_of(db, tenant_id, made.suppliers, count))
             await _add_uploads(db, tenant_id, message)
         return message
 
-    async def _make(
-        self, db: Connection, tenant_id: int, period: Period, not_yet: Folded, chosen: Filter
-    ) -> tuple[pb.Dashboard, SuppliersOf]:
-        current, before = [
-            await read_standing(
-                *(db, self._run, tenant_id, (of.start, of.end), not_yet), suppliers=of == period, as_of=chosen.as_of
-            )
-            for of in (period, period.before)
-        ]
+    async def _made(self, db: Connection, tenant_id: int, period: Period, chosen: Filter) -> _Kept:
+        standing = await self._standings.get(db, tenant_id, period.quarters, chosen.as_of)
+        key = tenant_id, period, chosen.as_of
+        made = self._kept.get(key)
+        if made is None or made.standing is not standing:
+            message = await self._message(db, tenant_id, period, chosen, standing)
+            made = _Kept(standing, message, await self._run(SuppliersOf.of, standing.suppliers))
+            self._kept[key] = made
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return made
+
+    async def _message(
+        self, db: Connection, tenant_id: int, period: Period, chosen: Filter, standing: Standing
+    ) -> pb.Dashboard:
+        factors = np.unique(standing.sums.keys[FACTOR]).tolist()
+        labels = await self._labels.factors(db, tenant_id, factors)
+        tiers = np.array([TIERS.index(labels[factor].tier) for factor in factors], np.int64)
+        groups = await self._run(_groups_of, standing, tiers)
         summation = Summation(db, self._run, self._labels, tenant_id, chosen)
+        found = await summation.estimates(groups.table, groups.group, len(groups.labels))
+        total, previous, *others = map(_group_message, groups.labels, groups.rows, found)
+        categories = others[: groups.categories]
         message = pb.Dashboard(
             period_start=_date(period.start),
             period_end=_date(period.end),
             as_of=f"runs/{chosen.as_of}" if chosen.as_of else "",
-            total=await _total(summation, current.sums),
-            previous_total=await _total(summation, before.sums),
-            categories=await self._categories(summation, current.sums),
-            method_tiers=await self._tiers(summation, db, tenant_id, current.sums),
-            data_quality=grades_of(current),
+            total=total,
+            previous_total=previous,
+            categories=sorted(categories, key=lambda of: -of.estimate.kg_co2e),
+            method_tiers=others[groups.categories :],
+            data_quality=grades_of(standing),
         )
-        if previous := message.previous_total.estimate.kg_co2e:
-            message.change = message.total.estimate.kg_co2e / previous - 1
-        return message, await self._run(SuppliersOf.of, current.suppliers)
+        if kg := previous.estimate.kg_co2e:
+            message.change = total.estimate.kg_co2e / kg - 1
+        return message
 
-    async def _categories(self, summation: Summation, sums: Sums) -> list[pb.EmissionGroup]:
-        categories, group = np.unique(sums.keys[CATEGORY], return_inverse=True)
-        groups = await _groups(summation, sums, group, [str(number) for number in categories.tolist()])
-        return sorted(groups, key=lambda of: -of.estimate.kg_co2e)
 
-    async def _tiers(self, summation: Summation, db: Connection, tenant_id: int, sums: Sums) -> list[pb.EmissionGroup]:
-        factors, place = np.unique(sums.keys[FACTOR], return_inverse=True)
-        labels = await self._labels.factors(db, tenant_id, factors.tolist())
-        tier = np.array([TIERS.index(labels[factor].tier) for factor in factors.tolist()], np.intp)
-        tiers, group = np.unique(tier[place], return_inverse=True)
-        return await _groups(summation, sums, group, [TIERS[number] for number in tiers.tolist()])
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """All that is estimated, at once: the total, that of before, each category, each tier."""
 
-    def _keep(self, key: "_Key", made: _Kept) -> None:
-        while len(self._kept) >= MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = made
+    table: Table  # by factor
+    group: Keys  # of each of the sums
+    labels: list[str]  # by group
+    rows: list[int]  # by group
+    categories: int  # how many
+
+
+def _groups_of(standing: Standing, tiers: Keys) -> _Groups:
+    """Return the groups; `tiers` is the tier of each factor, ascending by its id."""
+    now, before = standing.sums, standing.before
+    category, of_category = np.unique(now.keys[CATEGORY], return_inverse=True)
+    tier, of_factor = np.unique(tiers, return_inverse=True)
+    of_tier = of_factor[np.unique(now.keys[FACTOR], return_inverse=True)[1]]
+    labels = ["", "", *map(str, category.tolist()), *(TIERS[number] for number in tier.tolist())]
+    ends = np.zeros(len(now), np.int64), np.ones(len(before), np.int64)
+    group = np.concatenate((*ends, 2 + of_category, 2 + len(category) + of_tier))
+    parts = (now, before, now, now)
+    terms = concatenate([part.terms for part in parts])
+    rows = np.bincount(group, weights=terms.rows, minlength=len(labels)).astype(np.int64)
+    table = Table({"factor": np.concatenate([part.keys[FACTOR] for part in parts])}, terms)
+    return _Groups(table, group, labels, rows.tolist(), len(category))
+
+
+def _group_message(label: str, rows: int, found: tuple[Estimate, Composition]) -> pb.EmissionGroup:
+    estimate, composition = found
+    keys = [label] if label else []
+    return pb.EmissionGroup(keys=keys, rows=rows, estimate=estimate_message(estimate), composition=composition)
 
 
 def asked_for(request: pb.GetDashboardRequest) -> tuple[Period | None, int]:
@@ -188,30 +221,13 @@ async def _as_of(db: Connection, tenant_id: int, name: str) -> Filter:
     return Filter(as_of=run.run_id, gwp_set=request_of(run).gwp_set)
 
 
-async def last_year(db: Connection, tenant_id: int, not_yet: Folded) -> Period:
+async def last_year(db: Connection, tenant_id: int) -> Period:
     """Return the last calendar year that has emissions, else the present one."""
-    last: date | None = await db.fetchval(QUERIES["last_month"], tenant_id)
-    months = [last] if last else []
-    if len(not_yet.grades):
-        months.append(month_start(int(not_yet.grades.keys[0].max())))
-    year: int = max(months).year if months else (await db.fetchval(QUERIES["today"])).year
+    folded: date = await db.fetchval(QUERIES["last_month"], tenant_id) or date.min
+    beyond: date | None = await db.fetchval(QUERIES["last_quarter_not_folded"], tenant_id, folded)
+    last = beyond or folded
+    year: int = last.year if last != date.min else (await db.fetchval(QUERIES["today"])).year
     return Period(date(year, 1, 1), date(year + 1, 1, 1))
-
-
-async def _total(summation: Summation, sums: Sums) -> pb.EmissionGroup:
-    (total,) = await _groups(summation, sums, np.zeros(len(sums), np.intp), [""])
-    del total.keys[:]
-    return total
-
-
-async def _groups(summation: Summation, sums: Sums, group: Keys, labels: Sequence[str]) -> list[pb.EmissionGroup]:
-    table = Table.of(("category", "factor"), sums)
-    estimates = await summation.estimates(table, group, len(labels))
-    rows = np.bincount(group, weights=sums.terms.rows, minlength=len(labels)).tolist()
-    return [
-        pb.EmissionGroup(keys=[label], rows=int(n), estimate=estimate_message(estimate), composition=composition)
-        for label, n, (estimate, composition) in zip(labels, rows, estimates, strict=True)
-    ]
 
 
 def grades_of(of: Standing) -> list[pb.DataQualityShare]:
@@ -221,12 +237,14 @@ def grades_of(of: Standing) -> list[pb.DataQualityShare]:
 
 
 def _largest(suppliers: Tally) -> Tally:
-    """Return the suppliers that may be among the largest."""
-    total = combine_tallies([Tally((suppliers.keys[0],), suppliers.rows, suppliers.sums)])
-    if len(total) <= MOST_NAMED:
-        return total
-    kg = nearest_floats(total.sums[0])  # what is not less is not less as floats
-    return where(total, kg >= np.partition(kg, -MOST_NAMED)[-MOST_NAMED])
+    """Return the suppliers that may be among the largest, of sums by supplier and own, ascending."""
+    ids = suppliers.keys[0]
+    first = np.flatnonzero(np.diff(ids, prepend=-1))
+    if len(first) > MOST_NAMED:
+        kg = nearest_floats(carried(np.add.reduceat(suppliers.sums[0], first), UG_BITS))
+        largest = kg >= np.partition(kg, -MOST_NAMED)[-MOST_NAMED]  # what is not less is not less as floats
+        suppliers = where(suppliers, np.repeat(largest, np.diff(first, append=len(ids))))
+    return combine_tallies([Tally((suppliers.keys[0],), suppliers.rows, suppliers.sums)])
 
 
 async def _top(db: Connection, tenant_id: int, largest: Tally, named: int) -> Sequence[pb.TopSupplier]:
@@ -249,10 +267,9 @@ def _top_supplier(stored: Mapping[str, str], rows: int, ug: int) -> pb.TopSuppli
     )
 
 
-async def coverage_of(db: Connection, tenant_id: int, suppliers: SuppliersOf) -> pb.SupplierCoverage:
-    """Return how many active suppliers there are, and of how many of them there are emissions."""
+async def coverage_of(db: Connection, tenant_id: int, suppliers: SuppliersOf, count: int) -> pb.SupplierCoverage:
+    """Return how many of `count` suppliers are active, and of how many of them there are emissions."""
     inactive = [row["supplier_id"] for row in await db.fetch(QUERIES["inactive_suppliers"], tenant_id)]
-    count: int = await db.fetchval(QUERIES["count_suppliers"], tenant_id)
 
     def active(ids: Keys) -> int:
         return len(ids) - int(np.isin(inactive, ids, assume_unique=True).sum())

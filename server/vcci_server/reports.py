@@ -33,7 +33,6 @@ from vcci_server.storage.pool import Connection, Pool, connection
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.reading import snapshot
 from vcci_server.storage.reports import NewReport, ReportRecord
-from vcci_server.storage.standing import not_folded
 from vcci_server.storage.summing import on_executor
 from vcci_server.storage.uploads import LAST
 from vcci_server.tokens import read_token, write_token
@@ -85,7 +84,7 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
         if stored is None:
             with self._one_of_few():
                 async with snapshot(self._reader) as db:
-                    period = asked or await last_year(db, tenant_id, await not_folded(db, self._run, tenant_id))
+                    period = asked or await last_year(db, tenant_id)
                     created = await db.fetchval(QUERIES["now"])
                     facts = facts_of(request, period, created)
                     steps = steps_of(kind_name(request.kind))

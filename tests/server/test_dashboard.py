@@ -11,8 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vcci.v1 import emission_service_pb2 as pb
 from vcci_engine.suppliers import Suppliers
+from vcci_server.dashboards import Dashboards
 from vcci_server.storage.agreement import check_agreement
-from vcci_server.storage.pool import Pool
+from vcci_server.storage.labels import Labels
+from vcci_server.storage.pool import Connection, Pool
+from vcci_server.storage.reading import snapshot
+from vcci_server.storage.standing import Quarters
+from vcci_server.storage.standings import Standings
+from vcci_server.storage.supplier_counts import SupplierCounts
 from vcci_server.storage.suppliers import SupplierStore
 
 from tests.server.emission_reader import DIMENSIONS, Reader, problem, serve_emissions
@@ -100,7 +106,7 @@ async def test_a_dashboard_equals_the_rows_at_every_stage(reader: Reader) -> Non
         await stages.merge_all()
 
 
-STEPS = ("together", "together", "fold", "count", "finalize", "merge", "abandon")
+STEPS = ("together", "together", "fold", "count", "finalize", "merge", "sweep", "abandon")
 steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 2), st.integers(1, 40)), min_size=1, max_size=7)
 
 
@@ -113,15 +119,29 @@ async def _take(stages: Stages, step: str, number: int, size: int) -> None:
         await stages.take(step, number, size)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKED = pb.GetDashboardRequest(period_start=_date(YEAR), period_end=_date(NEXT), top_suppliers=4)
+
+
+async def _year(reader: Reader) -> pb.Dashboard:
+    return await reader.stub.GetDashboard(ASKED, metadata=reader.metadata())
+
+
+async def _made_anew(pool: Pool, store: StoredEmissions) -> pb.Dashboard:
+    """Return the dashboard of a process that has kept nothing."""
+    return await Dashboards(pool, asyncio.to_thread, Labels()).get(store.tenant_id, ASKED)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=steps)
 async def test_every_answer_equals_the_rows_after_any_history(pool: Pool, plan: list[tuple[str, int, int]]) -> None:
     async with serve_emissions(pool) as reader:
         stages, store = reader.stages, reader.store
+        dashboard = await _year(reader)
         for step in plan:
             await _take(stages, *step)
+            dashboard = await _year(reader)
+            assert dashboard == await _made_anew(pool, store)
         rows = _within(store.visible, YEAR, NEXT)
-        dashboard = await _dashboard(reader, period_start=_date(YEAR), period_end=_date(NEXT), top_suppliers=4)
         assert [(of.code, of.rows, of.kg_co2e) for of in dashboard.top_suppliers] == _largest(rows, 4)
         if rows and _within(store.visible, date(2024, 1, 1), YEAR):
             _check(dashboard, store, YEAR, NEXT, date(2024, 1, 1))
@@ -146,6 +166,61 @@ async def test_a_kept_dashboard_is_made_anew_when_emissions_change(reader: Reade
     _check(await _dashboard(reader), store, YEAR, NEXT, date(2024, 1, 1))
     await store.abandon(stages.uploads[0])
     _check(await _dashboard(reader), store, YEAR, NEXT, date(2024, 1, 1))
+
+
+async def test_a_dashboard_is_brought_up_to_date_without_the_rollups(reader: Reader, pool: Pool) -> None:
+    stages, store = reader.stages, reader.store
+    _, pending, going_on = stages.uploads
+    await _year(reader)
+    async with pool.acquire() as db:
+        hidden = "UPDATE quarter_rollups SET sums = '', n = 0 WHERE tenant_id = $1 RETURNING quarter"
+        kept = await db.fetch("SELECT * FROM quarter_rollups WHERE tenant_id = $1", store.tenant_id)
+        await db.execute(hidden, store.tenant_id)  # whoever read them now would find nothing
+        await store.append(going_on, 30, seed=5)
+        await store.append(pending, 10, seed=6)
+        await store.finalize(pending)
+        _check(await _year(reader), store, YEAR, NEXT, date(2024, 1, 1))
+        restored = "UPDATE quarter_rollups SET sums = $3, n = $4 WHERE tenant_id = $1 AND quarter = $2"
+        await db.executemany(restored, [(store.tenant_id, row["quarter"], row["sums"], row["n"]) for row in kept])
+    await stages.fold(1_000)
+    await stages.merge_all()
+    _check(await _year(reader), store, YEAR, NEXT, date(2024, 1, 1))
+    assert await _year(reader) == await _made_anew(pool, store)
+
+
+async def test_two_snapshots_that_answer_out_of_order_leave_nothing_wrong(reader: Reader, pool: Pool) -> None:
+    stages, store = reader.stages, reader.store
+    standings = Standings(asyncio.to_thread)
+    quarters = Quarters(YEAR, NEXT, date(2024, 1, 1))
+
+    async def answer(db: Connection) -> int:
+        return int((await standings.get(db, store.tenant_id, quarters)).sums.terms.rows.sum())
+
+    before = len(_within(store.visible, YEAR, NEXT))
+    async with snapshot(pool) as old:
+        assert await old.fetchval("SELECT count(*) FROM tenants")  # it is of this moment
+        await store.append(stages.uploads[2], 30, seed=7)
+        await stages.fold(1_000)
+        async with snapshot(pool) as new:
+            after = len(_within(store.visible, YEAR, NEXT))
+            assert await answer(new) == after > before
+        assert await answer(old) == before
+    async with snapshot(pool) as newest:
+        assert await answer(newest) == after
+
+
+async def test_suppliers_are_counted_once_and_then_only_the_new_ones(pool: Pool) -> None:
+    store = await StoredEmissions.of_new_tenant(pool)
+    counts = SupplierCounts(pool)
+
+    async def count() -> int:
+        counted = await counts.counted(store.tenant_id)
+        async with snapshot(pool) as db:
+            return await counts.total(db, store.tenant_id, counted)
+
+    for number in range(3):
+        assert await count() == len(CODES) + number
+        await SupplierStore(pool).resolve(store.tenant_id, Suppliers.of([f"new {number}"]))
 
 
 async def test_coverage_counts_active_suppliers(reader: Reader, pool: Pool) -> None:

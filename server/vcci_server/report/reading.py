@@ -21,7 +21,7 @@ from vcci_server.storage.aggregate import sums_by
 from vcci_server.storage.queries import QUERIES
 from vcci_server.storage.run_sums import read_changes, total_of
 from vcci_server.storage.runs import record
-from vcci_server.storage.standing import not_folded, read_standing
+from vcci_server.storage.standing import Quarters, read_standing
 from vcci_server.storage.sums import Sums
 from vcci_server.storage.uploads import LAST
 
@@ -103,14 +103,12 @@ async def _suppliers(of: Question, facts: Facts) -> None:
 
 
 async def _quality(of: Question, facts: Facts) -> None:
-    not_yet = await not_folded(of.db, of.run, of.tenant_id)
-    period = facts.period
-    standing = await read_standing(
-        *(of.db, of.run, of.tenant_id, (period.start, period.end), not_yet), suppliers=True, as_of=of.chosen.as_of
-    )
+    quarters = Quarters(facts.period.start, facts.period.end, before=facts.period.start)
+    standing = await read_standing(of.db, of.run, of.tenant_id, quarters, as_of=of.chosen.as_of)
     facts.grades = [(grade.score, grade.rows, grade.kg_co2e / KG) for grade in grades_of(standing)]
     suppliers = await of.run(SuppliersOf.of, standing.suppliers)
-    covered = await coverage_of(of.db, of.tenant_id, suppliers)
+    count = await of.db.fetchval(QUERIES["count_suppliers"], of.tenant_id)
+    covered = await coverage_of(of.db, of.tenant_id, suppliers, count)
     facts.coverage = Coverage(covered.suppliers, covered.with_emissions, covered.with_primary_data)
 
 

@@ -3,7 +3,6 @@ segments that these do not count yet; else from the segments alone.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -129,8 +128,8 @@ async def _not_folded(
 async def tails(db: Connection, tenant_id: int, chosen: Filter, columns: Sequence[str]) -> AsyncIterator[StoredSegment]:
     """Yield what each upload has beyond its folded rows; none of it is merged."""
     version = await pin_version(db)
-    for upload_id, folded_rows in await db.fetch(QUERIES["unfolded_uploads"], tenant_id):
-        tail = replace(chosen, upload_id=upload_id)
+    for upload_id, folded_rows, _ in await db.fetch(QUERIES["unfolded_uploads"], tenant_id):
+        tail = chosen.of_upload(upload_id)
         after = Position(upload_id, 0, folded_rows)
         async for segment in scan(db, tenant_id, tail, columns, version=version, after=after):
             yield segment

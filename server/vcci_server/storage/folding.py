@@ -63,6 +63,7 @@ async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *
     async with transaction(pool) as db:
         if await db.fetchval(QUERIES["advance_folded"], tenant_id, upload_id, folded, through) is not None:
             await _add(db, run, tenant_id, folded_now)
+            await db.execute(QUERIES["note_fold"], tenant_id, upload_id, folded, through)
     return through
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from vcci_engine.activities import FloatArray
 from vcci_engine.errors import InvalidField
-from vcci_engine.totals import LimbArray, ug_by, ug_ints, ug_regrouped
+from vcci_engine.totals import UG_BITS, LimbArray, carried, ug_by, ug_ints, ug_regrouped
 
 from vcci_server.storage.reading import Filter, StoredSegment, selected
 from vcci_server.storage.summing import Run, chunks
@@ -62,6 +62,19 @@ def combine_tallies(parts: Sequence[Tally]) -> Tally:
     total = np.zeros(len(first), np.int64)
     np.add.at(total, group, rows)
     return Tally(tuple(key[first] for key in keys), total, tuple(ug_regrouped(of, group, len(first)) for of in sums))
+
+
+def add_few(to: Tally, few: Tally) -> Tally:
+    """Return the sum of a large tally and a small one by the same two keys, both ascending: a tenth of the work."""
+    codes, new = (of.keys[0] << 8 | of.keys[1] for of in (to, few))  # the second key is below 256
+    place = np.searchsorted(codes, new)
+    if not len(codes) or not np.array_equal(codes.take(place, mode="clip"), new):
+        return combine_tallies([to, few])
+    rows, sums = to.rows.copy(), [of.copy() for of in to.sums]
+    rows[place] += few.rows
+    for total, of in zip(sums, few.sums, strict=True):
+        total[place] = carried(total[place] + of, UG_BITS)
+    return Tally(to.keys, rows, tuple(sums))
 
 
 async def pass_over(

@@ -6,7 +6,7 @@ sweep deletes them an hour later; so a long read takes short transactions and go
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -67,6 +67,10 @@ class Filter:
     def quarters(self) -> tuple[date, date]:
         """The first quarter that may hold some, and the day before which all quarters begin."""
         return date.min if self.start is None else quarter_of(self.start), self.end or date.max
+
+    def of_upload(self, upload_id: int) -> "Filter":
+        """Return the same of one upload alone."""
+        return replace(self, upload_id=upload_id)
 
     @property
     def columns(self) -> frozenset[str]:

@@ -30,6 +30,15 @@ SELECT folded_rows FROM uploads WHERE tenant_id = $1 AND upload_id = $2 FOR UPDA
 -- Counts the folds, so that readers know when what they keep is old. Rows that refer to the tenant can be inserted.
 UPDATE tenants SET folds = folds + 1 WHERE tenant_id = $1;
 
+-- name: note_fold
+-- Of the rows that the fold which was counted last has added.
+INSERT INTO folds (tenant_id, fold, upload_id, start_row, stop_row)
+SELECT tenant_id, folds, $2, $3, $4 FROM tenants WHERE tenant_id = $1;
+
+-- name: folds_since
+-- Behind the fold $2. Index: folds_pkey.
+SELECT upload_id, start_row, stop_row FROM folds WHERE tenant_id = $1 AND fold > $2 ORDER BY fold;
+
 -- name: select_rollups
 -- Of the quarters that begin in [$2, $3). Index: quarter_rollups_pkey.
 SELECT sums FROM quarter_rollups WHERE tenant_id = $1 AND quarter >= $2::date AND quarter < $3::date

@@ -127,7 +127,7 @@ ORDER BY place;
 
 -- name: unfolded_uploads
 -- Partial index: uploads_to_fold.
-SELECT upload_id, folded_rows FROM uploads
+SELECT upload_id, folded_rows, committed_rows FROM uploads
 WHERE tenant_id = $1 AND state <> 'abandoned' AND NOT merged AND folded_rows < committed_rows
     AND (mode = 'committed' OR state = 'finalized')
 ORDER BY upload_id;
