@@ -160,7 +160,7 @@ class StoredEmissions:
             first, second, third = (of * exp(n * n * s2 / 2) for n, of in enumerate((first, second, third), 1))
             cumulants.append((first, second - first**2, third - 3 * second * first + 2 * first**3))
         ug = sum(terms[1] for terms in by_factor.values())
-        return of_moments(ug / 10**9, *map(fsum, zip(*cumulants, strict=True)))
+        return of_moments(ug / 10**9, *map(fsum, zip(*cumulants, strict=True)) if cumulants else (0.0, 0.0, 0.0))
 
 
 def _unit_of(code: str) -> str:
