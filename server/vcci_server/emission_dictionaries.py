@@ -37,7 +37,7 @@ class Numbering:
         """Return the numbers of ids (0 or more)."""
         blocks = ids >> BLOCK_BITS
         if len(ids) and (last := int(blocks.max())) >= len(self._block):
-            self._block = _grown(self._block, 2 * last + 1, 0)
+            self._block = _grown(self._block, max(last + 1, 2 * len(self._block)), 0)
         numbers = self._table.take(self._places(ids, blocks))
         unknown = numbers < 0
         if not unknown.any():
