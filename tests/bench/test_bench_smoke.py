@@ -13,6 +13,7 @@ pytest.importorskip("hdrh", reason="hdrhistogram has no wheel here")
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = [
+    "reads_beside_ingest",
     "one_caller",
     "many_callers",
     "open_loop",
