@@ -15,6 +15,7 @@ from vcci_client.read_ahead import ReadAhead
 
 HASH_BYTES = 1 << 20
 CHUNKS_AHEAD = 4
+BATCHES_AHEAD = 2
 
 
 class ActivityFile:
@@ -23,6 +24,7 @@ class ActivityFile:
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
         self.path = path
         self._chunks: ReadAhead[Chunk] | None = None
+        self._batches: ReadAhead[Activities] | None = None
         self._reader = open_reader(path, mapping.format if mapping else FileFormat())
         try:
             self.mapping = mapping or native_mapping(self._reader.header, path.name)
@@ -39,6 +41,8 @@ class ActivityFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._batches:
+            self._batches.close()
         if self._chunks:
             self._chunks.close()
         self._reader.close()
@@ -55,15 +59,16 @@ class ActivityFile:
     def begin(self, rows: int) -> None:
         """Begin to read, for batches of about `rows` rows, some of them ahead; at most once, and before `batches`."""
         self._chunks = ReadAhead(self._reader.chunks(self.mapping.columns, rows), CHUNKS_AHEAD)
+        self._batches = ReadAhead(map(Assembler(self.mapping).activities, self._chunks), BATCHES_AHEAD)
 
     def batches(self, rows: int) -> Iterator[Activities]:
         """Yield all rows in their order, at most `rows` a batch. Once."""
-        if self._chunks is None:
+        if self._batches is None:
             self.begin(rows)
-        assert self._chunks is not None
-        assembler = Assembler(self.mapping)
-        for chunk in self._chunks:
-            yield from map(assembler.activities, chunk.split(rows))
+        assert self._batches is not None
+        for batch in self._batches:
+            for start in range(0, len(batch), rows):
+                yield batch.slice(start, min(start + rows, len(batch)))
 
     def fingerprint(self, *options: object) -> str:
         """Return the same text for the same contents, mapping and options."""
