@@ -38,8 +38,8 @@ class Sizes:
     read_folds: int = 1  # each turn
     users: int = 1_000
     user_connections: int = 200
-    users_s: float = 15.0
-    overload_s: float = 5.0  # and twice as long before it
+    users_s: float = 12.0
+    overload_s: float = 4.0  # and twice as long before it
     report_suppliers: int = 1_000  # that the longest report lists
 
     @property
