@@ -8,7 +8,8 @@ import h2.events
 import pytest
 from h2.settings import SettingCodes
 from hyperframe.frame import ContinuationFrame, Frame, PingFrame, RstStreamFrame, SettingsFrame
-from vcci.v1 import emission_service_pb2, supplier_service_pb2, supplier_service_pb2_grpc
+from vcci.v1 import emission_service_pb2, supplier_service_pb2
+from vcci_client import AsyncClient
 
 from tests.http2 import Headers, Http2, connected, greeted
 from tests.memory import Memory
@@ -29,15 +30,17 @@ GROWTH = 150 << 20  # bytes of the server's memory
 
 @pytest.fixture
 async def others(server: ServerProcess) -> AsyncIterator[list[int]]:
-    """Someone who calls all the time, as soon as the last call is answered: none may fail, and they must go on."""
+    """Someone who calls all the time, as soon as the last call is answered: none may fail, and they must go on.
+
+    They come again as clients do when they are told to: calls that are reset count as waiting until gRPC drops them.
+    """
     answered = [0]
 
     async def call() -> None:
-        async with server.channel() as channel:
-            stub = supplier_service_pb2_grpc.SupplierServiceStub(channel)
+        async with AsyncClient(server.listening, server.token(), timeout_s=ANSWER_S) as client:
             request = supplier_service_pb2.ListSuppliersRequest(page_size=1)
             while True:
-                await stub.ListSuppliers(request, metadata=server.metadata(), timeout=ANSWER_S)
+                await client.connection.call(client.connection.suppliers.ListSuppliers, request)
                 answered[0] += 1
 
     calling = asyncio.create_task(call())
