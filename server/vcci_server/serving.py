@@ -1,9 +1,5 @@
 """The gRPC server and its options."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
 import grpc.aio
 
 from vcci_server.boundary import Boundary
@@ -25,28 +21,7 @@ def grpc_server(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
 
 def bare_server(settings: Settings) -> grpc.aio.Server:
     """Return one without any handler."""
-    with giving_way():
-        return grpc.aio.server(options=grpc_options(settings))
-
-
-@contextmanager
-def giving_way() -> Iterator[None]:
-    """Have the threads that start in the body wait for a processor instead of taking that of a thread at work.
-
-    gRPC's threads hand over what comes, four times a call: each time they would stop the event loop, which is who has
-    to do the work. That costs a fifth of a call (docs/decisions/0014).
-    """
-    if not hasattr(os, "SCHED_BATCH"):  # Linux only
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)  # of this thread; new ones inherit them
-    with suppress(PermissionError):  # a sandbox may forbid it
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    try:
-        yield
-    finally:
-        with suppress(PermissionError):
-            os.sched_setscheduler(0, policy, parameters)
+    return grpc.aio.server(options=grpc_options(settings))
 
 
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:
