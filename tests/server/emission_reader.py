@@ -65,6 +65,16 @@ class Reader:
     def stream(self, tenant: str = "", **request: Any) -> AsyncIterator[pb.StreamEmissionsResponse]:
         return aiter(self.stub.StreamEmissions(pb.StreamEmissionsRequest(**request), metadata=self.metadata(tenant)))
 
+    async def first(self, **request: Any) -> pb.StreamEmissionsResponse:
+        """Return the first response of a stream, and end it."""
+        call = self.stub.StreamEmissions(pb.StreamEmissionsRequest(**request), metadata=self.metadata())
+        try:
+            response = await call.read()
+            assert isinstance(response, pb.StreamEmissionsResponse)
+            return response
+        finally:
+            call.cancel()
+
     async def rows(self, **request: Any) -> list[Row]:
         return rows_of([response async for response in self.stream(**request)])
 

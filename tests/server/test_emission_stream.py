@@ -108,7 +108,7 @@ async def test_a_stream_goes_on_at_its_version_while_segments_are_merged(reader:
 @pytest.mark.usefixtures("small_pages")
 async def test_a_token_goes_on_at_its_version_after_segments_are_merged(reader: Reader) -> None:
     expected = as_sent(reader.store.visible)
-    first = await anext(reader.stream())
+    first = await reader.first()
     await _everything_is_merged(reader)
     rest = await reader.rows(resume_token=first.resume_token)
     assert by_key(rows_of([first]) + rest) == expected
@@ -116,7 +116,7 @@ async def test_a_token_goes_on_at_its_version_after_segments_are_merged(reader: 
 
 @pytest.mark.usefixtures("small_pages")
 async def test_a_token_is_refused_when_its_segments_are_deleted(reader: Reader) -> None:
-    first = await anext(reader.stream())
+    first = await reader.first()
     await _everything_is_merged(reader)
     await reader.stages.sweep()
     assert await refusal(reader.rows(resume_token=first.resume_token)) == ("INVALID_ARGUMENT", "INVALID_TOKEN")
