@@ -56,8 +56,8 @@ def _calls(load: Load, service: Service) -> Turn:
 
     def turn() -> Figures:
         meter = CpuMeter({"server": service.process})
-        outcome = run(load, *methods).all_answered()
-        return {**outcome.figures(), "server CPU us/call": meter.read()["server"] / len(outcome.statuses) * 1e6}
+        outcome = run(load, *methods)
+        return {**outcome.figures(), "server CPU us/call": meter.read()["server"] / outcome.answered.sum() * 1e6}
 
     return turn
 
