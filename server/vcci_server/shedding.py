@@ -25,7 +25,7 @@ from vcci_server.status import code_of, details_of, message_of
 NEVER_REFUSED = ("/grpc.", "/google.longrunning.", "/vcci.v1.OperationService/", "/vcci.v1.UploadService/")
 LOOK_EVERY_S = 0.02  # a look takes 0.1 ms
 RATE_S = 0.5  # over which it is averaged how many calls are worked off a second
-LET_WAIT = 32  # calls: so many are let wait however slow they are
+LET_WAIT = 100  # calls: so many are let wait however slow they are; what one program makes at once passes
 ALPHA, BETA = 0.125, 1.25  # per look: of the wait beyond the limit, and of its growth (RFC 8033, section 4.2)
 STEEPEST = 0.02  # change of the share in a look, so that a burst passes (likewise)
 FADES = 0.98  # per look without a wait (likewise)
