@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jwt
@@ -43,6 +44,13 @@ def test_migrating_again_does_nothing(state_dir: Path) -> None:
     assert (first.returncode, again.returncode) == (0, 0)
     assert "migrated 0001_tables" in first.stdout
     assert "up to date" in again.stdout
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """A server of this file's own: the doctor looks at all tenants."""
+    with running_server() as process:
+        yield process
 
 
 def test_the_doctor_finds_a_running_service_well(server: ServerProcess) -> None:
