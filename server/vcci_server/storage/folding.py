@@ -58,6 +58,8 @@ async def fold(pool: Pool, executor: Executor, tenant_id: int, upload_id: int, *
             return 0
         folded: int = upload["folded_rows"]
         through: int = min(folded + rows, upload["committed_rows"])
+        if through == folded:  # by another: behind it are merged segments only, which are counted
+            return folded
         segments = batches(db, tenant_id, upload_id, folded, through)
         folded_now = await _sum(run, segments)
     async with transaction(pool) as db:

@@ -123,6 +123,16 @@ async def test_two_that_fold_the_same_rows_count_them_once(stages: Stages) -> No
     assert await _rollups(stages) == sums_of(stages.store.visible, _rollup_key)
 
 
+async def test_what_is_folded_and_merged_is_not_folded_again(stages: Stages) -> None:
+    await stages.fold(1_000)
+    before = await _rollups(stages)
+    for rows in (1, 1_000):  # some segments are merged, then all
+        await stages.merge(rows)
+        for upload_id in stages.uploads:
+            await folding.fold(stages.store.pool, stages.executor, stages.store.tenant_id, upload_id)
+        assert await _rollups(stages) == before
+
+
 async def test_an_upload_abandoned_while_it_is_folded_is_not_counted(stages: Stages) -> None:
     upload_id, pool = stages.uploads[2], stages.store.pool
     async with transaction(pool) as db:
