@@ -17,7 +17,7 @@ from vcci_client.encode import MAX_BATCH_BYTES, EncodedBatch, Form
 from vcci_client.errors import AlreadyStarted
 from vcci_client.source import Source, batches_of, encoded
 
-BATCH_ROWS = 50_000  # 2 MiB as columns: half the CPU at the server of 25,000 (docs/decisions/0016-files.md)
+BATCH_ROWS = 50_000  # 2 MiB as columns: the cheapest size for the server (docs/decisions/0016-files.md)
 PATIENCE_S = 300.0  # a server may be restarted, or moved to another machine, meanwhile
 FIRST_PATIENCE_S = 10.0  # before anything was sent, a wrong address is likelier
 
