@@ -22,7 +22,6 @@ from vcci_server.validation import CallLimits
 from tests.waiting import until
 
 SECRET = "a secret of the tests, long enough"
-METADATA = [("authorization", f"Bearer {make_token(SECRET, 'acme', 'tester', 600)}")]
 MAX_WAIT_S = 0.1
 CALCULATE, EXPLAIN = "/vcci.v1.CalculationService/Calculate", "/vcci.v1.CalculationService/Explain"
 GET_SUPPLIER, GET_UPLOAD = "/vcci.v1.SupplierService/GetSupplier", "/vcci.v1.UploadService/GetUpload"
@@ -128,12 +127,13 @@ class Served:
     shedding: Shedding
     metrics: Metrics
     number: int  # of channelz
+    metadata: list[tuple[str, str]]
 
     async def call(self, method: str) -> grpc.aio.AioRpcError | None:
         """Return what a call is refused with; None when it is answered."""
         call: Any = self.channel.unary_unary(method)
         try:
-            assert await call(b"", metadata=METADATA, timeout=60) == b""
+            assert await call(b"", metadata=self.metadata, timeout=60) == b""
         except grpc.aio.AioRpcError as error:
             return error
         return None
@@ -153,6 +153,7 @@ async def _tenant_id(name: str) -> int | None:
 async def served() -> AsyncIterator[Served]:
     """A server whose lines nobody watches yet."""
     metrics, may = Metrics(), asyncio.Event()
+    metadata = [("authorization", f"Bearer {make_token(SECRET, 'acme', 'tester', 600)}")]
     limits = CallLimits(wait_s=MAX_WAIT_S)
     boundary = Boundary(Authenticator(DevelopmentTokens(SECRET), _tenant_id), metrics, limits)
     boundary.add_generic_rpc_handlers(handlers(may))
@@ -161,7 +162,7 @@ async def served() -> AsyncIterator[Served]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Served(channel, may, boundary.shedding, metrics, number)
+        yield Served(channel, may, boundary.shedding, metrics, number, metadata)
     await server.stop(None)
 
 
