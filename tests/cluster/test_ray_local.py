@@ -22,7 +22,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 R = TypeVar("R")
-OPTIONS = RayOptions(cpus=2, retries=2, kill_after_s=0.5, object_store_bytes=100 << 20)
+OPTIONS = RayOptions(cpus=2, retries=2, kill_after_s=2.0, object_store_bytes=100 << 20)
 HASTY = Lane("hasty", weight=1, time_limit_s=0.1)
 observed: list[tuple[str, Place, str]] = []
 
