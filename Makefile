@@ -44,7 +44,7 @@ lint: env ## Check style, types, imports, protos, pins, and pins against known v
 	$(PIP) check
 	$(BIN)/python checks/known_vulnerabilities.py
 
-bench: env ## Measure, in five to six minutes; results go to bench/results
+bench: env ## Measure, in some ten minutes; results go to bench/results
 	@-$(MAKE) --no-print-directory --keep-going bench-peers
 	$(BIN)/python -m bench $(ARGS)
 

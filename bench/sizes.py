@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The default takes about five minutes on two cores."""
+    """The default takes about ten minutes on two cores."""
 
     warmup_rounds: int = 1
     rounds: int = 3
