@@ -38,8 +38,8 @@ logging.getLogger("grpc._cython.cygrpc").isEnabledFor = lambda level: level >= l
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 MAX_MESSAGE_BYTES = 16 << 20
-# The policy that is published for every client: what finds no server is sent again, but for streams of batches, which
-# go on at the server's offset.
+# The policy that is published for every client: what finds no server, or one that stops, is sent again, but for streams
+# of batches, which go on at the server's offset.
 SERVICE_CONFIG = files("vcci").joinpath("service_config.json").read_text()
 OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.service_config", SERVICE_CONFIG),

@@ -29,6 +29,7 @@ MARKS = Marks()
 
 Ids = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+_Part = tuple[asyncpg.Record, int, int]  # a segment's header, and which of its rows: [start, stop)
 
 
 class Position(NamedTuple):
@@ -176,14 +177,13 @@ async def _parts(
         await _mark(db, tenant_id, headers)
         parts = [(header, *_rows(header, chosen.suppliers)) for header in headers]
         for some in _batches(parts):
-            places = [_position(header) for header, _, _ in some]
-            bounds = [[start for _, start, _ in some], [stop - start for _, start, stop in some]]
-            records = await db.fetch(
-                QUERIES["parts_of_segments"], tenant_id, [*columns], *map(list, zip(*places, strict=True)), *bounds
-            )
+            records = await _fetch_parts(db, tenant_id, columns, some)
             yield [
-                StoredSegment(position, stop - start, tuple(record["units"]), {name: record[name] for name in columns})
-                for position, (_, start, stop), record in zip(places, some, records, strict=True)
+                StoredSegment(
+                    *(_position(header), stop - start, tuple(record["units"])),
+                    {name: record[name] for name in columns},
+                )
+                for (header, start, stop), record in zip(some, records, strict=True)
             ]
 
 
@@ -191,13 +191,18 @@ async def _mark(db: Connection, tenant_id: int, headers: Sequence[asyncpg.Record
     """Note the suppliers of large segments that are not known yet."""
     unknown = [header for header in headers if header["n"] >= WORTH_ROWS and header["input_hash"] not in MARKS]
     for some in _batches([(header, 0, header["n"]) for header in unknown]):
-        places = [_position(header) for header, _, _ in some]
-        bounds = [[0] * len(some), [header["n"] for header, _, _ in some]]
-        records = await db.fetch(
-            QUERIES["parts_of_segments"], tenant_id, ["supplier"], *map(list, zip(*places, strict=True)), *bounds
-        )
+        records = await _fetch_parts(db, tenant_id, ["supplier"], some)
         for (header, _, _), record in zip(some, records, strict=True):
             MARKS.add(header["input_hash"], decode("supplier", record["supplier"]))
+
+
+async def _fetch_parts(
+    db: Connection, tenant_id: int, columns: Sequence[str], parts: Sequence[_Part]
+) -> list[asyncpg.Record]:
+    """Return columns of parts of segments, in their order."""
+    places = zip(*(_position(header) for header, _, _ in parts), strict=True)
+    bounds = [start for _, start, _ in parts], [stop - start for _, start, stop in parts]
+    return await db.fetch(QUERIES["parts_of_segments"], tenant_id, [*columns], *map(list, places), *bounds)
 
 
 def _rows(header: asyncpg.Record, suppliers: Ids) -> tuple[int, int]:
@@ -205,9 +210,9 @@ def _rows(header: asyncpg.Record, suppliers: Ids) -> tuple[int, int]:
     return MARKS.rows(header["input_hash"], n, suppliers) if n >= WORTH_ROWS else (0, n)
 
 
-def _batches(parts: Sequence[tuple[asyncpg.Record, int, int]]) -> Iterator[list[tuple[asyncpg.Record, int, int]]]:
+def _batches(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     """Yield parts of segments, those with rows, in lists of about FETCH_ROWS."""
-    some: list[tuple[asyncpg.Record, int, int]] = []
+    some: list[_Part] = []
     rows = 0
     for part in parts:
         size = part[2] - part[1]
